@@ -1,0 +1,31 @@
+# What to do with a checkout; from a bare Debian machine on. `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help start test check build package clean
+ARGS ?=
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+start: ## set up what is missing, then start a session here; ARGS="-a opencode -n x ~/p" is passed on
+	@scripts/setup --all
+	@scripts/start $(ARGS)
+
+test: ## set up what is missing, then run every test; as root, the rootless ones run as the user agent-session-test
+	@scripts/test
+
+check: ## lint, format, types and unit tests
+	@scripts/setup --dev
+	@scripts/check
+
+build: ## build the agents' images; ARGS="claude" for one of them
+	@scripts/setup --all
+	@./agent-session build $(or $(ARGS),--all)
+
+package: ## a wheel and a source distribution in dist/
+	@scripts/setup --dev
+	@.venv/bin/python -m build --outdir dist .
+
+clean: ## remove what was made in the checkout; sessions and images stay
+	rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

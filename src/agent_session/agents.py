@@ -1,0 +1,130 @@
+"""Agents are folders: the strict reader of `images/<agent>/agent.yaml`.
+
+A folder with an `agent.yaml` is an agent; its name is the folder's. What varies between agents and must be known on the
+host is in that file, everything else in the Containerfile beside it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent_session.errors import AgentNotFound, ConfigurationError
+
+AGENT_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
+VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostFile:
+    """A file of the user's that is offered to the agent as a private copy."""
+
+    source: str
+    target: str
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agent:
+    """What the host must know of an agent."""
+
+    name: str
+    title: str
+    folder: Path
+    environment: tuple[str, ...] = ()
+    files: tuple[HostFile, ...] = ()
+    credentials: tuple[str, ...] = ()
+    hint: str = ""
+
+
+def read_agents(folders: Iterable[Path]) -> dict[str, Agent]:
+    """All agents of these folders of folders, by name, sorted; a later folder's agent replaces an earlier one's.
+
+    A folder of folders that does not exist holds none. Raises ConfigurationError for an agent.yaml that cannot be followed.
+    """
+    found = {}
+    for folder in folders:
+        if folder.is_dir():
+            for file in folder.glob("*/agent.yaml"):
+                found[file.parent.name] = read_agent(file)
+    return dict(sorted(found.items()))
+
+
+def choose(agents: Mapping[str, Agent], name: str) -> Agent:
+    """The agent of that name; AgentNotFound otherwise."""
+    if name not in agents:
+        raise AgentNotFound(name, agents)
+    return agents[name]
+
+
+def read_agent(file: Path) -> Agent:
+    """One agent.yaml; ConfigurationError names the file and what is wrong with it."""
+    name = file.parent.name
+    if not AGENT_NAME.fullmatch(name):
+        raise ConfigurationError(file.parent, f"{name!r} cannot name an agent: lower-case letters, digits, '_', '.', '-'")
+    try:
+        data = read_yaml(file)
+        unknown = set(data) - {"title", "environment", "files", "credentials", "hint"}
+        if unknown:
+            raise ValueError(f"unknown key {sorted(map(str, unknown))[0]!r}")
+        files = tuple(_host_file(item) for item in data.get("files") or ())
+        environment = _texts(data, "environment")
+        credentials = _texts(data, "credentials")
+        bad = [name for name in environment if not VARIABLE_NAME.fullmatch(name)]
+        if bad:
+            raise ValueError(f"{bad[0]!r} cannot name a variable")
+        unoffered = set(credentials) - set(environment) - {item.target for item in files}
+        if unoffered:
+            raise ValueError(f"credentials names {sorted(unoffered)[0]!r}, which is neither in environment nor a target in files")
+        return Agent(
+            name=name,
+            title=_text(data, "title", default=name),
+            folder=file.parent,
+            environment=environment,
+            files=files,
+            credentials=credentials,
+            hint=_text(data, "hint", default=""),
+        )
+    except ValueError as error:
+        raise ConfigurationError(file, str(error), hint=f"$EDITOR {file}") from error
+
+
+def read_yaml(file: Path) -> dict[Any, Any]:
+    """A YAML mapping ({} for an empty file); ValueError in one line for anything else."""
+    import yaml  # 15 ms that an attach need not pay
+
+    try:
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise ValueError(f"is not YAML: {' '.join(str(error).split())}") from error
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ValueError("must be a mapping of keys to values")
+    return data
+
+
+def _host_file(item: object) -> HostFile:
+    if not isinstance(item, dict) or set(item) - {"source", "target", "title"} or not {"source", "target"} <= set(item):
+        raise ValueError(f"each of files needs source and target, and may have title: {item!r}")
+    target = _text(item, "target")
+    if not target or "/" in target or target in {".", ".."}:
+        raise ValueError(f"target must be a plain file name: {target!r}")
+    return HostFile(source=_text(item, "source"), target=target, title=_text(item, "title", default=target))
+
+
+def _text(data: Mapping[Any, Any], key: str, default: str | None = None) -> str:
+    value = data.get(key, default)
+    if not isinstance(value, str):
+        raise ValueError(f"{key} must be a text")
+    return value
+
+
+def _texts(data: Mapping[Any, Any], key: str) -> tuple[str, ...]:
+    values = data.get(key) or ()
+    if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
+        raise ValueError(f"{key} must be a list of texts")
+    return tuple(values)

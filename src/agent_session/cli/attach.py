@@ -1,0 +1,41 @@
+"""`agent-session attach`: put a running session on this terminal. `enter` does it for start and restart too."""
+
+import os
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from agent_session.cli.invocation import Invocation, of, on_terminal
+from agent_session.config import DEFAULT_SESSION
+from agent_session.engine import Engine
+from agent_session.errors import ConflictError, UsageError
+
+if TYPE_CHECKING:
+    from agent_session import sessions
+
+Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help=f"The session. [env: AGENT_SESSION_NAME] [default: {DEFAULT_SESSION}]", show_default=False)]
+
+
+def attach(context: typer.Context, name: Name = None) -> None:
+    """Attach to a running session; Ctrl q, or closing the window, detaches. Never makes or starts one."""
+    from agent_session import sessions
+
+    invocation = of(context)
+    if not on_terminal():
+        raise UsageError("attach needs a terminal", hint="agent-session start --detach")
+    with invocation.engine() as engine:
+        session = sessions.get(engine, name or invocation.config.name or DEFAULT_SESSION)
+        if not session.running:
+            raise ConflictError(f"session '{session.name}' is stopped", hint=f"agent-session restart {session.name}")
+        enter(invocation, engine, session)
+
+
+def enter(invocation: Invocation, engine: Engine, session: "sessions.Session") -> NoReturn:
+    """Become the terminal's client of a session: this process is replaced, so resize, Ctrl-C and exit status are Podman's."""
+    from agent_session import sessions, terminals
+
+    token = terminals.new_token()
+    shown = {name: value for name in ("TERM", "COLORTERM") if (value := invocation.environment.get(name))}
+    command = sessions.attach_command(engine, session, {**shown, terminals.VARIABLE: token})
+    engine.close()
+    os.execvpe(command[0], command, {**invocation.environment, terminals.VARIABLE: token})

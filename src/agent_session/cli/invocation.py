@@ -1,0 +1,86 @@
+"""What every verb gets: the configuration, the environment, and a way to the engine."""
+
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from agent_session import places
+from agent_session.config import Config
+
+if TYPE_CHECKING:
+    from agent_session.agents import Agent
+    from agent_session.images import Workshop
+    from agent_session.podman_engine import PodmanEngine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invocation:
+    """One run of the program."""
+
+    config: Config
+    environment: Mapping[str, str]
+
+    def engine(self) -> "PodmanEngine":
+        """Podman, to be used in a `with`."""
+        from agent_session.podman_engine import PodmanEngine
+
+        return PodmanEngine(self.environment)
+
+    def agents(self) -> "dict[str, Agent]":
+        """All agents there are, by name."""
+        from agent_session.agents import read_agents
+
+        return read_agents(places.agent_folders())
+
+    def workshop(self) -> "Workshop":
+        """Where images are made."""
+        from agent_session import trust
+        from agent_session.images import Workshop
+
+        return Workshop(
+            folder=places.agent_folders()[0],
+            base_image=self.config.base_image,
+            caches=places.cache_folders(),
+            logs=places.log_folder(),
+            locks=places.runtime_folder(),
+            ca_bundle=trust.bundle(self.environment),
+        )
+
+    def locked(self, name: str) -> AbstractContextManager[None]:
+        """One command at a time on a session of that name."""
+        from agent_session.lock import lock
+
+        def waiting(pid: str) -> None:
+            note(f"session '{name}' is being worked on by another agent-session (process {pid}); waiting for it")
+
+        return lock(places.runtime_folder(), f"session-{name}", waiting=waiting)
+
+
+def of(context: typer.Context) -> Invocation:
+    """The invocation that main put into Typer's context."""
+    invocation: Invocation = context.obj
+    return invocation
+
+
+def note(line: str) -> None:
+    """A line for the person, on stderr: stdout is for results."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def on_terminal() -> bool:
+    """Whether there is a person at a terminal to ask and to attach."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout is not None and sys.stdout.isatty()
+
+
+def directory() -> Path | None:
+    """The current directory, None where it has been removed."""
+    try:
+        return Path(os.getcwd())
+    except OSError:
+        return None

@@ -1,0 +1,29 @@
+"""`agent-session ls`: all sessions and their status."""
+
+from typing import Annotated
+
+import typer
+
+from agent_session.cli import render
+from agent_session.cli.invocation import note, of
+
+Json = Annotated[bool, typer.Option("--json", help="A list of objects on stdout.")]
+
+
+def ls(context: typer.Context, as_json: Json = False) -> None:
+    """List all sessions with their status."""
+    from agent_session import sessions
+
+    with of(context).engine() as engine:
+        found = sessions.list_sessions(engine)
+    if as_json:
+        render.print_json([render.session_json(session) for session in found])
+        return
+    if not found:
+        note("no sessions; start one in a project's directory: agent-session start")
+        return
+    rows = [
+        (s.name, s.agent, s.status, render.ago(s.created), ", ".join(str(project.source) for project in s.projects))
+        for s in found
+    ]
+    render.print_table(("NAME", "AGENT", "STATUS", "CREATED", "PROJECTS"), rows)

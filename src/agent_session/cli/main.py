@@ -1,0 +1,85 @@
+"""The command line's composition root and error boundary."""
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from agent_session import __version__, places, signals
+from agent_session.cli import agents, attach, build, ls, restart, rm, start, stop
+from agent_session.cli.invocation import Invocation
+from agent_session.config import read_config
+from agent_session.errors import AgentSessionError, Interrupted
+
+EXIT_CODES = """Exit codes: 0 done, 1 a bug (with a traceback), 2 usage, 3 configuration, 4 not found, 5 conflict,
+6 Podman unavailable, 7 Podman refused, 8 build failed or image missing, 9 not ready, 10 agent server, 130 interrupted."""
+
+app = typer.Typer(
+    help="A persistent, rootless home for AI coding agents.",
+    epilog=EXIT_CODES,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+for verb in (start.start, attach.attach, stop.stop, restart.restart, ls.ls, rm.rm, build.build, agents.agents):
+    app.command()(verb)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"agent-session {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    config: Annotated[str | None, typer.Option("--config", metavar="FILE", help="Configuration file. [env: AGENT_SESSION_CONFIG] [default: config.yaml in the XDG configuration directory]", show_default=False)] = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)] = False,
+) -> None:
+    """A persistent, rootless home for AI coding agents."""
+    environment = dict(os.environ) | ({"AGENT_SESSION_CONFIG": config} if config else {})
+    context.obj = Invocation(config=read_config(environment, places.config_file()), environment=environment)
+
+
+def main() -> None:
+    """Run the program and end the process with a documented exit code."""
+    signals.raise_on_endings()
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; returns its exit code. Expected failures are told on stderr, a bug with its traceback."""
+    try:
+        return int(app(arguments, prog_name="agent-session", standalone_mode=False) or 0)
+    except TyperException as error:
+        return _fail(error.format_message(), hint=_help_hint(arguments), code=2)
+    except AgentSessionError as error:
+        return _fail(error.message, hint=error.hint, code=error.exit_code)
+    except KeyboardInterrupt:
+        return Interrupted.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `agent-session ls | head -1`
+        return 141
+    except Exception:
+        traceback.print_exc()
+        return _fail("this is a bug in agent-session", hint="agent-session --version", code=1)
+
+
+def _help_hint(arguments: list[str]) -> str:
+    verbs = [word for word in arguments if word in {command.callback.__name__ for command in app.registered_commands if command.callback}]
+    return f"agent-session {verbs[0] + ' ' if verbs else ''}--help"
+
+
+def _fail(message: str, *, hint: str, code: int) -> int:
+    if code != Interrupted.exit_code:
+        print(f"error: {message}", file=sys.stderr)
+        if hint:
+            print(f"hint: {hint}", file=sys.stderr)
+    return code
+
+

@@ -1,0 +1,97 @@
+"""How things look: tables, JSON, colour, the progress of a build."""
+
+import json
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agent_session.images import Tell
+    from agent_session.sessions import Session
+
+COLOURS = {"running": "32", "stopped": "31"}
+FOLDED_LINES = 6
+
+
+def print_json(value: object) -> None:
+    """The value on stdout."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def session_json(session: "Session") -> dict[str, Any]:
+    """The object of `ls --json`; keys are only ever added."""
+    return {
+        "name": session.name,
+        "agent": session.agent,
+        "status": session.status,
+        "projects": [{"source": str(p.source), "target": str(p.target)} for p in session.projects],
+        "created": session.created.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "container": session.container,
+        "image": session.image,
+    }
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Aligned columns; the words running and stopped in their colours on a terminal that wants any."""
+    widths = [max(len(row[i]) for row in (columns, *rows)) for i in range(len(columns))]
+    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    for row in (columns, *rows):
+        cells = [plain(cell).ljust(width) for cell, width in zip(row, widths, strict=True)]
+        line = "  ".join(
+            f"\x1b[{COLOURS[cell.strip()]}m{cell}\x1b[0m" if coloured and cell.strip() in COLOURS else cell for cell in cells
+        )
+        print(line.rstrip())
+
+
+def plain(text: str) -> str:
+    """The text without what could move a cursor or change a colour."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def ago(moment: datetime) -> str:
+    """How long since: "5 minutes ago"."""
+    seconds = max(0, int((datetime.now(UTC) - moment).total_seconds()))
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            count = seconds // length
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "just now"
+
+
+@contextmanager
+def build_progress(title: str) -> Iterator["Tell"]:
+    """Gives a function for the lines of a build: folded to a few on a terminal, all of them elsewhere; on stderr."""
+    if not sys.stderr.isatty():
+        yield lambda line: print(line, file=sys.stderr, flush=True)
+        return
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.spinner import Spinner
+    from rich.text import Text
+
+    console = Console(stderr=True)
+    started = time.monotonic()
+    last: deque[str] = deque(maxlen=FOLDED_LINES)
+    step = [title]
+
+    def picture() -> Group:
+        head = f"{step[0]}  ({time.monotonic() - started:.0f} s)"
+        lines = [Text("  " + plain(line), style="dim", no_wrap=True, overflow="ellipsis") for line in last]
+        return Group(Spinner("dots", Text(head, no_wrap=True, overflow="ellipsis")), *lines)
+
+    with Live(get_renderable=picture, console=console, refresh_per_second=8, transient=True):
+
+        def tell(line: str) -> None:
+            if line.startswith(("STEP ", "building ")):
+                step[0] = f"{title}: {plain(line)}"
+                last.clear()
+            elif line.strip():
+                last.append(line)
+
+        yield tell
+    console.print(f"{title}: done in {time.monotonic() - started:.0f} s", highlight=False)

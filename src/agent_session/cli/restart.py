@@ -1,0 +1,29 @@
+"""`agent-session restart`: start a stopped session again, and attach."""
+
+from typing import Annotated
+
+import typer
+
+from agent_session.cli import attach
+from agent_session.cli.invocation import note, of, on_terminal
+from agent_session.cli.start import wake
+from agent_session.config import DEFAULT_SESSION
+
+Detach = Annotated[bool | None, typer.Option("-d", "--detach", help="Do not attach. [env: AGENT_SESSION_DETACH=1]", show_default=False)]
+
+
+def restart(context: typer.Context, name: attach.Name = None, detach: Detach = None) -> None:
+    """Start a stopped session again and attach; one that runs is only attached."""
+    from agent_session import sessions
+
+    invocation = of(context)
+    config = invocation.config.with_flags(name=name, detach=detach)
+    detached = config.detach or not on_terminal()
+    wanted = config.name or DEFAULT_SESSION
+    with invocation.engine() as engine, invocation.locked(wanted):
+        session = wake(invocation, engine, sessions.get(engine, wanted), screen=detached)
+        if not detached:
+            attach.enter(invocation, engine, session)
+        print(session.name)
+        if not config.detach:
+            note(f"no terminal here to attach; the session runs: agent-session attach {session.name}")

@@ -1,0 +1,178 @@
+"""`agent-session start`: the main job. No such session: make it; stopped: start it; then attach."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent_session.cli import attach, prompts, render
+from agent_session.cli.invocation import Invocation, directory, note, of, on_terminal
+from agent_session.config import DEFAULT_AGENT, DEFAULT_SESSION, Config
+from agent_session.errors import ImageMissing, ProjectRefused
+
+if TYPE_CHECKING:
+    from agent_session import seed
+    from agent_session.agents import Agent
+    from agent_session.engine import Engine
+    from agent_session.images import Workshop
+    from agent_session.sessions import Session
+
+Projects = Annotated[list[str] | None, typer.Argument(metavar="[PROJECT]...", help="Directories for the agent, each at /workspace/<its name>; for a new session the current one. [env: AGENT_SESSION_PROJECTS, colon-separated]", show_default=False)]
+AgentName = Annotated[str | None, typer.Option("-a", "--agent", metavar="AGENT", help="The agent. [env: AGENT_SESSION_AGENT] [default: asked on a terminal, otherwise claude]", show_default=False)]
+Name = Annotated[str | None, typer.Option("-n", "--name", metavar="NAME", help="The session's name. [env: AGENT_SESSION_NAME] [default: default]", show_default=False)]
+Detach = Annotated[bool | None, typer.Option("-d", "--detach", help="Do not attach: return when the agent's screen is up and print the session's name. [env: AGENT_SESSION_DETACH=1]", show_default=False)]
+Build = Annotated[bool | None, typer.Option("--build/--no-build", help="Build a missing image without asking, or never. [env: AGENT_SESSION_BUILD=1 or 0]", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Like --detach, and print the session as JSON.")]
+AllowSecrets = Annotated[bool | None, typer.Option("--allow-secret-directories", help="Insist on a PROJECT that holds keys or logins. [env: AGENT_SESSION_ALLOW_SECRET_DIRECTORIES=1]", show_default=False)]
+
+
+def start(
+    context: typer.Context,
+    projects: Projects = None,
+    agent: AgentName = None,
+    name: Name = None,
+    detach: Detach = None,
+    build: Build = None,
+    as_json: Json = False,
+    allow_secret_directories: AllowSecrets = None,
+) -> None:
+    """Start a session in a project's directory, or come back to it.
+
+    A session that does not exist is made; one that is stopped is started; then this terminal is attached. Ctrl q, or
+    closing the window, detaches, and the agent keeps running.
+    """
+    from agent_session import sessions
+
+    invocation = of(context)
+    config = invocation.config.with_flags(
+        projects=tuple(projects) if projects else None,
+        agent=agent,
+        name=name,
+        detach=detach,
+        build=build,
+        allow_secret_directories=allow_secret_directories,
+    )
+    detached = config.detach or as_json or not on_terminal()
+    session_name = config.name or DEFAULT_SESSION
+    with invocation.engine() as engine, invocation.locked(session_name):
+        session = sessions.find(engine, session_name)
+        if session is None:
+            session = _create(invocation, engine, config, screen=detached)
+        else:
+            _check_agrees(session, config)
+            session = wake(invocation, engine, session, screen=detached)
+        if as_json:
+            render.print_json(render.session_json(session))
+        elif detached:
+            print(session.name)
+            if not config.detach:
+                note(f"no terminal here to attach; the session runs: agent-session attach {session.name}")
+        else:
+            attach.enter(invocation, engine, session)
+
+
+def wake(invocation: Invocation, engine: "Engine", session: "Session", *, screen: bool) -> "Session":
+    """Make sure a session that exists runs and has what crosses over at a start."""
+    from agent_session import sessions
+
+    if session.running and not screen and not sessions.needs_seed(session):
+        return session
+    agents = invocation.agents()
+    agent = agents.get(session.agent)
+    seed = _seed(invocation, agent)
+    if session.running:
+        sessions.deliver(engine, session.name, seed, screen=screen)
+        return session
+    return sessions.resume(engine, session, seed, screen=screen)
+
+
+def _check_agrees(session: "Session", config: Config) -> None:
+    from agent_session import sessions
+    from agent_session.projects import resolve_projects
+
+    wanted: tuple[Path, ...] = ()
+    if "projects" in config.insisted:
+        wanted = tuple(p.source for p in resolve_projects(config.projects, home=Path.home(), allow_secrets=True))
+    sessions.check_agrees(session, agent=config.agent if "agent" in config.insisted else None, projects=wanted)
+    here = directory()
+    if session.name == DEFAULT_SESSION and not wanted and here and not session.contains(here):
+        note(f"session 'default' does not contain {here}; for a session of its own: agent-session start -n {_name_for(here)}")
+
+
+def _create(invocation: Invocation, engine: "Engine", config: Config, *, screen: bool) -> "Session":
+    from agent_session import plan, sessions, trust
+    from agent_session.agents import choose
+    from agent_session.projects import resolve_mounts, resolve_projects
+
+    name = plan.check_name(config.name or DEFAULT_SESSION)
+    home, allowed = Path.home(), config.allow_secret_directories
+    here = directory()
+    if not config.projects and not here:
+        raise ProjectRefused(".", "the current directory has been removed")
+    projects = resolve_projects(config.projects or (here or ".",), home=home, allow_secrets=allowed)
+    mounts = resolve_mounts(config.mounts, home=home, allow_secrets=allowed)
+    kob = resolve_mounts((config.kob,), home=home, allow_secrets=allowed)[0] if config.kob else None
+    agents = invocation.agents()
+    workshop = invocation.workshop()
+    chosen = config.agent
+    if chosen is None:
+        chosen = _pick(invocation, engine, workshop, agents) if on_terminal() and len(agents) > 1 else DEFAULT_AGENT
+    agent = choose(agents, chosen)
+    request = plan.SessionRequest(
+        name=name,
+        agent=agent,
+        image=_image(engine, workshop, agent, config),
+        projects=projects,
+        mounts=mounts,
+        kob=kob,
+        ca_bundle=workshop.ca_bundle if trust.trusts_more(invocation.environment) else None,
+        rootful=engine.rootful,
+    )
+    if engine.rootful:
+        note("warning: you are root, so root in the container is root on this machine; an ordinary user's sessions are safer")
+    return sessions.create(engine, request, _seed(invocation, agent), screen=screen)
+
+
+def _pick(invocation: Invocation, engine: "Engine", workshop: "Workshop", agents: "dict[str, Agent]") -> str:
+    from agent_session import images, seed
+
+    built = engine.images()
+    choices = []
+    for agent in agents.values():
+        lacks = [] if images.reference(engine, workshop, agent) in built else ["not built"]
+        lacks += ["no login found"] if seed.login_note(agent, invocation.environment) else []
+        choices.append(prompts.Choice(name=agent.name, title=agent.title, state=", ".join(lacks) or "ready"))
+    return prompts.pick_agent(choices, DEFAULT_AGENT if DEFAULT_AGENT in agents else choices[0].name)
+
+
+def _image(engine: "Engine", workshop: "Workshop", agent: "Agent", config: Config) -> str:
+    from agent_session import images
+
+    if images.is_current(engine, workshop, agent):
+        return images.reference(engine, workshop, agent)
+    if config.build is None and on_terminal() and prompts.confirm("Image not built. Build now?", default=True):
+        config = config.with_flags(build=True)
+    if not config.build:
+        raise ImageMissing(agent.name)
+    with render.build_progress(f"Building {agent.title}") as tell:
+        return images.ensure_image(engine, workshop, agent, tell=tell)
+
+
+def _seed(invocation: Invocation, agent: "Agent | None") -> "seed.Seed":
+    from agent_session import seed, timezone
+
+    if agent is None:
+        note("the session's agent is not installed here any more; it gets no login from this machine")
+        return seed.EMPTY
+    if line := seed.login_note(agent, invocation.environment):
+        note(line)
+    gathered = seed.gather(agent, invocation.environment, timezone=timezone.name(invocation.environment))
+    for line in gathered.notes:
+        note(line)
+    return gathered
+
+
+def _name_for(here: Path) -> str:
+    import re
+
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", here.name).strip("-._")[:63] or "NAME"

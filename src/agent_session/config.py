@@ -1,0 +1,94 @@
+"""Config: what the user chose, from defaults < file < environment < flags, read once and frozen.
+
+The file is YAML, `$XDG_CONFIG_HOME/agent-session/config.yaml` or what AGENT_SESSION_CONFIG (or --config) names. Every key of
+it is a field of Config; every field has a variable AGENT_SESSION_<FIELD>. An unknown key is an error, an empty variable is unset.
+"""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent_session.agents import read_yaml
+from agent_session.errors import ConfigurationError
+
+PREFIX = "AGENT_SESSION_"
+DEFAULT_SESSION = "default"
+DEFAULT_AGENT = "claude"
+DEFAULT_BASE_IMAGE = "docker.io/library/debian:trixie-slim"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The choices. None: nobody chose. `insisted` names the fields that came from the environment or a flag, not from the file."""
+
+    agent: str | None = None
+    name: str | None = None
+    projects: tuple[str, ...] = ()
+    mounts: tuple[str, ...] = ()
+    kob: str | None = None
+    detach: bool = False
+    build: bool | None = None
+    force: bool = False
+    allow_secret_directories: bool = False
+    base_image: str = DEFAULT_BASE_IMAGE
+    insisted: frozenset[str] = frozenset()
+
+    def with_flags(self, **flags: Any) -> "Config":
+        """What flags say wins; a flag that is None was not given."""
+        given = {name: value for name, value in flags.items() if value is not None}
+        return dataclasses.replace(self, **given, insisted=self.insisted | given.keys())
+
+
+FIELDS = {field.name: field for field in dataclasses.fields(Config) if field.name != "insisted"}
+
+
+def read_config(environment: Mapping[str, str], file: Path) -> Config:
+    """Config from a file (which need not exist, unless AGENT_SESSION_CONFIG names it) and the environment.
+
+    Raises ConfigurationError that names the file or the variable.
+    """
+    named = environment.get(PREFIX + "CONFIG")
+    path = Path(named).expanduser() if named else file
+    try:
+        data = read_yaml(path) if named or path.exists() else {}
+        unknown = data.keys() - FIELDS.keys()
+        if unknown:
+            raise ValueError(f"unknown key {sorted(map(str, unknown))[0]!r}; known are: {', '.join(sorted(FIELDS))}")
+        from_file = {key: _from_file(key, value) for key, value in data.items() if value is not None}
+    except (ValueError, OSError) as error:
+        raise ConfigurationError(path, str(error), hint=f"$EDITOR {path}") from error
+    from_environment = {
+        key: _from_environment(key, value) for key in FIELDS if (value := environment.get(PREFIX + key.upper()))
+    }
+    return Config(**(from_file | from_environment), insisted=frozenset(from_environment))
+
+
+def _kind(key: str) -> str:
+    return str(FIELDS[key].type)
+
+
+def _from_file(key: str, value: object) -> Any:
+    if "bool" in _kind(key):
+        if not isinstance(value, bool):
+            raise ValueError(f"{key} must be true or false")
+        return value
+    if "tuple" in _kind(key):
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise ValueError(f"{key} must be a list of paths")
+        return tuple(value)
+    if not isinstance(value, str):
+        raise ValueError(f"{key} must be a text")
+    return value
+
+
+def _from_environment(key: str, value: str) -> Any:
+    if "bool" in _kind(key):
+        if value not in {"0", "1"}:
+            raise ConfigurationError(PREFIX + key.upper(), f"must be 1 or 0, not {value!r}")
+        return value == "1"
+    if "tuple" in _kind(key):
+        return tuple(item for item in value.split(os.pathsep) if item)
+    return value

@@ -1,0 +1,134 @@
+"""The narrow door to a container engine: a Protocol and its data.
+
+Two implementations keep the same promises: `podman_engine.PodmanEngine`, and `tests/fake_engine.py` in memory; one contract
+suite runs against both. Every method raises PodmanUnavailable when nobody answers and PodmanRefused when the answer is no.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mount:
+    """One mount. `source` is a host path (bind), a volume's name (volume) or "" (tmpfs)."""
+
+    kind: Literal["bind", "volume", "tmpfs"]
+    target: PurePosixPath
+    source: str = ""
+    read_only: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerSpec:
+    """What the engine is told. The command is the image's own."""
+
+    name: str
+    image: str
+    hostname: str
+    workdir: PurePosixPath
+    labels: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    stop_timeout: int = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """What the engine says there is. `started` is None for one that never ran; times are aware."""
+
+    name: str
+    id: str
+    image: str
+    running: bool
+    created: datetime
+    started: datetime | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecResult:
+    """How a command in a container ended."""
+
+    exit_code: int
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildSpec:
+    """An image to build: `context` maps paths in the build context to their content (bytes, or a file on the host)."""
+
+    tag: str
+    context: Mapping[str, bytes | Path]
+    arguments: Mapping[str, str]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    no_cache: bool = False
+
+
+class Engine(Protocol):
+    """A container engine, as far as sessions need one."""
+
+    @property
+    def rootful(self) -> bool:
+        """Whether container root is host root."""
+
+    @property
+    def architecture(self) -> str:
+        """Of the machine the containers run on: "amd64" or "arm64"."""
+
+    def containers(self, label: str) -> list[Container]:
+        """All containers that carry the label, running or not, in no order. One round trip."""
+
+    def container(self, name: str) -> Container | None:
+        """The container of that name, whoever made it."""
+
+    def create(self, spec: ContainerSpec) -> None:
+        """Make a container, not started, and the named volumes it asks for, labelled as it is. NameTaken if the name is."""
+
+    def start(self, name: str) -> None:
+        """Start a container; one that runs stays as it is. NotFoundError if there is none."""
+
+    def stop(self, name: str) -> None:
+        """End a container within its stop_timeout; nothing to do for one that does not run. NotFoundError if there is none."""
+
+    def remove(self, name: str) -> None:
+        """Remove a container, killing it first if it runs; nothing to do where there is none."""
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a named volume; nothing to do where there is none."""
+
+    def volume_labels(self, name: str) -> Mapping[str, str] | None:
+        """The labels of a named volume, None where there is none."""
+
+    def run(self, name: str, command: Sequence[str], *, stdin: bytes = b"", timeout: float = 60) -> ExecResult:
+        """Run a command in a running container, without a terminal; exit code 124 when `timeout` seconds were not enough."""
+
+    def attach_command(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+        """The argv that runs a command in a container on the caller's terminal; for os.execvp."""
+
+    def image_exists(self, reference: str) -> bool:
+        """Whether the image is there, without asking a registry."""
+
+    def images(self) -> set[str]:
+        """All references (name:tag) of local images. One round trip."""
+
+    def pull(self, reference: str) -> Iterator[str]:
+        """Fetch an image, telling progress."""
+
+    def import_image(self, archive: Path, reference: str) -> None:
+        """Make an image of a root file system in a tar archive."""
+
+    def build(self, spec: BuildSpec) -> Iterator[str]:
+        """Build an image, yielding its output line by line. BuildFailed with the last words when it fails."""
+
+    def warm(self, reference: str) -> None:
+        """Do once, now, what the first container of an image would have to wait for."""
+
+    def remove_image(self, reference: str) -> None:
+        """Remove an image nobody uses; nothing to do where it is absent or in use."""
+
+    def close(self) -> None:
+        """Leave nothing behind: call before the process is replaced or ends."""

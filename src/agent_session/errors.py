@@ -1,0 +1,170 @@
+"""Every expected failure: its words, its hint (a command to type) and its exit code.
+
+AgentSessionError
+├── UsageError 2            what was typed cannot be meant
+│   └── ProjectRefused
+├── ConfigurationError 3    a configuration file, an agent's folder or an environment variable
+├── NotFoundError 4         SessionNotFound, AgentNotFound
+├── ConflictError 5         SessionConflict, SessionRunning, NameTaken
+├── PodmanUnavailable 6     no Podman, no socket, too old, not set up
+├── PodmanRefused 7         Podman answered, and said no
+├── BuildFailed 8           ImageMissing
+├── NotReady 9              the container runs, its screen does not come up
+├── AgentServerError 10     the agent's own server (later)
+└── Interrupted 130         Ctrl-C; SIGTERM and SIGHUP end with 128 + their number
+"""
+
+import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from signal import Signals
+
+
+class AgentSessionError(Exception):
+    """An expected failure. `message` says what and why, `hint` is the command to type next ("" where there is none)."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(AgentSessionError):
+    """What was typed cannot be meant."""
+
+    exit_code = 2
+
+
+class BadName(UsageError):
+    """A session's name that no container could carry."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name!r} cannot name a session: use letters, digits, '_', '.' and '-', starting with a letter or digit, at most 63",
+            hint="agent-session start -n my-project",
+        )
+
+
+class ProjectRefused(UsageError):
+    """A directory that will not be shown to an agent, and why."""
+
+    def __init__(self, path: Path | str, reason: str, *, hint: str = "agent-session start ~/path/to/project") -> None:
+        super().__init__(f"cannot use {str(path)!r} as a project: {reason}", hint=hint)
+
+
+class ConfigurationError(AgentSessionError):
+    """A configuration file, an agent's folder or an environment variable says something that cannot be followed."""
+
+    exit_code = 3
+
+    def __init__(self, where: Path | str, reason: str, *, hint: str = "agent-session start --help") -> None:
+        super().__init__(f"{where}: {reason}", hint=hint)
+
+
+class NotFoundError(AgentSessionError):
+    """Something was named that is not there."""
+
+    exit_code = 4
+
+
+class SessionNotFound(NotFoundError):
+    """No session of that name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"session '{name}' not found", hint="agent-session ls")
+
+
+class AgentNotFound(NotFoundError):
+    """No agent of that name."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"agent '{name}' not found; there are: {', '.join(sorted(known))}", hint="agent-session agents")
+
+
+class ConflictError(AgentSessionError):
+    """What was asked contradicts what is there."""
+
+    exit_code = 5
+
+
+class SessionConflict(ConflictError):
+    """The session exists and has another agent or other projects."""
+
+    def __init__(self, name: str, *, has: str, asked: str) -> None:
+        super().__init__(
+            f"session '{name}' already exists with {has}; asked for: {asked}",
+            hint=f"agent-session start -n OTHER-NAME ..., or: agent-session rm {shlex.quote(name)}",
+        )
+
+
+class SessionRunning(ConflictError):
+    """`rm` of a running session."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"cannot remove running session '{name}'", hint=f"agent-session stop {shlex.quote(name)}")
+
+
+class NameTaken(ConflictError):
+    """A container that is not a session carries the name."""
+
+    def __init__(self, name: str, container: str) -> None:
+        super().__init__(
+            f"the container '{container}' exists already and is not a session of agent-session",
+            hint=f"agent-session start -n OTHER-NAME, or: podman rm {container} (session name '{name}' is then free)",
+        )
+
+
+class PodmanUnavailable(AgentSessionError):
+    """No Podman that could be talked to."""
+
+    exit_code = 6
+
+
+class PodmanRefused(AgentSessionError):
+    """Podman answered, and said no."""
+
+    exit_code = 7
+
+
+class BuildFailed(AgentSessionError):
+    """An image, or a part of one, could not be made."""
+
+    exit_code = 8
+
+
+class ImageMissing(BuildFailed):
+    """The agent's image is not there and was not to be built."""
+
+    def __init__(self, agent: str) -> None:
+        super().__init__(f"Image not built: agent '{agent}' has no current image", hint=f"agent-session build {agent}")
+
+
+class NotReady(AgentSessionError):
+    """The container runs, but its screen did not come up; `tail` is the end of its log."""
+
+    exit_code = 9
+
+    def __init__(self, name: str, reason: str, tail: Sequence[str] = ()) -> None:
+        shown = "".join(f"\n  {line}" for line in tail)
+        super().__init__(
+            f"session '{name}' did not become ready: {reason}{shown}",
+            hint=f"agent-session stop {shlex.quote(name)} && agent-session start -n {shlex.quote(name)}",
+        )
+
+
+class AgentServerError(AgentSessionError):
+    """The agent's own server did not answer as it should."""
+
+    exit_code = 10
+
+
+class Interrupted(AgentSessionError):
+    """Somebody or something asked us to end: Ctrl-C, SIGTERM, SIGHUP."""
+
+    exit_code = 130
+
+    def __init__(self, signal: Signals = Signals.SIGINT) -> None:
+        super().__init__("interrupted")
+        self.exit_code = 128 + signal

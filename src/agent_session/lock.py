@@ -1,0 +1,27 @@
+"""One command at a time: an advisory lock that dies with its owner."""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def lock(folder: Path, name: str, *, waiting: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock of that name in a directory of ours; `waiting` is told the owner's pid where somebody else has it.
+
+    flock is released by the kernel when its owner dies, so no lock survives; the empty file that stays is not the lock.
+    """
+    descriptor = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting(os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "?")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,110 @@
+"""Pure: what was asked becomes what the engine is told. No engine, clock or environment.
+
+The labels are the only database of sessions: `session_labels` writes them, `sessions` reads them back.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from agent_session.agents import Agent
+from agent_session.engine import ContainerSpec, Mount
+from agent_session.errors import BadName
+from agent_session.projects import WORKSPACE, Project
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+HOME = PurePosixPath("/home/agent")
+RUNTIME = PurePosixPath("/run/agent-session")
+CA_BUNDLE = PurePosixPath("/etc/ssl/certs/ca-certificates.crt")
+
+LABEL_NAME = "agent-session.name"
+LABEL_AGENT = "agent-session.agent"
+LABEL_PROJECTS = "agent-session.projects"
+LABEL_MOUNTS = "agent-session.mounts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionRequest:
+    """What was asked for, all of it checked. `mounts` are read-only and `kob` read-write at their own paths."""
+
+    name: str
+    agent: Agent
+    image: str
+    projects: tuple[Project, ...]
+    mounts: tuple[Path, ...] = ()
+    kob: Path | None = None
+    ca_bundle: Path | None = None
+    rootful: bool = False
+
+
+def check_name(name: str) -> str:
+    """The name itself, or BadName."""
+    if not NAME.fullmatch(name):
+        raise BadName(name)
+    return name
+
+
+def container_name(name: str) -> str:
+    """The container of the session of that name; other programs may rely on it."""
+    return f"agent_{name}"
+
+
+def volume_name(name: str) -> str:
+    """The home volume of the session of that name."""
+    return f"agent_{name}_home"
+
+
+def workdir(projects: tuple[Project, ...]) -> PurePosixPath:
+    """Where the agent starts: in its only project, or above several."""
+    return projects[0].target if len(projects) == 1 else WORKSPACE
+
+
+def session_labels(request: SessionRequest) -> dict[str, str]:
+    """What the container says of itself; no secret ever."""
+    projects = [{"source": str(p.source), "target": str(p.target)} for p in request.projects]
+    mounts = [{"path": str(path), "read_only": True} for path in request.mounts]
+    if request.kob:
+        mounts.append({"path": str(request.kob), "read_only": False})
+    return {
+        LABEL_NAME: request.name,
+        LABEL_AGENT: request.agent.name,
+        LABEL_PROJECTS: json.dumps(projects, ensure_ascii=False),
+        LABEL_MOUNTS: json.dumps(mounts, ensure_ascii=False),
+    }
+
+
+def container_spec(request: SessionRequest) -> ContainerSpec:
+    """The whole container of a session."""
+    mounts = [
+        Mount(kind="volume", source=volume_name(request.name), target=HOME),
+        Mount(kind="tmpfs", target=RUNTIME),
+        *(Mount(kind="bind", source=str(p.source), target=p.target) for p in request.projects),
+        *(Mount(kind="bind", source=str(path), target=PurePosixPath(path), read_only=True) for path in request.mounts),
+    ]
+    if request.kob:
+        mounts.append(Mount(kind="bind", source=str(request.kob), target=PurePosixPath(request.kob)))
+    if request.ca_bundle:
+        mounts.append(Mount(kind="bind", source=str(request.ca_bundle), target=CA_BUNDLE, read_only=True))
+    environment = {
+        "AGENT_SESSION_NAME": request.name,
+        "AGENT_SESSION_AGENT": request.agent.name,
+        "AGENT_SESSION_TITLE": request.agent.title,
+        "AGENT_SESSION_PROJECTS": json.dumps([str(p.target) for p in request.projects], ensure_ascii=False),
+    }
+    if request.rootful:
+        environment["IS_SANDBOX"] = "1"  # without it Claude Code refuses to skip permissions as uid 0
+    return ContainerSpec(
+        name=container_name(request.name),
+        image=request.image,
+        hostname=hostname(request.name),
+        workdir=workdir(request.projects),
+        labels=session_labels(request),
+        environment=environment,
+        mounts=tuple(mounts),
+    )
+
+
+def hostname(name: str) -> str:
+    """A host name as near to the session's as RFC 1123 allows."""
+    return re.sub(r"[^A-Za-z0-9-]", "-", name).strip("-") or "session"

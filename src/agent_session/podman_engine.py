@@ -1,0 +1,334 @@
+"""The only importer of `podman`: sessions' Engine on Podman's own API, through its bindings.
+
+Every quirk of the bindings and of Podman's versions lives here. Containers are made from a whole SpecGenerator posted
+to libpod rather than by the bindings' keywords, because those drop or misplace some (tmpfs, two mounts of one source,
+security options; podman-py 5.8.0). Commands in a container go through the podman command: by the API each leaves a
+monitor behind for five minutes (Podman 4.3.1), and the bindings know no stdin. Importing the bindings costs 150 ms.
+"""
+
+import json
+import os
+import platform
+import re
+import resource
+import subprocess
+import tarfile
+import tempfile
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from agent_session import podman_service, troubleshooting
+from agent_session.engine import BuildSpec, Container, ContainerSpec, ExecResult, Mount
+from agent_session.errors import AgentSessionError, BuildFailed, ConflictError, NameTaken, NotFoundError
+
+ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+ANSWER_SECONDS = 900  # a first create may copy a large image's layers
+
+
+class PodmanEngine:
+    """Podman, reached on first use."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._opened: tuple[podman_service.Service, Any] | None = None
+        self._info: dict[str, Any] | None = None
+
+    def __enter__(self) -> "PodmanEngine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End our own service, if we started one."""
+        if self._opened:
+            service, client = self._opened
+            self._opened = None
+            client.close()
+            service.close()
+
+    @property
+    def rootful(self) -> bool:
+        """Whether container root is host root."""
+        if self._service.given:
+            return not self._host_info()["security"]["rootless"]
+        return os.geteuid() == 0
+
+    @property
+    def architecture(self) -> str:
+        """Of the machine the containers run on."""
+        machine = self._host_info()["arch"] if self._service.given else platform.machine()
+        return ARCHITECTURES.get(machine, machine)
+
+    def containers(self, label: str) -> list[Container]:
+        """All containers that carry the label."""
+        return self._listed({"label": [label]})
+
+    def container(self, name: str) -> Container | None:
+        """The container of that name."""
+        found = self._listed({"name": [f"^{re.escape(name)}$"]})
+        return found[0] if found else None
+
+    def create(self, spec: ContainerSpec) -> None:
+        """Make a container and its named volumes; those go again if it cannot be made."""
+        made = [m.source for m in spec.mounts if m.kind == "volume" and self._create_volume(m.source, spec.labels)]
+        try:
+            self._call("POST", "/containers/create", f"creating {spec.name}", json.dumps(self._specification(spec)))
+        except ConflictError:
+            raise NameTaken(spec.labels.get("agent-session.name", spec.name), spec.name) from None
+        except BaseException:
+            for volume in made:
+                self.remove_volume(volume)
+            raise
+
+    def start(self, name: str) -> None:
+        """Start a container."""
+        self._call("POST", f"/containers/{name}/start", f"starting {name}")
+
+    def stop(self, name: str) -> None:
+        """End a container."""
+        self._call("POST", f"/containers/{name}/stop", f"stopping {name}")
+
+    def remove(self, name: str) -> None:
+        """Remove a container; its named volumes stay."""
+        self._call("DELETE", f"/containers/{name}", f"removing {name}", params={"force": True, "timeout": 0}, absent_is_fine=True)
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a named volume."""
+        self._call("DELETE", f"/volumes/{name}", f"removing the volume {name}", absent_is_fine=True)
+
+    def volume_labels(self, name: str) -> Mapping[str, str] | None:
+        """The labels of a named volume."""
+        answer = self._call("GET", f"/volumes/{name}/json", f"reading the volume {name}", absent_is_fine=True)
+        return None if answer is None else answer.json().get("Labels") or {}
+
+    def run(self, name: str, command: Sequence[str], *, stdin: bytes = b"", timeout: float = 60) -> ExecResult:
+        """Run a command in a running container."""
+        argv = [*self._podman(), "exec", "-i", name, *command]
+        try:
+            done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout, check=False)
+        except subprocess.TimeoutExpired:
+            return ExecResult(exit_code=124, stderr=f"no answer within {timeout:g} s".encode())
+        said = done.stderr.decode("utf-8", "replace")
+        if done.returncode in {125, 255} and said.startswith("Error:"):
+            raise troubleshooting.explain(said, f"running {command[0]} in {name}")
+        return ExecResult(exit_code=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+    def attach_command(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+        """The argv for os.execvp; no key detaches (podman's own Ctrl-P would be taken from the agent)."""
+        variables = [word for key, value in environment.items() for word in ("-e", f"{key}={value}")]
+        return [*self._podman(), "exec", "-it", "--detach-keys", "", *variables, name, *command]
+
+    def image_exists(self, reference: str) -> bool:
+        """Whether the image is there."""
+        return self._call("GET", f"/images/{reference}/exists", "looking for an image", absent_is_fine=True) is not None
+
+    def images(self) -> set[str]:
+        """All references of local images."""
+        answer = self._call("GET", "/images/json", "listing images")
+        return {name for image in answer.json() for name in image.get("RepoTags") or image.get("Names") or ()}
+
+    def pull(self, reference: str) -> Iterator[str]:
+        """Fetch an image."""
+        answer = self._call("POST", "/images/pull", f"fetching {reference}", params={"reference": reference}, stream=True)
+        for report in _reports(answer):
+            if "error" in report:
+                raise troubleshooting.explain(report["error"], f"fetching {reference}")
+            yield from report.get("stream", "").splitlines()
+
+    def import_image(self, archive: Path, reference: str) -> None:
+        """Make an image of an archive."""
+        with archive.open("rb") as data:
+            self._call("POST", "/images/import", f"importing {archive}", data, params={"reference": reference})
+
+    def build(self, spec: BuildSpec) -> Iterator[str]:
+        """Build an image."""
+        params = {
+            "dockerfile": "Containerfile",
+            "t": spec.tag,
+            "buildargs": json.dumps(dict(spec.arguments)),
+            "labels": json.dumps(dict(spec.labels)),
+            "nocache": spec.no_cache,
+            "layers": True,
+            "rm": True,
+            "forcerm": True,
+        }
+        with tempfile.TemporaryFile() as archive:
+            _write_context(spec.context, archive)
+            archive.seek(0)
+            answer = self._call("POST", "/build", f"building {spec.tag}", archive, params=params, stream=True)
+            last = ""
+            for report in _reports(answer):
+                if "error" in report:
+                    raise BuildFailed(f"{last}\n  {report['error'].strip()}".strip(), hint="")
+                for line in report.get("stream", "").splitlines():
+                    last = line or last
+                    yield line
+
+    def warm(self, reference: str) -> None:
+        """Map the image's layers to the session's user ids now: seconds for a large image, which would look like a hang at start."""
+        if not self.rootful:
+            spec = {"image": reference, "userns": KEEP_ID, "user": "1000:1000", "remove": True}
+            made = self._call("POST", "/containers/create", f"preparing {reference}", json.dumps(spec)).json()["Id"]
+            self.remove(made)
+
+    def remove_image(self, reference: str) -> None:
+        """Remove an image nobody uses."""
+        try:
+            self._call("DELETE", f"/images/{reference}", f"removing {reference}", absent_is_fine=True)
+        except ConflictError:
+            return
+
+    @property
+    def _service(self) -> podman_service.Service:
+        return self._open()[0]
+
+    def _open(self) -> tuple[podman_service.Service, Any]:
+        if not self._opened:
+            from podman.api.client import APIClient  # 150 ms, most of it requests
+
+            service = podman_service.connect(self._environment)
+            try:
+                client = APIClient(base_url=service.url, timeout=ANSWER_SECONDS)
+            except ValueError as error:
+                raise troubleshooting.unreachable(service.url, str(error), self._environment) from error
+            self._opened = service, client
+        return self._opened
+
+    def _podman(self) -> list[str]:
+        service = self._opened[0] if self._opened else None
+        command = podman_service.podman()
+        if service is None and not self._environment.get("CONTAINER_HOST") and not self._environment.get("CONTAINER_CONNECTION"):
+            return [command]
+        return [command, "--url", self._service.url] if self._service.given else [command]
+
+    def _host_info(self) -> dict[str, Any]:
+        if self._info is None:
+            self._info = self._call("GET", "/info", "asking Podman about itself").json()["host"]
+        return self._info
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        doing: str,
+        data: Any = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        stream: bool = False,
+        absent_is_fine: bool = False,
+    ) -> Any:
+        """One request. None for an absence that is fine, otherwise the answer; every failure translated."""
+        service, client = self._open()
+        body = {} if data is None else {"data": data}
+        try:
+            answer = getattr(client, method.lower())(path, params=params, stream=stream, **body)
+        except OSError as error:  # the bindings' APIError and requests' own are both OSErrors
+            raise troubleshooting.unreachable(service.url, str(error), self._environment) from error
+        if old := troubleshooting.too_old(answer.headers.get("Libpod-Api-Version", "")):
+            raise old
+        if answer.status_code < 400:
+            return answer
+        return _refusal(answer.status_code, answer.text, doing, absent_is_fine=absent_is_fine)
+
+    def _listed(self, filters: Mapping[str, list[str]]) -> list[Container]:
+        answer = self._call("GET", "/containers/json", "listing containers", params={"all": True, "filters": json.dumps(filters)})
+        return [_container(item) for item in answer.json()]
+
+    def _create_volume(self, name: str, labels: Mapping[str, str]) -> bool:
+        if self.volume_labels(name) is not None:
+            return False
+        self._call("POST", "/volumes/create", f"creating the volume {name}", json.dumps({"Name": name, "Label": dict(labels)}))
+        return True
+
+    def _specification(self, spec: ContainerSpec) -> dict[str, Any]:
+        """The SpecGenerator: least privilege, the caller's own files, no host network."""
+        whole = {
+            "name": spec.name,
+            "image": spec.image,
+            "hostname": spec.hostname,
+            "work_dir": str(spec.workdir),
+            "labels": dict(spec.labels),
+            "env": dict(spec.environment),
+            "volumes": [{"Name": m.source, "Dest": str(m.target)} for m in spec.mounts if m.kind == "volume"],
+            "mounts": [_mount(m) for m in spec.mounts if m.kind != "volume"],
+            "stop_timeout": spec.stop_timeout,
+            "cap_drop": ["all"],
+            "no_new_privileges": True,
+            "selinux_opts": ["disable"],  # relabelling a user's project would be worse (and slow)
+            "httpproxy": True,
+        }
+        if self.rootful:
+            # id-mapped storage and keep-id are not to be had; a root without CAP_SYS_RESOURCE may not raise its limits
+            return whole | {"user": "0:0", "r_limits": [_limit("NOFILE", 20000), _limit("NPROC", 2048)]}
+        return whole | {"user": "1000:1000", "userns": KEEP_ID}
+
+
+KEEP_ID = {"nsmode": "keep-id", "value": "uid=1000,gid=1000"}
+
+
+def _mount(mount: Mount) -> dict[str, Any]:
+    if mount.kind == "tmpfs":
+        options = ["rw", "nosuid", "nodev", "mode=1777"]  # its owner is container root: the agent needs the mode
+        return {"type": "tmpfs", "source": "tmpfs", "destination": str(mount.target), "options": options}
+    options = ["rbind", "ro" if mount.read_only else "rw"]
+    return {"type": "bind", "source": mount.source, "destination": str(mount.target), "options": options}
+
+
+def _limit(name: str, most: int) -> dict[str, Any]:
+    hard = resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[1]
+    hard = most if hard == resource.RLIM_INFINITY else min(hard, most)
+    return {"type": f"RLIMIT_{name}", "soft": min(1024, hard), "hard": hard}
+
+
+def _container(item: Mapping[str, Any]) -> Container:
+    started = item.get("StartedAt") or 0
+    return Container(
+        name=item["Names"][0],
+        id=item["Id"],
+        image=item["Image"],
+        running=item["State"] in {"running", "paused", "stopping"},
+        created=datetime.fromisoformat(re.sub(r"\.\d+", "", item["Created"])).astimezone(UTC),
+        started=datetime.fromtimestamp(started, UTC) if started > 0 else None,
+        labels=item.get("Labels") or {},
+    )
+
+
+def _refusal(status: int, text: str, doing: str, *, absent_is_fine: bool) -> None:
+    try:
+        said = str(json.loads(text).get("message", text))
+    except (ValueError, AttributeError):
+        said = text
+    lower = said.lower()
+    if status == 404 or "no such volume" in lower:
+        if absent_is_fine:
+            return
+        raise NotFoundError(f"{doing}: {said}", hint="agent-session ls")
+    error: AgentSessionError = troubleshooting.explain(said, doing)
+    if "already in use" in lower or status == 409:
+        error = ConflictError(f"{doing}: {said}", hint="podman ps -a")
+    raise error
+
+
+def _reports(answer: Any) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a streamed answer; a connection that breaks ends in an error report."""
+    try:
+        for line in answer.iter_lines():
+            if line.strip():
+                yield json.loads(line)
+    except (OSError, ValueError) as error:
+        yield {"error": f"Podman's answer broke off: {error}"}
+
+
+def _write_context(context: Mapping[str, bytes | Path], archive: Any) -> None:
+    """A tar whose modes and times say nothing of this machine, so that layers are found again."""
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for name, content in sorted(context.items()):
+            data = content.read_bytes() if isinstance(content, Path) else content
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            entry.mode = 0o755 if data[:2] == b"#!" or data[:4] == b"\x7fELF" else 0o644
+            tar.addfile(entry, io.BytesIO(data))

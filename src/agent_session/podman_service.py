@@ -1,0 +1,124 @@
+"""Where Podman is reached: a socket that is served, or a short-lived service of our own.
+
+Order: CONTAINER_HOST; a `podman system connection` where podman itself would use one (CONTAINER_CONNECTION, or any system
+but Linux, where Podman lives in a virtual machine); the user's socket; and where none is served (no systemd), our own
+`podman system service`, which ends with us, and by itself when we are killed.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from agent_session import places, troubleshooting
+
+IDLE_SECONDS = 10
+BOOT_SECONDS = 20
+
+
+@dataclass(kw_only=True)
+class Service:
+    """An address of Podman's API. `given` is set where the user named it: then the podman command needs it as well."""
+
+    url: str
+    given: bool = False
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def close(self) -> None:
+        """End the service if it is our own. Containers live on: they belong to their monitors."""
+        if self.process:
+            self.process.terminate()
+            self.process.wait()
+            Path(self.url.removeprefix("unix://")).unlink(missing_ok=True)
+            self.process = None
+
+
+def podman() -> str:
+    """The podman command; PodmanUnavailable where there is none."""
+    found = shutil.which("podman")
+    if not found:
+        raise troubleshooting.missing(sys.platform)
+    return found
+
+
+def connect(environment: Mapping[str, str]) -> Service:
+    """A service that answers, or PodmanUnavailable."""
+    if url := environment.get("CONTAINER_HOST"):
+        return Service(url=url, given=True)
+    if environment.get("CONTAINER_CONNECTION") or sys.platform != "linux":
+        return Service(url=_connection(environment.get("CONTAINER_CONNECTION")), given=True)
+    for path in _sockets():
+        if _answers(path):
+            return Service(url=f"unix://{path}")
+    return _own_service()
+
+
+def _sockets() -> list[str]:
+    if os.geteuid() == 0:
+        return ["/run/podman/podman.sock"]
+    return [f"{places.runtime_base()}/podman/podman.sock"]
+
+
+def _answers(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(2)
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+    return True
+
+
+def _connection(name: str | None) -> str:
+    listing = subprocess.run([podman(), "system", "connection", "list", "--format", "json"], capture_output=True, text=True, check=False)
+    try:
+        connections = json.loads(listing.stdout or "[]")
+    except ValueError:
+        connections = []
+    for connection in connections:
+        if connection.get("Name") == name or (not name and connection.get("Default")):
+            return str(connection["URI"])
+    raise troubleshooting.explain(listing.stderr or "cannot connect to Podman: no connection is defined", "asking Podman for its connections")
+
+
+def _own_service() -> Service:
+    command = podman()
+    path = _socket_path()
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            [command, "system", "service", f"--time={IDLE_SECONDS}", f"unix://{path}"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C is for us; what is under way is ended in order
+        )
+        service = Service(url=f"unix://{path}", process=process)
+        deadline = time.monotonic() + BOOT_SECONDS
+        while not _answers(str(path)):
+            if process.poll() is not None or time.monotonic() > deadline:
+                service.close()
+                raise troubleshooting.explain(_tail(log), "starting Podman's service")
+            time.sleep(0.005)
+    return service
+
+
+def _socket_path() -> Path:
+    name = f"podman-{os.getpid()}.sock"
+    path = places.runtime_folder() / name
+    if len(str(path)) > 100:  # a socket's path ends at 108 bytes
+        path = Path(tempfile.gettempdir()) / f"agent-session-{os.geteuid()}-{name}"
+    path.unlink(missing_ok=True)
+    return path
+
+
+def _tail(log: IO[bytes]) -> str:
+    log.seek(0)
+    return log.read().decode("utf-8", "replace")[-2000:]

@@ -1,0 +1,104 @@
+"""The seed: what of the user's crosses over into a session at each start, as a tar that only the container's memory keeps.
+
+agent.yaml says which variables and files may cross. They travel on the standard input of a command in the container:
+never in its specification, its labels or anybody's arguments.
+"""
+
+import io
+import os
+import shlex
+import stat
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent_session.agents import Agent, HostFile
+
+LARGEST = 10 * 1024 * 1024
+"""Bytes; a credentials file is a few hundred, a ~/.claude.json of years a few million."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credential:
+    """One of the things that can log an agent in: a variable's or a file's name, and whether the host has it."""
+
+    name: str
+    found: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seed:
+    """`archive` is the tar; `notes` are lines for the user about what could not cross."""
+
+    archive: bytes
+    notes: tuple[str, ...] = ()
+
+
+def credentials(agent: Agent, environment: Mapping[str, str]) -> list[Credential]:
+    """What agent.yaml counts as a login, found or not; looks no deeper than that it is there."""
+    files = {item.target: item for item in agent.files}
+    return [
+        Credential(name=files[name].source, found=_host_path(files[name]).is_file())
+        if name in files
+        else Credential(name=name, found=bool(environment.get(name)))
+        for name in agent.credentials
+    ]
+
+
+def login_note(agent: Agent, environment: Mapping[str, str]) -> str | None:
+    """One line where no login was found, None where one was or none is needed."""
+    offers = credentials(agent, environment)
+    if not offers or any(offer.found for offer in offers):
+        return None
+    names = ", ".join(offer.name for offer in offers)
+    return f"no login for {agent.title} found (looked for {names}){'; ' + agent.hint if agent.hint else ''}"
+
+
+def gather(agent: Agent, environment: Mapping[str, str], *, timezone: str) -> Seed:
+    """Read everything that crosses over. A file that cannot be read is noted and left out; nothing of the host's is changed."""
+    variables = {"TZ": timezone} | {name: environment[name] for name in agent.environment if environment.get(name)}
+    notes = []
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+        _add(tar, "environment", lines.encode("utf-8", "surrogateescape"))
+        for item in agent.files:
+            try:
+                content = _read(_host_path(item))
+            except (OSError, ValueError) as error:
+                reason = error.strerror if isinstance(error, OSError) else str(error)
+                notes.append(f"{item.source} was left out: {reason}")
+            else:
+                if content is not None:
+                    _add(tar, f"files/{item.target}", content)
+    return Seed(archive=buffer.getvalue(), notes=tuple(notes))
+
+
+def _host_path(item: HostFile) -> Path:
+    return Path(item.source).expanduser()
+
+
+def _read(path: Path) -> bytes | None:
+    """The file's bytes, None where there is none; never blocks on a pipe or reads without end."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError("it is not a regular file")
+        if found.st_size > LARGEST:
+            raise ValueError(f"it has {found.st_size} bytes, more than {LARGEST}")
+        return file.read(LARGEST)
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    entry.mode = 0o600
+    tar.addfile(entry, io.BytesIO(content))
+
+
+EMPTY = Seed(archive=bytes(tarfile.RECORDSIZE))

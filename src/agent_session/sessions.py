@@ -1,0 +1,196 @@
+"""Sessions: make, find, list, stop, resume, remove. The command line is one mouth of these; others follow.
+
+A Session is only ever read back from a container; Podman is the database. Callers that may change a session hold its lock.
+"""
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from agent_session import plan, terminals
+from agent_session.engine import Container, Engine
+from agent_session.errors import NameTaken, NotFoundError, NotReady, PodmanRefused, SessionConflict, SessionNotFound, SessionRunning
+from agent_session.plan import SessionRequest
+from agent_session.projects import Project
+from agent_session.seed import Seed
+from agent_session.signals import uninterrupted
+
+READY_SECONDS = 60
+YOUNG = timedelta(seconds=90)
+"""A session started longer ago than this has had its seed, or has given up waiting for it (60 s) and ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """One session as Podman knows it. `created` and `started` are aware times; `started` is None if it never ran."""
+
+    name: str
+    agent: str
+    status: Literal["running", "stopped"]
+    projects: tuple[Project, ...]
+    created: datetime
+    container: str
+    image: str
+    started: datetime | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether its container runs."""
+        return self.status == "running"
+
+    def contains(self, directory: Path) -> bool:
+        """Whether a host directory is in one of its projects."""
+        return any(project.source == directory or project.source in directory.parents for project in self.projects)
+
+
+def list_sessions(engine: Engine) -> list[Session]:
+    """All sessions of this user, by name."""
+    found = (_session(container) for container in engine.containers(plan.LABEL_NAME))
+    return sorted((session for session in found if session), key=lambda session: session.name)
+
+
+def find(engine: Engine, name: str) -> Session | None:
+    """The session of that name, None where there is none; NameTaken where its container's name is somebody else's."""
+    container = engine.container(plan.container_name(plan.check_name(name)))
+    if container is None:
+        return None
+    session = _session(container)
+    if session is None:
+        raise NameTaken(name, container.name)
+    return session
+
+
+def get(engine: Engine, name: str) -> Session:
+    """The session of that name; SessionNotFound where there is none."""
+    session = find(engine, name)
+    if session is None:
+        raise SessionNotFound(name)
+    return session
+
+
+def check_agrees(session: Session, *, agent: str | None, projects: Sequence[Path]) -> None:
+    """SessionConflict where what was asked for (None, empty: nothing) is not what the session has."""
+    strangers = [path for path in projects if path not in {project.source for project in session.projects}]
+    if agent not in {None, session.agent} or strangers:
+        has = f"agent {session.agent} and " + (", ".join(str(project.source) for project in session.projects) or "no project")
+        asked = [f"agent {agent}"] if agent not in {None, session.agent} else []
+        raise SessionConflict(session.name, has=has, asked=", ".join([*asked, *map(str, strangers)]))
+
+
+def create(engine: Engine, request: SessionRequest, seed: Seed, *, screen: bool) -> Session:
+    """Make a session and wait until it is up (with `screen`: until its agent shows something).
+
+    Whatever fails or interrupts, nothing made here is left behind. Raises NameTaken, PodmanRefused, NotReady.
+    """
+    spec = plan.container_spec(request)
+    volume = plan.volume_name(request.name)
+    with uninterrupted():
+        found_volume = engine.volume_labels(volume) is not None
+        engine.create(spec)
+    try:
+        engine.start(spec.name)
+        deliver(engine, request.name, seed, screen=screen)
+    except BaseException:
+        with uninterrupted():
+            engine.remove(spec.name)
+            if not found_volume:
+                engine.remove_volume(volume)
+        raise
+    return get(engine, request.name)
+
+
+def resume(engine: Engine, session: Session, seed: Seed, *, screen: bool) -> Session:
+    """Start a stopped session again and wait until it is up; if that fails it is stopped again, and nothing is lost."""
+    try:
+        engine.start(session.container)
+        deliver(engine, session.name, seed, screen=screen)
+    except BaseException:
+        with uninterrupted():
+            engine.stop(session.container)
+        raise
+    return get(engine, session.name)
+
+
+def deliver(engine: Engine, name: str, seed: Seed, *, screen: bool) -> None:
+    """Give a running session its seed and wait until it is up; harmless where it has one. Raises NotReady."""
+    arguments = ["--timeout", str(READY_SECONDS), *(["--screen"] if screen else [])]
+    try:
+        done = engine.run(plan.container_name(name), ["session-seed", *arguments], stdin=seed.archive, timeout=READY_SECONDS + 10)
+    except PodmanRefused as error:
+        raise NotReady(name, "its container ended at once", [error.message]) from error
+    if done.exit_code:
+        words = [line for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip()][-8:]
+        reason = f"nothing on its screen after {READY_SECONDS} s" if done.exit_code == 124 else "its terminal did not start"
+        raise NotReady(name, reason, words)
+
+
+def needs_seed(session: Session) -> bool:
+    """Whether a running session may still wait for its seed: its start was interrupted a moment ago."""
+    return session.running and session.started is not None and datetime.now(UTC) - session.started < YOUNG
+
+
+def attach_command(engine: Engine, session: Session, environment: dict[str, str]) -> list[str]:
+    """The argv that puts this session on the caller's terminal, and ends clients whose terminal has vanished."""
+    return engine.attach_command(session.container, ["session-attach", *terminals.living_tokens()], environment)
+
+
+def stop(engine: Engine, sessions: Sequence[Session]) -> None:
+    """End sessions, all at the same time; nothing to do for those that do not run. Raises SessionNotFound, PodmanRefused."""
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        list(pool.map(lambda session: _stop(engine, session), sessions))
+
+
+def remove(engine: Engine, name: str) -> None:
+    """Remove a stopped session: its container and its home volume, never a project. SessionRunning, SessionNotFound."""
+    session = find(engine, name)
+    if session is None:
+        check_removable(engine, name)
+    elif session.running:
+        raise SessionRunning(name)
+    with uninterrupted():
+        if session:
+            engine.remove(session.container)
+        engine.remove_volume(plan.volume_name(name))
+
+
+def check_removable(engine: Engine, name: str) -> None:
+    """SessionNotFound, unless a home volume is left of a session whose container somebody removed."""
+    labels = engine.volume_labels(plan.volume_name(name))
+    if labels is None or labels.get(plan.LABEL_NAME) != name:
+        raise SessionNotFound(name)
+
+
+def _stop(engine: Engine, session: Session) -> None:
+    try:
+        engine.stop(session.container)
+    except NotFoundError as error:
+        raise SessionNotFound(session.name) from error
+
+
+def _session(container: Container) -> Session | None:
+    """None for a container that is not ours: by its labels, and by a name that goes with them."""
+    name = container.labels.get(plan.LABEL_NAME)
+    if name is None or not plan.NAME.fullmatch(name) or container.name != plan.container_name(name):
+        return None
+    return Session(
+        name=name,
+        agent=container.labels.get(plan.LABEL_AGENT, "?"),
+        status="running" if container.running else "stopped",
+        projects=_projects(container.labels.get(plan.LABEL_PROJECTS, "")),
+        created=container.created,
+        container=container.name,
+        image=container.image,
+        started=container.started,
+    )
+
+
+def _projects(label: str) -> tuple[Project, ...]:
+    """Labels can be made by anybody: what does not read as projects is none."""
+    try:
+        return tuple(Project(source=Path(item["source"]), target=PurePosixPath(item["target"])) for item in json.loads(label))
+    except (ValueError, TypeError, KeyError):
+        return ()
