@@ -28,5 +28,6 @@ def run(command: Sequence[str], *, environment: Mapping[str, str] | None = None,
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
+            process.wait()  # on KeyboardInterrupt Popen itself waits for a quarter of a second only
             raise
     return process.returncode

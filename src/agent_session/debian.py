@@ -22,6 +22,10 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 POCKETS = ("", "-updates", "-security")
 # What debian:trixie-slim leaves out, here and in everything installed later.
 SLIM = [f"path-exclude=/usr/share/{folder}/*" for folder in ("doc", "groff", "info", "lintian", "locale", "man")]
+# A proxy on this machine's loopback, or a script of it, is of no use inside an image.
+FORGET_LOCAL_PROXIES = (
+    r"""sed -i '/127\.0\.0\.1\|\[::1\]\|localhost\|Auto-Detect/d' "$1/etc/apt/apt.conf.d/99mmdebstrap" """
+)
 
 
 def bootstrap(tar_path: Path, suite: str, arch: str, progress: Progress) -> None:
@@ -35,7 +39,9 @@ def bootstrap(tar_path: Path, suite: str, arch: str, progress: Progress) -> None
             hint="sudo apt-get install mmdebstrap, or name an image you have: AGENT_SESSION_BASE_IMAGE=...",
         )
     sources = _sources(suite)
-    progress(f"making Debian {suite} ({arch}) with mmdebstrap from {sources[0].split()[-3] if sources else 'its default mirror'}")
+    progress(
+        f"making Debian {suite} ({arch}) with mmdebstrap from {sources[0].split()[-3] if sources else 'its default mirror'}"
+    )
     for stale in tar_path.parent.glob(f"{tar_path.name}.*.part"):
         stale.unlink(missing_ok=True)
     # A name of our own: the mmdebstrap of one who was killed may still be writing to its.
@@ -48,7 +54,10 @@ def bootstrap(tar_path: Path, suite: str, arch: str, progress: Progress) -> None
 
     try:
         if child.run(_command(part, suite, arch, sources), tell=told) != 0:
-            raise BuildFailed("mmdebstrap failed: " + " | ".join(tail), hint="sudo apt-get update  (does this machine's mirror answer?)")
+            raise BuildFailed(
+                "mmdebstrap failed: " + " | ".join(tail),
+                hint="sudo apt-get update  (does this machine's mirror answer?)",
+            )
         part.replace(tar_path)
     finally:
         part.unlink(missing_ok=True)
@@ -64,8 +73,7 @@ def _command(tar: Path, suite: str, arch: str, sources: Iterable[str]) -> list[s
         "--include=ca-certificates",
         *(f"--dpkgopt={line}" for line in (*SLIM, "path-include=/usr/share/doc/*/copyright")),
         *(f"--aptopt={proxy}" for proxy in proxies),
-        # A proxy on this machine's loopback, or a script of it, is of no use inside an image.
-        *([r"""--customize-hook=sed -i '/127\.0\.0\.1\|\[::1\]\|localhost\|Auto-Detect/d' "$1/etc/apt/apt.conf.d/99mmdebstrap" """] if proxies else []),
+        *([f"--customize-hook={FORGET_LOCAL_PROXIES}"] if proxies else []),
         suite,
         str(tar),
         *sources,
@@ -119,7 +127,9 @@ def _likeliest(pocket: str, known: list[_Source]) -> str | None:
 
 def _proxies() -> list[str]:
     lines = _apt("apt-config", "dump", "Acquire::http", "Acquire::https")
-    return [line for line in lines if re.match(r'Acquire::https?::Proxy(-Auto-Detect|::\S+)? "[^"]', line, re.IGNORECASE)]
+    return [
+        line for line in lines if re.match(r'Acquire::https?::Proxy(-Auto-Detect|::\S+)? "[^"]', line, re.IGNORECASE)
+    ]
 
 
 def _apt(*command: str) -> list[str]:

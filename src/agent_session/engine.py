@@ -79,6 +79,9 @@ class Engine(Protocol):
     def architecture(self) -> str:
         """Of the machine the containers run on: "amd64" or "arm64"."""
 
+    def check(self) -> None:
+        """PodmanUnavailable where containers or images cannot be made here although the engine answers."""
+
     def containers(self, label: str) -> list[Container]:
         """All containers that carry the label, running or not, in no order. One round trip."""
 

@@ -55,6 +55,7 @@ def ensure_image(engine: Engine, workshop: Workshop, agent: Agent, *, tell: Tell
     base = _base(engine, workshop)
     recipe = _recipe(engine, workshop, agent.name, agent.folder, base.tag)
     if no_cache or not engine.image_exists(recipe.tag):
+        engine.check()
         with lock(workshop.locks, "build", waiting=lambda pid: tell(f"another build is running (process {pid}); waiting for it")):
             if no_cache or not engine.image_exists(base.tag):
                 _build(engine, workshop, base, tell=tell, no_cache=no_cache)

@@ -72,8 +72,14 @@ class PodmanEngine:
         found = self._listed({"name": [f"^{re.escape(name)}$"]})
         return found[0] if found else None
 
+    def check(self) -> None:
+        """Podman without subordinate ids answers, lists, and fails late with an obscure word: say so before."""
+        if not self._service.given and not self.rootful and not podman_service.has_subordinate_ids():
+            raise troubleshooting.explain("no subuid ranges found for you", "looking at /etc/subuid and /etc/subgid")
+
     def create(self, spec: ContainerSpec) -> None:
         """Make a container and its named volumes; those go again if it cannot be made."""
+        self.check()
         made = [m.source for m in spec.mounts if m.kind == "volume" and self._create_volume(m.source, spec.labels)]
         try:
             self._call("POST", "/containers/create", f"creating {spec.name}", json.dumps(self._specification(spec)))
@@ -227,7 +233,7 @@ class PodmanEngine:
         try:
             answer = getattr(client, method.lower())(path, params=params, stream=stream, **body)
         except OSError as error:  # the bindings' APIError and requests' own are both OSErrors
-            raise troubleshooting.unreachable(service.url, str(error), self._environment) from error
+            raise troubleshooting.unreachable(service.url, _root_cause(error), self._environment) from error
         if old := troubleshooting.too_old(answer.headers.get("Libpod-Api-Version", "")):
             raise old
         if answer.status_code < 400:
@@ -311,6 +317,17 @@ def _refusal(status: int, text: str, doing: str, *, absent_is_fine: bool) -> Non
     if "already in use" in lower or status == 409:
         error = ConflictError(f"{doing}: {said}", hint="podman ps -a")
     raise error
+
+
+def _root_cause(error: BaseException) -> str:
+    """The innermost system error's words: the bindings wrap it four deep."""
+    words = str(error)
+    inner: BaseException | None = error
+    while inner:
+        if isinstance(inner, OSError) and inner.strerror:
+            words = inner.strerror
+        inner = inner.__cause__ or inner.__context__
+    return words
 
 
 def _reports(answer: Any) -> Iterator[dict[str, Any]]:

@@ -7,6 +7,8 @@ but Linux, where Podman lives in a virtual machine); the user's socket; and wher
 
 import json
 import os
+import pwd
+import re
 import shutil
 import socket
 import subprocess
@@ -47,6 +49,21 @@ def podman() -> str:
     if not found:
         raise troubleshooting.missing(sys.platform)
     return found
+
+
+def has_subordinate_ids() -> bool:
+    """Whether this user has ranges in /etc/subuid and /etc/subgid; yes where another source of them is configured."""
+    try:
+        if re.search(r"^subid:", Path("/etc/nsswitch.conf").read_text(encoding="utf-8"), re.MULTILINE):
+            return True
+    except OSError:
+        pass
+    try:
+        me = {pwd.getpwuid(os.geteuid()).pw_name, str(os.geteuid())}
+        owners = [{line.split(":")[0] for line in Path(file).read_text(encoding="utf-8").splitlines()} for file in ("/etc/subuid", "/etc/subgid")]
+    except (OSError, KeyError):
+        return False
+    return all(me & names for names in owners)
 
 
 def connect(environment: Mapping[str, str]) -> Service:

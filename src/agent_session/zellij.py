@@ -72,10 +72,14 @@ def zellij_binary(cache_dirs: Sequence[Path], versions: Mapping[str, str], arch:
     wanted = _Wanted(version=version, arch=arch, sha256=versions[PINS[arch]], target=cache_dirs[-1] / name)
     try:
         _make_folder(wanted.target.parent)
-        with lock(wanted.target.parent, name, waiting=lambda pid: progress(f"process {pid} is making Zellij: waiting for it")):
+        with lock(
+            wanted.target.parent, name, waiting=lambda pid: progress(f"process {pid} is making Zellij: waiting for it")
+        ):
             return _cached(cache_dirs, name) or _make(wanted, progress)
     except OSError as error:
-        raise BuildFailed(f"cannot write Zellij to the cache: {error}", hint=f"ls -ld {wanted.target.parent}") from error
+        raise BuildFailed(
+            f"cannot write Zellij to the cache: {error}", hint=f"ls -ld {wanted.target.parent}"
+        ) from error
 
 
 def _cached(cache_dirs: Sequence[Path], name: str) -> Path | None:
@@ -131,7 +135,18 @@ def _compile(wanted: _Wanted, progress: Progress) -> Path:
     cargo = _usable_cargo(wanted.arch)
     # Kept when it is interrupted: the next one goes on where this one ended.
     build = wanted.beside(".build")
-    command = [cargo, "install", "--locked", "--no-track", "--force", "--root", str(build), "--version", wanted.version, "zellij"]
+    command = [
+        cargo,
+        "install",
+        "--locked",
+        "--no-track",
+        "--force",
+        "--root",
+        str(build),
+        "--version",
+        wanted.version,
+        "zellij",
+    ]
     path = f"{Path(cargo).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     environment = {**os.environ, **QUICK_BUILD, "PATH": path, "CARGO_TARGET_DIR": str(build / "target")}
     progress(f"compiling Zellij {wanted.version}: once a machine, 7 to 10 minutes on two cores")
@@ -148,12 +163,15 @@ def _usable_cargo(arch: str) -> str:
     if cargo is None:
         raise _Unavailable("cargo, which could compile it, is not installed")
     told = subprocess.run([cargo, "--version"], capture_output=True, text=True, check=False)
-    version = re.match(r"cargo (\d+)\.(\d+)", told.stdout)
+    said = (told.stdout or told.stderr).strip()
+    version = re.match(r"cargo (\d+)\.(\d+)", said)
     if version is None or (int(version[1]), int(version[2])) < OLDEST_RUST:
-        raise _Unavailable(f"{cargo} cannot compile it: Rust {_dotted(OLDEST_RUST)} is needed, it says {(told.stdout or told.stderr).strip()!r}")
+        raise _Unavailable(f"{cargo} cannot compile it: Rust {_dotted(OLDEST_RUST)} is needed, it says {said!r}")
     missing = [tool for tool in ("cc", "make", "perl") if shutil.which(tool) is None]
     if missing:
-        raise _Unavailable(f"cargo could compile it, but needs {', '.join(missing)} (apt-get install gcc libc6-dev make perl)")
+        raise _Unavailable(
+            f"cargo could compile it, but needs {', '.join(missing)} (apt-get install gcc libc6-dev make perl)"
+        )
     return cargo
 
 

@@ -1,0 +1,70 @@
+"""The launcher `agent-session`: it finds its checkout and an environment from anywhere, or says what to run."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+LAUNCHER = Path(__file__).parents[2] / "agent-session"
+PYTHON = '#!/bin/sh\necho "{name}: $*"\necho "$PYTHONPATH"\n'
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    folder = tmp_path / "a check out"
+    (folder / "src").mkdir(parents=True)
+    shutil.copy(LAUNCHER, folder)
+    return folder
+
+
+def make_environment(folder: Path, name: str, *, complete: bool = True) -> None:
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").write_text(PYTHON.format(name=name))
+    (folder / "bin" / "python").chmod(0o755)
+    if complete:
+        (folder / "setup-stamp").touch()
+
+
+def launch(
+    program: Path | str, *arguments: str, home: Path, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": "/somebody/elses"}
+    return subprocess.run(
+        [program, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=10
+    )
+
+
+def test_it_runs_the_checkouts_package_and_never_a_module_of_the_current_directory(
+    checkout: Path, tmp_path: Path
+) -> None:
+    make_environment(checkout / ".venv", "checkout's")
+    said = launch(checkout / "agent-session", "start", "-n", "a b", home=tmp_path).stdout.splitlines()
+    assert said == ["checkout's: -P -m agent_session start -n a b", str(checkout / "src")]
+
+
+def test_links_to_links_and_relative_names_lead_to_the_checkout(checkout: Path, tmp_path: Path) -> None:
+    make_environment(checkout / ".venv", "checkout's")
+    places = tmp_path / "bin"
+    places.mkdir()
+    (places / "relative").symlink_to("../a check out/agent-session")
+    (places / "absolute").symlink_to(places / "relative")
+    for program, cwd in ((places / "absolute", tmp_path), ("./absolute", places), ("./agent-session", checkout)):
+        done = launch(program, "ls", home=tmp_path, cwd=cwd)
+        assert done.stdout.startswith("checkout's: -P -m agent_session ls"), done.stderr
+        assert Path(done.stdout.splitlines()[1]).samefile(checkout / "src")
+
+
+def test_the_users_environment_serves_where_the_checkout_has_none(checkout: Path, tmp_path: Path) -> None:
+    make_environment(tmp_path / ".local" / "share" / "agent-session" / "venv", "user's")
+    assert launch(checkout / "agent-session", home=tmp_path).stdout.startswith("user's: -P -m agent_session")
+
+
+@pytest.mark.parametrize("half_made", [False, True])
+def test_without_a_finished_environment_it_names_the_command(checkout: Path, tmp_path: Path, half_made: bool) -> None:
+    if half_made:
+        make_environment(checkout / ".venv", "half made", complete=False)
+    done = launch(checkout / "agent-session", "ls", home=tmp_path)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.endswith(f"hint: '{checkout}/scripts/setup'\n")
