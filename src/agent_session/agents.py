@@ -68,7 +68,7 @@ def read_agent(file: Path) -> Agent:
         unknown = set(data) - {"title", "environment", "files", "credentials", "hint"}
         if unknown:
             raise ValueError(f"unknown key {sorted(map(str, unknown))[0]!r}")
-        files = tuple(_host_file(item) for item in data.get("files") or ())
+        files = tuple(_host_file(item) for item in _list(data, "files"))
         environment = _texts(data, "environment")
         credentials = _texts(data, "credentials")
         bad = [name for name in environment if not VARIABLE_NAME.fullmatch(name)]
@@ -124,7 +124,14 @@ def _text(data: Mapping[Any, Any], key: str, default: str | None = None) -> str:
 
 
 def _texts(data: Mapping[Any, Any], key: str) -> tuple[str, ...]:
-    values = data.get(key) or ()
-    if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
+    values = _list(data, key)
+    if not all(isinstance(value, str) for value in values):
         raise ValueError(f"{key} must be a list of texts")
     return tuple(values)
+
+
+def _list(data: Mapping[Any, Any], key: str) -> list[Any]:
+    values = data.get(key) or []
+    if not isinstance(values, list):
+        raise ValueError(f"{key} must be a list")
+    return values

@@ -51,14 +51,15 @@ def read_config(environment: Mapping[str, str], file: Path) -> Config:
     Raises ConfigurationError that names the file or the variable.
     """
     named = environment.get(PREFIX + "CONFIG")
-    path = Path(named).expanduser() if named else file
+    path = Path(named) if named else file
     try:
+        path = path.expanduser()
         data = read_yaml(path) if named or path.exists() else {}
         unknown = data.keys() - FIELDS.keys()
         if unknown:
             raise ValueError(f"unknown key {sorted(map(str, unknown))[0]!r}; known are: {', '.join(sorted(FIELDS))}")
         from_file = {key: _from_file(key, value) for key, value in data.items() if value is not None}
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RuntimeError) as error:  # RuntimeError: ~nobody
         raise ConfigurationError(path, str(error), hint=f"$EDITOR {path}") from error
     from_environment = {
         key: _from_environment(key, value) for key in FIELDS if (value := environment.get(PREFIX + key.upper()))

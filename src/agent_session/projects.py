@@ -4,6 +4,7 @@ Looks at the file system (does it exist, what does it resolve to) and changes no
 """
 
 import os
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -40,7 +41,7 @@ SECRET_DIRECTORIES = {
     "Library/Application Support": "logins of many programs are there",
 }
 
-SYSTEM_DIRECTORIES = ("/proc", "/sys", "/dev", "/boot")
+SYSTEM_DIRECTORIES = ("/proc", "/sys", "/dev", "/boot", "/run/user", "/run/podman")
 CONTAINER_DIRECTORIES = (
     "/bin", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run/agent-session", "/sbin", "/sys", "/usr", "/workspace", "/home/agent",
 )  # fmt: skip
@@ -72,7 +73,8 @@ def resolve_mounts(paths: Iterable[str | Path], *, home: Path, allow_secrets: bo
     for path in paths:
         resolve(path, home=home, allow_secrets=allow_secrets, must_be_directory=False)
         lexical = Path(os.path.abspath(Path(path).expanduser()))  # the same path as on the host, symbolic links and all
-        hidden = [name for name in CONTAINER_DIRECTORIES if lexical == Path(name) or Path(name) in lexical.parents]
+        above, below = {lexical, *lexical.parents}, {Path(name): name for name in CONTAINER_DIRECTORIES}
+        hidden = [name for place, name in below.items() if place in above or lexical in place.parents]
         if hidden:
             raise ProjectRefused(path, f"mounted at the same path it would hide the container's own {hidden[0]}")
         found.append(lexical)
@@ -94,12 +96,12 @@ def resolve(path: str | Path, *, home: Path, allow_secrets: bool, must_be_direct
         source = Path(text).expanduser().resolve(strict=True)
         is_directory = source.is_dir()
     except FileNotFoundError:
-        raise ProjectRefused(text, "there is no such directory", hint=f"mkdir -p {text!r}") from None
+        raise ProjectRefused(text, "there is no such directory", hint=f"mkdir -p {shlex.quote(text)}") from None
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ProjectRefused(text, f"it cannot be looked at: {reason}") from error
     if must_be_directory and not is_directory:
-        raise ProjectRefused(text, "it is not a directory", hint=f"agent-session start {str(source.parent)!r}")
+        raise ProjectRefused(text, "it is not a directory", hint=f"agent-session start {shlex.quote(str(source.parent))}")
     if not str(source).isprintable():
         raise ProjectRefused(text, "there is a control character in its real path")
     if is_directory and not os.access(source, os.R_OK | os.X_OK):
@@ -112,7 +114,7 @@ def _refuse_private(text: str, source: Path, home: Path, *, allow_secrets: bool)
     if source == Path("/"):
         raise ProjectRefused(text, "it is the whole machine")
     for name in SYSTEM_DIRECTORIES:
-        if source == Path(name) or Path(name) in source.parents:
+        if source == Path(name) or Path(name) in source.parents or source in Path(name).parents:
             raise ProjectRefused(text, f"{name} belongs to the system")
     if source == home:
         raise ProjectRefused(text, "it is your home directory, with all your keys and logins")
@@ -123,7 +125,7 @@ def _refuse_private(text: str, source: Path, home: Path, *, allow_secrets: bool)
     for name, reason in SECRET_DIRECTORIES.items():
         secret = home / name
         if any(place == source or place in source.parents or source in place.parents for place in (secret, secret.resolve())):
-            raise ProjectRefused(text, f"{reason} (~/{name})", hint=f"agent-session start {ALLOW_SECRETS} {text!r}")
+            raise ProjectRefused(text, f"{reason} (~/{name})", hint=f"agent-session start {ALLOW_SECRETS} {shlex.quote(text)}")
 
 
 def _distinct_names(sources: Sequence[Path]) -> dict[Path, str]:
@@ -135,6 +137,6 @@ def _distinct_names(sources: Sequence[Path]) -> dict[Path, str]:
             return names
         longer = [source for source in doubles if depth[source] < len(source.parts) - 1]
         if not longer:  # /a-b/c and /a/b-c, say: nothing readable is left to add
-            return {s: f"{names[s]}-{i}" if s in doubles else names[s] for i, s in enumerate(sources, 1)}
+            return names | {s: f"{names[s]}-{i}" for i, s in enumerate(sorted(doubles), 1)}
         for source in longer:
             depth[source] += 1

@@ -39,7 +39,7 @@ def credentials(agent: Agent, environment: Mapping[str, str]) -> list[Credential
     """What agent.yaml counts as a login, found or not; looks no deeper than that it is there."""
     files = {item.target: item for item in agent.files}
     return [
-        Credential(name=files[name].source, found=_host_path(files[name]).is_file())
+        Credential(name=files[name].source, found=_is_there(files[name]))
         if name in files
         else Credential(name=name, found=bool(environment.get(name)))
         for name in agent.credentials
@@ -66,7 +66,7 @@ def gather(agent: Agent, environment: Mapping[str, str], *, timezone: str) -> Se
         for item in agent.files:
             try:
                 content = _read(_host_path(item))
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, RuntimeError) as error:
                 reason = error.strerror if isinstance(error, OSError) else str(error)
                 notes.append(f"{item.source} was left out: {reason}")
             else:
@@ -77,6 +77,13 @@ def gather(agent: Agent, environment: Mapping[str, str], *, timezone: str) -> Se
 
 def _host_path(item: HostFile) -> Path:
     return Path(item.source).expanduser()
+
+
+def _is_there(item: HostFile) -> bool:
+    try:
+        return _host_path(item).is_file()
+    except (OSError, RuntimeError):  # a directory that may not be entered; ~nobody
+        return False
 
 
 def _read(path: Path) -> bytes | None:

@@ -1,0 +1,280 @@
+"""An account that has nothing: a home, a runtime directory and a Podman storage of its own, on the machine's images.
+
+Podman keeps sessions per storage, so an account's are seen by nobody else, and nobody else's can be harmed by a test.
+Images are not copied: the storage of the user who runs the tests is an additional, read-only store of images.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.terminal import Terminal
+from tests.waiting import until
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+LAUNCHER = REPOSITORY / "agent-session"
+STUB = REPOSITORY / "tests" / "images" / "stub"
+KEPT = ("PATH", "USER", "LOGNAME", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Account:
+    """A user without a past. `home`, `runtime` and `folder` (of all that is its own) are directories that exist."""
+
+    launcher = LAUNCHER
+
+    def __init__(self, images: Path, driver: str) -> None:
+        # /var/tmp is a disk where /tmp may be memory; and the path is short, as sockets' paths must be.
+        self.folder = Path(tempfile.mkdtemp(prefix="agent-session-", dir="/var/tmp")).resolve()
+        self.home = self.folder / "home"
+        self.runtime = self.folder / "run"
+        self.storage = self.folder / "storage"
+        self._terminals: list[Terminal] = []
+        for directory in (self.home, self.runtime):
+            directory.mkdir(mode=0o700)
+        link_what_is_the_machines(self.home / ".config", self.home / ".local" / "share")
+        configuration = self.folder / "storage.conf"
+        configuration.write_text(storage_configuration(self.storage, self.folder / "runroot", driver, images))
+        self.environment = {name: os.environ[name] for name in KEPT if name in os.environ} | {
+            "HOME": str(self.home),
+            "XDG_RUNTIME_DIR": str(self.runtime),
+            "CONTAINERS_STORAGE_CONF": str(configuration),
+            "LANG": "C.UTF-8",
+            "TERM": "xterm-256color",
+            "COLORTERM": "truecolor",
+            "TZ": "Europe/Vienna",
+        }
+
+    def project(self, name: str = "app", **files: str) -> Path:
+        """A project directory; keywords are files' names (two underscores are a dot) and contents."""
+        project = self.home / "projects" / name
+        project.mkdir(parents=True, exist_ok=True)
+        for file, content in files.items():
+            (project / file.replace("__", ".")).write_text(content)
+        return project
+
+    def run(
+        self, *arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, stdin: str | None = None, seconds: float = 60
+    ) -> Done:
+        """Run agent-session without a terminal, with nothing or a text on its standard input."""
+        done = subprocess.run(
+            [LAUNCHER, *arguments],
+            cwd=cwd or self.home,
+            env=self.environment | (env or {}),
+            text=True,
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+            **({"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}),
+        )
+        return Done(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    def ok(self, *arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, seconds: float = 60) -> str:
+        """Run agent-session, which must succeed; returns its standard output."""
+        done = self.run(*arguments, cwd=cwd, env=env, seconds=seconds)
+        assert done.code == 0, f"agent-session {' '.join(map(str, arguments))}: {done}"
+        return done.out
+
+    def begin(self, *arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
+        """agent-session, running beside the test, in a process group of its own as under a shell."""
+        return subprocess.Popen(
+            [LAUNCHER, *arguments],
+            cwd=cwd or self.home,
+            env=self.environment | (env or {}),
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            process_group=0,
+        )
+
+    def window(
+        self,
+        *command: str | Path,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        columns: int = 80,
+        rows: int = 24,
+    ) -> Terminal:
+        """A terminal in which agent-session runs with these arguments; closed at the end of the test, if not before."""
+        return self.window_of(LAUNCHER, *command, cwd=cwd, env=env, columns=columns, rows=rows)
+
+    def window_of(
+        self,
+        *command: str | Path,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        columns: int = 80,
+        rows: int = 24,
+    ) -> Terminal:
+        """A terminal with any command. Variables: `env -u` in the command takes one away."""
+        # tmux says what its TERM is and that it has all colours; the variables of the test come after that.
+        said = [f"{name}={value}" for name, value in (env or {}).items()]
+        terminal = Terminal(
+            [*(["env", *said] if said else []), *map(str, command)],
+            environment=self.environment,
+            cwd=cwd or self.home,
+            folder=self.folder,
+            columns=columns,
+            rows=rows,
+        )
+        self._terminals.append(terminal)
+        return terminal
+
+    def podman(self, *arguments: str) -> str:
+        """What the podman command answers on this account's storage; stripped."""
+        done = self.podman_done(*arguments)
+        assert done.code == 0, f"podman {' '.join(arguments)}: {done.err}"
+        return done.out.strip()
+
+    def podman_done(self, *arguments: str) -> Done:
+        """The podman command, however it ends."""
+        done = subprocess.run(
+            ["podman", "--log-level=error", *arguments],
+            env=self.environment, cwd=self.home, stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=60, check=False,
+        )  # fmt: skip
+        return Done(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    def inside(self, session: str, *command: str) -> str:
+        """What a command prints in a session's container; stripped."""
+        return self.podman("exec", f"agent_{session}", *command)
+
+    def inspect(self, session: str = "default") -> dict[str, Any]:
+        """`podman inspect` of a session's container."""
+        found: dict[str, Any] = json.loads(self.podman("container", "inspect", f"agent_{session}"))[0]
+        return found
+
+    def sessions(self) -> dict[str, str]:
+        """Names and statuses, as `ls --json` says."""
+        return {session["name"]: session["status"] for session in json.loads(self.ok("ls", "--json"))}
+
+    def containers(self) -> list[str]:
+        """Names of all containers."""
+        return self.podman("ps", "--all", "--format", "{{.Names}}").split()
+
+    def volumes(self) -> list[str]:
+        """Names of all volumes."""
+        return self.podman("volume", "ls", "--quiet").split()
+
+    def processes(self) -> dict[int, str]:
+        """Processes on this machine (not in containers) that work for this account, and their names; a shell's `ps`, but by environment."""
+        mark = f"XDG_RUNTIME_DIR={self.runtime}".encode()
+        found = {}
+        for directory in Path("/proc").iterdir():
+            if directory.name.isdigit():
+                with contextlib.suppress(OSError):
+                    if mark in (directory / "environ").read_bytes().split(b"\0"):
+                        found[int(directory.name)] = (directory / "comm").read_text().strip()
+        return found
+
+    def workers(self) -> dict[int, str]:
+        """Of those, what should be gone when no command runs: not containers' monitors and networks, not Podman's namespace holder."""
+        lasting = {"conmon", "slirp4netns", "pasta", "pasta.avx2", "catatonit", "pause", "rootlessport", "rootlessport-c", "fuse-overlayfs"}
+        paused = self._pause_pid()
+        return {pid: name for pid, name in self.processes().items() if name not in lasting and pid != paused and "tmux" not in name}
+
+    def wait_for_rest(self, *, seconds: float = 5) -> None:
+        """Until no command works for this account any more."""
+        until(lambda: not self.workers(), f"nothing left behind, but there is {self.workers()}", seconds=seconds)
+
+    def close_windows(self) -> None:
+        """All of them, as when somebody logs out."""
+        for terminal in self._terminals:
+            terminal.close()
+
+    def close(self) -> None:
+        """Remove all of it, whatever state a test left it in."""
+        self.close_windows()
+        for pid in self.workers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if self.storage.exists():
+            self.podman_done("rm", "--all", "--force", "--time", "0")
+        if pid := self._pause_pid():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        # Some of it belongs to subordinate ids.
+        remove = ["rm", "-rf", "--", str(self.folder)]
+        subprocess.run(remove if os.geteuid() == 0 else ["podman", "unshare", *remove], capture_output=True, check=False, timeout=60)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _pause_pid(self) -> int | None:
+        try:
+            return int((self.runtime / "libpod" / "tmp" / "pause.pid").read_text())
+        except (OSError, ValueError):
+            return None
+
+
+def storage_configuration(storage: Path, runroot: Path, driver: str, images: Path | None) -> str:
+    """A storage.conf; `images` is a storage whose images are to be seen."""
+    more = f'[storage.options]\nadditionalimagestores = ["{images}"]\n' if images else ""
+    return (
+        f'[storage]\ndriver = "{driver}"\nrunroot = "{runroot}"\n'
+        f'graphroot = "{storage}"\nrootless_storage_path = "{storage}"\n{more}'
+    )  # fmt: skip
+
+
+def link_what_is_the_machines(config_home: Path, data_home: Path) -> None:
+    """Podman's settings and the virtual environment of a checkout that cannot be written are not what is tested."""
+    real_config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    real_data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    for ours, theirs in ((config_home / "containers", real_config / "containers"), (data_home / "agent-session" / "venv", real_data / "agent-session" / "venv")):
+        ours.parent.mkdir(parents=True, exist_ok=True)
+        if theirs.exists():
+            ours.symlink_to(theirs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storage:
+    """The storage of the user who runs the tests, where images are built once."""
+
+    path: Path
+    runroot: Path
+    driver: str
+    folder: Path
+
+    def build(self, agent: str) -> str:
+        """Build an agent's image there, with the stub as one of the user's own; returns its reference."""
+        data = self.folder / "data"
+        if not data.exists():
+            link_what_is_the_machines(self.folder / "config", data)
+            (data / "agent-session" / "agents").mkdir(parents=True)
+            (data / "agent-session" / "agents" / "stub").symlink_to(STUB)
+            (self.folder / "storage.conf").write_text(storage_configuration(self.path, self.runroot, self.driver, None))
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("AGENT_SESSION_")}
+        environment |= {"XDG_DATA_HOME": str(data), "CONTAINERS_STORAGE_CONF": str(self.folder / "storage.conf")}
+        command: Sequence[str | Path] = [LAUNCHER, "build", agent]
+        done = subprocess.run(command, env=environment, cwd=self.folder, stdin=subprocess.DEVNULL, text=True, capture_output=True, check=False)
+        if done.returncode:
+            pytest.fail(f"{LAUNCHER} build {agent} ended with {done.returncode}:\n{done.stderr[-3000:]}\nhint: scripts/setup --all")
+        return done.stdout.strip()
+
+
+def find_storage(folder: Path) -> Storage:
+    """Where this user's Podman keeps images; fails with the command that installs Podman."""
+    if not shutil.which("podman"):
+        pytest.fail("podman is not installed: sudo scripts/setup --system")
+    asked = ["podman", "--log-level=error", "info", "--format", "{{.Store.GraphRoot}}\n{{.Store.RunRoot}}\n{{.Store.GraphDriverName}}"]
+    done = subprocess.run(asked, text=True, capture_output=True, check=False)
+    if done.returncode:
+        pytest.fail(f"podman does not work for this user: {done.stderr}\nhint: sudo scripts/setup --system --user $USER")
+    path, runroot, driver = done.stdout.split("\n")[:3]
+    return Storage(path=Path(path), runroot=Path(runroot), driver=driver, folder=folder)
