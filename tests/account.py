@@ -39,7 +39,6 @@ class Done:
 class Account:
     """A user without a past. `home`, `runtime` and `folder` (of all that is its own) are directories that exist."""
 
-    launcher = LAUNCHER
 
     def __init__(self, images: Path, driver: str) -> None:
         # /var/tmp is a disk where /tmp may be memory; and the path is short, as sockets' paths must be.
@@ -51,10 +50,14 @@ class Account:
         for directory in (self.home, self.runtime):
             directory.mkdir(mode=0o700)
         link_what_is_the_machines(self.home / ".config", self.home / ".local" / "share")
+        bin_ = self.home / ".local" / "bin"
+        bin_.mkdir(parents=True)
+        (bin_ / "agent-session").symlink_to(LAUNCHER)
         configuration = self.folder / "storage.conf"
         configuration.write_text(storage_configuration(self.storage, self.folder / "runroot", driver, images))
         self.environment = {name: os.environ[name] for name in KEPT if name in os.environ} | {
             "HOME": str(self.home),
+            "PATH": f"{bin_}:{os.environ['PATH']}",
             "XDG_RUNTIME_DIR": str(self.runtime),
             "CONTAINERS_STORAGE_CONF": str(configuration),
             "LANG": "C.UTF-8",
@@ -70,6 +73,14 @@ class Account:
         for file, content in files.items():
             (project / file.replace("__", ".")).write_text(content)
         return project
+
+    def agent(self, name: str, containerfile: str = "CMD []", yaml: str = "title: Test\n") -> Path:
+        """An agent of the user's own; its Containerfile goes on from the base image."""
+        folder = self.home / ".local" / "share" / "agent-session" / "agents" / name
+        folder.mkdir(parents=True)
+        (folder / "agent.yaml").write_text(yaml)
+        (folder / "Containerfile").write_text(f"ARG BASE\nFROM ${{BASE}}\n{containerfile}\n")
+        return folder
 
     def run(
         self, *arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, stdin: str | None = None, seconds: float = 60
@@ -157,6 +168,16 @@ class Account:
         """What a command prints in a session's container; stripped."""
         return self.podman("exec", f"agent_{session}", *command)
 
+    def tell(self, session: str, line: str) -> None:
+        """Type a line into the agent's pane, with nobody attached."""
+        zellij = ("zellij", "--session", session, "action")
+        self.inside(session, *zellij, "write-chars", "--pane-id", "terminal_0", line)
+        self.inside(session, *zellij, "write", "--pane-id", "terminal_0", "13")
+
+    def screen(self, session: str = "default") -> str:
+        """What the agent's pane shows, whether somebody is attached or not."""
+        return self.inside(session, "zellij", "--session", session, "action", "dump-screen", "--pane-id", "terminal_0")
+
     def inspect(self, session: str = "default") -> dict[str, Any]:
         """`podman inspect` of a session's container."""
         found: dict[str, Any] = json.loads(self.podman("container", "inspect", f"agent_{session}"))[0]
@@ -193,7 +214,7 @@ class Account:
 
     def wait_for_rest(self, *, seconds: float = 5) -> None:
         """Until no command works for this account any more."""
-        until(lambda: not self.workers(), f"nothing left behind, but there is {self.workers()}", seconds=seconds)
+        until(lambda: not self.workers(), "nothing left behind by agent-session", seconds=seconds, told=self.workers)
 
     def close_windows(self) -> None:
         """All of them, as when somebody logs out."""

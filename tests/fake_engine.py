@@ -5,17 +5,29 @@ What commands do in its containers, and in its builds, is a function that a test
 
 import re
 import secrets
+import shutil
+import tempfile
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
-from agent_session.engine import BuildSpec, Container, ContainerSpec, ExecResult
+from agent_session.engine import BuildSpec, Container, ContainerSpec, Errand, ExecResult
 from agent_session.errors import BuildFailed, ConflictError, NameTaken, NotFoundError, PodmanRefused
 
 Commands = Callable[[str, Sequence[str], bytes], ExecResult]
 """(container's name, argv, stdin) -> how it ended; TimeoutError stands for a command that does not end in time."""
+
+
+Errands = Callable[[Errand, bytes], ExecResult]
+"""(errand, stdin) -> how it ended; TimeoutError as for commands."""
+
+
+def idle(_errand: Errand, _stdin: bytes) -> ExecResult:
+    """Every errand ends well and says nothing."""
+    return ExecResult(exit_code=0)
 
 
 def succeed(_name: str, _command: Sequence[str], _stdin: bytes) -> ExecResult:
@@ -39,6 +51,8 @@ class FakeEngine:
         images: Iterable[str] = (),
         registry: Iterable[str] = (),
         commands: Commands = succeed,
+        errands: Errands = idle,
+        volumes: Path | None = None,
     ) -> None:
         self.rootful = rootful
         self.architecture = "amd64"
@@ -46,6 +60,11 @@ class FakeEngine:
         self._images = set(images)
         self._registry = set(registry)
         self._commands = commands
+        self._errands = errands
+        self._folder = volumes or Path(tempfile.mkdtemp(prefix="fake-engine-"))
+        if not volumes:
+            weakref.finalize(self, shutil.rmtree, self._folder)
+        self._secrets: dict[str, tuple[str, bytes]] = {}
         self._containers: dict[str, _Kept] = {}
         self._volumes: dict[str, Mapping[str, str]] = {}
 
@@ -76,13 +95,14 @@ class FakeEngine:
         if spec.name in self._containers:
             raise NameTaken(spec.labels.get("agent-session.name", spec.name), spec.name)
         if spec.image not in self._images:
-            raise NotFoundError(f"creating {spec.name}: {spec.image}: no such image")
+            raise PodmanRefused(f"creating {spec.name}: {spec.image}: image not known")
         for mount in spec.mounts:
             if mount.kind == "bind" and not Path(mount.source).exists():
                 raise PodmanRefused(f"creating {spec.name}: statfs {mount.source}: no such file or directory")
+        self._check_secrets(spec)
         for mount in spec.mounts:
-            if mount.kind == "volume":
-                self._volumes.setdefault(mount.source, dict(spec.labels))
+            if mount.kind == "volume" and mount.source not in self._volumes:
+                self.create_volume(mount.source, spec.labels)
         made = Container(
             name=spec.name,
             id=secrets.token_hex(32),
@@ -93,9 +113,18 @@ class FakeEngine:
         )
         self._containers[spec.name] = _Kept(spec=spec, container=made)
 
-    def start(self, name: str) -> None:
-        """Start a container."""
+    def rename(self, name: str, new: str) -> None:
+        """Give a container another name."""
         kept = self._kept(name)
+        if new in self._containers:
+            raise NameTaken(new, new)
+        del self._containers[name]
+        self._containers[new] = _Kept(spec=replace(kept.spec, name=new), container=replace(kept.container, name=new))
+
+    def start(self, name: str) -> None:
+        """Start a container; not without the secrets it was made with."""
+        kept = self._kept(name)
+        self._check_secrets(kept.spec)
         if not kept.container.running:
             self._put(kept, replace(kept.container, running=True, started=datetime.now(UTC)))
 
@@ -113,11 +142,54 @@ class FakeEngine:
         users = [kept for kept in self._containers.values() if any(m.kind == "volume" and m.source == name for m in kept.spec.mounts)]
         if users:
             raise ConflictError(f"removing the volume {name}: it is being used by {users[0].spec.name}")
-        self._volumes.pop(name, None)
+        if self._volumes.pop(name, None) is not None:
+            shutil.rmtree(self._folder / name)
 
     def volume_labels(self, name: str) -> Mapping[str, str] | None:
         """The labels of a volume."""
         return self._volumes.get(name)
+
+    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """Make a volume; its files are in a directory of the folder that the test named, or of one that goes with the engine."""
+        if name in self._volumes:
+            raise ConflictError(f"the volume {name} exists already")
+        self._volumes[name] = dict(labels)
+        (self._folder / name).mkdir()
+
+    def volume_path(self, name: str) -> Path | None:
+        """A volume's directory."""
+        return self._folder / name if name in self._volumes else None
+
+    def secret_id(self, name: str) -> str | None:
+        """A secret's id."""
+        return self._secrets[name][0] if name in self._secrets else None
+
+    def put_secret(self, name: str, content: bytes) -> None:
+        """Keep a secret."""
+        self._secrets[name] = secrets.token_hex(12), content
+
+    def remove_secret(self, name: str) -> None:
+        """Forget a secret."""
+        self._secrets.pop(name, None)
+
+    def run_once(
+        self, errand: Errand, *, stdin: bytes | IO[bytes] = b"", stdout: IO[bytes] | None = None, timeout: float = 60
+    ) -> ExecResult:
+        """Run an errand as the test's function says."""
+        if errand.image not in self._images:
+            raise PodmanRefused(f"running {errand.command[0]} in {errand.image}: image not known")
+        try:
+            done = self._errands(errand, stdin if isinstance(stdin, bytes) else stdin.read())
+        except TimeoutError:
+            return ExecResult(exit_code=124, stderr=f"not done within {timeout:g} s".encode())
+        if stdout is None:
+            return done
+        stdout.write(done.stdout)
+        return replace(done, stdout=b"")
+
+    def errand_command(self, errand: Errand) -> list[str]:
+        """An argv of the same shape as Podman's."""
+        return ["podman", "run", "--rm", "-it", "--entrypoint", errand.command[0], errand.image, *errand.command[1:]]
 
     def run(self, name: str, command: Sequence[str], *, stdin: bytes = b"", timeout: float = 60) -> ExecResult:
         """Run a command as the test's function says."""
@@ -179,6 +251,11 @@ class FakeEngine:
         """Remove an image that no container has."""
         if all(kept.spec.image != reference for kept in self._containers.values()):
             self._images.discard(reference)
+
+    def _check_secrets(self, spec: ContainerSpec) -> None:
+        for secret in spec.secrets:
+            if secret.name not in self._secrets:
+                raise PodmanRefused(f"{spec.name}: no secret with name {secret.name}")
 
     def _kept(self, name: str) -> _Kept:
         if name not in self._containers:

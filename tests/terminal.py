@@ -11,7 +11,7 @@ import pytest
 from tests.waiting import until
 
 SECONDS = 20
-OPTIONS = "set -g default-terminal xterm-256color\nset -g remain-on-exit on\nset -g status off\nset -s escape-time 0\n"
+OPTIONS = "set -g default-terminal xterm-256color\nset -g remain-on-exit on\nset -g remain-on-exit-format \"\"\nset -g status off\nset -s escape-time 0\n"
 
 
 class Terminal:
@@ -44,9 +44,10 @@ class Terminal:
         return self._asked("#{pane_dead}") == "1"
 
     @property
-    def status(self) -> int:
-        """The exit status of a program that has ended."""
-        return int(self._asked("#{pane_dead_status}") or -1)
+    def status(self) -> int | None:
+        """The exit status of a program that has ended, minus the signal's number if one ended it; None before."""
+        status, signal = self._asked("#{pane_dead_status},#{pane_dead_signal}").split(",")
+        return int(status) if status else -int(signal) if signal else None
 
     def type(self, text: str, *keys: str) -> None:
         """Text as it is, then keys by name: `type("ls", "Enter")`."""
@@ -86,8 +87,10 @@ class Terminal:
 
     def wait_for_end(self, *, seconds: float = SECONDS) -> int:
         """The exit status of the program."""
-        until(lambda: self.ended, f"end of the program; its screen:\n{self.screen()}", seconds=seconds)
-        return self.status
+        until(lambda: self.status is not None, "end of the program", seconds=seconds, told=self.screen)
+        status = self.status
+        assert status is not None
+        return status
 
     def close(self) -> None:
         """Close the window as a person would: the program gets SIGHUP and its terminal is gone."""

@@ -14,6 +14,7 @@ from agent_session.errors import AgentNotFound, ConfigurationError
 
 AGENT_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+KEYS = {"title", "environment", "files", "credentials", "hint", "login", "package", "conversations", "private", "disposable"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,30 @@ class HostFile:
     source: str
     target: str
     title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """The agent's own way to log in: a command whose result is a token it prints, for a variable, or a file in its home.
+
+    `not_shared` is a host file that is a login, too, but cannot be copied.
+    """
+
+    command: tuple[str, ...]
+    variable: str = ""
+    pattern: str = ""
+    file: str = ""
+    target: str = ""
+    not_shared: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """The npm package an agent's image is made of: pins in versions.yaml, and by architecture its names and their integrities' pins."""
+
+    version: str
+    names: Mapping[str, str]
+    integrities: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +61,11 @@ class Agent:
     files: tuple[HostFile, ...] = ()
     credentials: tuple[str, ...] = ()
     hint: str = ""
+    login: Login | None = None
+    package: Package | None = None
+    conversations: str = ""
+    private: tuple[str, ...] = ()
+    disposable: tuple[str, ...] = ()
 
 
 def read_agents(folders: Iterable[Path]) -> dict[str, Agent]:
@@ -65,7 +95,7 @@ def read_agent(file: Path) -> Agent:
         raise ConfigurationError(file.parent, f"{name!r} cannot name an agent: lower-case letters, digits, '_', '.', '-'")
     try:
         data = read_yaml(file)
-        unknown = set(data) - {"title", "environment", "files", "credentials", "hint"}
+        unknown = set(data) - KEYS
         if unknown:
             raise ValueError(f"unknown key {sorted(map(str, unknown))[0]!r}")
         files = tuple(_host_file(item) for item in _list(data, "files"))
@@ -85,6 +115,11 @@ def read_agent(file: Path) -> Agent:
             files=files,
             credentials=credentials,
             hint=_text(data, "hint", default=""),
+            login=_login(data.get("login"), environment, files),
+            package=_package(data.get("package")),
+            conversations=_text(data, "conversations", default=""),
+            private=_texts(data, "private"),
+            disposable=_texts(data, "disposable"),
         )
     except ValueError as error:
         raise ConfigurationError(file, str(error), hint=f"$EDITOR {file}") from error
@@ -114,6 +149,39 @@ def _host_file(item: object) -> HostFile:
     if not target or "/" in target or target in {".", ".."}:
         raise ValueError(f"target must be a plain file name: {target!r}")
     return HostFile(source=_text(item, "source"), target=target, title=_text(item, "title", default=target))
+
+
+def _login(item: object, environment: tuple[str, ...], files: tuple[HostFile, ...]) -> Login | None:
+    if item is None:
+        return None
+    if not isinstance(item, dict) or set(item) - {"command", "variable", "pattern", "file", "target", "not_shared"}:
+        raise ValueError("login may have command, variable, pattern, file, target and not_shared")
+    login = Login(
+        command=_texts(item, "command"),
+        **{key: _text(item, key, default="") for key in ("variable", "pattern", "file", "target", "not_shared")},
+    )
+    try:
+        re.compile(login.pattern)
+    except re.error as error:
+        raise ValueError(f"login's pattern is not a regular expression: {error}") from error
+    by_file = login.file and login.target in {file.target for file in files}
+    if not login.command or not (login.variable in environment or by_file):
+        raise ValueError("login needs a command, and a variable of environment or a file and its target in files")
+    return login
+
+
+def _package(item: object) -> Package | None:
+    if item is None:
+        return None
+    if not isinstance(item, dict) or set(item) != {"version", "names", "integrities"}:
+        raise ValueError("package needs version, names and integrities")
+    names, integrities = item["names"], item["integrities"]
+    for group in (names, integrities):
+        if not isinstance(group, dict) or not all(isinstance(text, str) for pair in group.items() for text in pair):
+            raise ValueError("package: names and integrities map architectures to texts")
+    if names.keys() != integrities.keys():
+        raise ValueError("package: names and integrities must be of the same architectures")
+    return Package(version=_text(item, "version"), names=names, integrities=integrities)
 
 
 def _text(data: Mapping[Any, Any], key: str, default: str | None = None) -> str:

@@ -32,6 +32,10 @@ class Config:
     detach: bool = False
     build: bool | None = None
     force: bool = False
+    discard_work: bool = False
+    fresh: bool = False
+    auto_approve: bool = False
+    import_from: str | None = None
     allow_secret_directories: bool = False
     base_image: str = DEFAULT_BASE_IMAGE
     insisted: frozenset[str] = frozenset()

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Literal, Protocol
+from typing import IO, Literal, Protocol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,14 @@ class Mount:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SecretFile:
+    """A secret of the engine's, by name, as a file /run/secrets/<target> that only the container's user may read."""
+
+    name: str
+    target: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ContainerSpec:
     """What the engine is told. The command is the image's own."""
 
@@ -32,6 +40,7 @@ class ContainerSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
+    secrets: tuple[SecretFile, ...] = ()
     stop_timeout: int = 10
 
 
@@ -55,6 +64,17 @@ class ExecResult:
     exit_code: int
     stdout: bytes = b""
     stderr: bytes = b""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Errand:
+    """One command in a container of its own, as the agent's user with as few rights, that is gone when it ends."""
+
+    image: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    network: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +111,9 @@ class Engine(Protocol):
     def create(self, spec: ContainerSpec) -> None:
         """Make a container, not started, and the named volumes it asks for, labelled as it is. NameTaken if the name is."""
 
+    def rename(self, name: str, new: str) -> None:
+        """Give a container another name, running or not. NotFoundError if there is none, NameTaken if `new` is."""
+
     def start(self, name: str) -> None:
         """Start a container; one that runs stays as it is. NotFoundError if there is none."""
 
@@ -105,6 +128,29 @@ class Engine(Protocol):
 
     def volume_labels(self, name: str) -> Mapping[str, str] | None:
         """The labels of a named volume, None where there is none."""
+
+    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """Make a named volume. ConflictError where there is one of that name."""
+
+    def volume_path(self, name: str) -> Path | None:
+        """Where this process can read a volume's files; None where there is no volume, or no such place."""
+
+    def secret_id(self, name: str) -> str | None:
+        """What tells one content of a secret from the next, None where there is none of that name."""
+
+    def put_secret(self, name: str, content: bytes) -> None:
+        """Keep a secret under that name, in place of the one before. Containers made before keep what they have."""
+
+    def remove_secret(self, name: str) -> None:
+        """Forget a secret; nothing to do where there is none."""
+
+    def run_once(
+        self, errand: Errand, *, stdin: "bytes | IO[bytes]" = b"", stdout: "IO[bytes] | None" = None, timeout: float = 60
+    ) -> ExecResult:
+        """Run an errand without a terminal; with `stdout` what it says goes there. Exit code 124 when time was up."""
+
+    def errand_command(self, errand: Errand) -> list[str]:
+        """The argv that runs an errand on the caller's terminal."""
 
     def run(self, name: str, command: Sequence[str], *, stdin: bytes = b"", timeout: float = 60) -> ExecResult:
         """Run a command in a running container, without a terminal; exit code 124 when `timeout` seconds were not enough."""

@@ -5,7 +5,7 @@ AgentSessionError
 │   └── ProjectRefused
 ├── ConfigurationError 3    a configuration file, an agent's folder or an environment variable
 ├── NotFoundError 4         SessionNotFound, AgentNotFound
-├── ConflictError 5         SessionConflict, SessionRunning, NameTaken
+├── ConflictError 5         SessionConflict, SessionRunning, WorkAtRisk, NameTaken
 ├── PodmanUnavailable 6     no Podman, no socket, too old, not set up
 ├── PodmanRefused 7         Podman answered, and said no
 ├── BuildFailed 8           ImageMissing
@@ -104,6 +104,17 @@ class SessionRunning(ConflictError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"cannot remove running session '{name}'", hint=f"agent-session stop {shlex.quote(name)}")
+
+
+class WorkAtRisk(ConflictError):
+    """`rm -f` of a session with work that exists nowhere else; `lost` says which, a line each."""
+
+    def __init__(self, name: str, lost: Iterable[str]) -> None:
+        quoted = shlex.quote(name)
+        super().__init__(
+            f"session '{name}' holds work that exists nowhere else:" + "".join(f"\n  {line}" for line in lost),
+            hint=f"agent-session rm -f --discard-work {quoted}, or save it first: agent-session export {quoted} {quoted}.tar.zst",
+        )
 
 
 class NameTaken(ConflictError):

@@ -47,6 +47,11 @@ def is_current(engine: Engine, workshop: Workshop, agent: Agent) -> bool:
     return engine.image_exists(reference(engine, workshop, agent))
 
 
+def any_base(engine: Engine) -> str:
+    """A base image that is built, of whatever version; the reference of none where none is."""
+    return max((image for image in engine.images() if image.startswith(f"{PREFIX}base:")), default=f"{PREFIX}base:none")
+
+
 def ensure_image(engine: Engine, workshop: Workshop, agent: Agent, *, tell: Tell, no_cache: bool = False) -> str:
     """Build the agent's image, and the base if need be, unless they are current; returns its reference.
 

@@ -5,11 +5,12 @@ The labels are the only database of sessions: `session_labels` writes them, `ses
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from agent_session.agents import Agent
-from agent_session.engine import ContainerSpec, Mount
+from agent_session.engine import ContainerSpec, Mount, SecretFile
 from agent_session.errors import BadName
 from agent_session.projects import WORKSPACE, Project
 
@@ -17,11 +18,22 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 HOME = PurePosixPath("/home/agent")
 RUNTIME = PurePosixPath("/run/agent-session")
 CA_BUNDLE = PurePosixPath("/etc/ssl/certs/ca-certificates.crt")
+LOGIN = "agent-session-login"
+"""In the container /run/secrets/<this>; the engine's secret is called <this>-<agent>."""
 
 LABEL_NAME = "agent-session.name"
 LABEL_AGENT = "agent-session.agent"
 LABEL_PROJECTS = "agent-session.projects"
 LABEL_MOUNTS = "agent-session.mounts"
+LABEL_OPTIONS = "agent-session.options"
+LABEL_LOGIN = "agent-session.login"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What was chosen for a session and stays with it; every field is a JSON value (a tuple: a list) with its default."""
+
+    auto_approve: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +48,8 @@ class SessionRequest:
     kob: Path | None = None
     ca_bundle: Path | None = None
     rootful: bool = False
+    options: Options = Options()
+    login: str | None = None  # the id of the stored login's present content
 
 
 def check_name(name: str) -> str:
@@ -50,9 +64,34 @@ def container_name(name: str) -> str:
     return f"agent_{name}"
 
 
-def volume_name(name: str) -> str:
-    """The home volume of the session of that name."""
-    return f"agent_{name}_home"
+def next_name(name: str) -> str:
+    """A session's container while it is being made anew; no session's own container can be called so."""
+    return f"agent-next_{name}"
+
+
+def volume_names(name: str) -> tuple[str, str]:
+    """The session's volumes: its home, and what is in /workspace beside the projects."""
+    return f"agent_{name}_home", f"agent_{name}_workspace"
+
+
+def login_secret(agent: str) -> str:
+    """The engine's secret with the login that all sessions of an agent share."""
+    return f"{LOGIN}-{agent}"
+
+
+def read_options(label: str) -> Options:
+    """What a label says; labels can be made by anybody: what does not fit counts as not chosen."""
+    try:
+        said = json.loads(label)
+    except ValueError:
+        return Options()
+    chosen: dict[str, Any] = {}
+    for field in fields(Options):
+        value = said.get(field.name) if isinstance(said, dict) else None
+        value = tuple(value) if isinstance(value, list) else value
+        if isinstance(value, type(field.default)):
+            chosen[field.name] = value
+    return Options(**chosen)
 
 
 def workdir(projects: tuple[Project, ...]) -> PurePosixPath:
@@ -71,13 +110,17 @@ def session_labels(request: SessionRequest) -> dict[str, str]:
         LABEL_AGENT: request.agent.name,
         LABEL_PROJECTS: json.dumps(projects, ensure_ascii=False),
         LABEL_MOUNTS: json.dumps(mounts, ensure_ascii=False),
+        LABEL_OPTIONS: json.dumps(asdict(request.options)),
+        LABEL_LOGIN: request.login or "",
     }
 
 
 def container_spec(request: SessionRequest) -> ContainerSpec:
     """The whole container of a session."""
+    home, workspace = volume_names(request.name)
     mounts = [
-        Mount(kind="volume", source=volume_name(request.name), target=HOME),
+        Mount(kind="volume", source=home, target=HOME),
+        Mount(kind="volume", source=workspace, target=WORKSPACE),
         Mount(kind="tmpfs", target=RUNTIME),
         *(Mount(kind="bind", source=str(p.source), target=p.target) for p in request.projects),
         *(Mount(kind="bind", source=str(path), target=PurePosixPath(path), read_only=True) for path in request.mounts),
@@ -102,6 +145,7 @@ def container_spec(request: SessionRequest) -> ContainerSpec:
         labels=session_labels(request),
         environment=environment,
         mounts=tuple(mounts),
+        secrets=(SecretFile(name=login_secret(request.agent.name), target=LOGIN),) if request.login else (),
     )
 
 

@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import resource
+import secrets
 import subprocess
 import tarfile
 import tempfile
@@ -18,11 +19,12 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from agent_session import podman_service, troubleshooting
-from agent_session.engine import BuildSpec, Container, ContainerSpec, ExecResult, Mount
+from agent_session import podman_errand, podman_service, troubleshooting
+from agent_session.engine import BuildSpec, Container, ContainerSpec, Errand, ExecResult, Mount, SecretFile
 from agent_session.errors import AgentSessionError, BuildFailed, ConflictError, NameTaken, NotFoundError
+from agent_session.signals import uninterrupted
 
 ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 ANSWER_SECONDS = 900  # a first create may copy a large image's layers
@@ -83,12 +85,19 @@ class PodmanEngine:
         made = [m.source for m in spec.mounts if m.kind == "volume" and self._create_volume(m.source, spec.labels)]
         try:
             self._call("POST", "/containers/create", f"creating {spec.name}", json.dumps(self._specification(spec)))
-        except ConflictError:
-            raise NameTaken(spec.labels.get("agent-session.name", spec.name), spec.name) from None
-        except BaseException:
+        except BaseException as error:
             for volume in made:
                 self.remove_volume(volume)
+            if isinstance(error, ConflictError):
+                raise NameTaken(spec.labels.get("agent-session.name", spec.name), spec.name) from None
             raise
+
+    def rename(self, name: str, new: str) -> None:
+        """Give a container another name."""
+        try:
+            self._call("POST", f"/containers/{name}/rename", f"renaming {name}", params={"name": new})
+        except ConflictError:
+            raise NameTaken(new, new) from None
 
     def start(self, name: str) -> None:
         """Start a container."""
@@ -110,6 +119,61 @@ class PodmanEngine:
         """The labels of a named volume."""
         answer = self._call("GET", f"/volumes/{name}/json", f"reading the volume {name}", absent_is_fine=True)
         return None if answer is None else answer.json().get("Labels") or {}
+
+    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """Make a named volume."""
+        if not self._create_volume(name, labels):
+            raise ConflictError(f"the volume {name} exists already", hint=f"podman volume inspect {name}")
+
+    def volume_path(self, name: str) -> Path | None:
+        """Where a volume's files can be read: not where Podman is another machine's."""
+        if self._service.given:
+            return None
+        answer = self._call("GET", f"/volumes/{name}/json", f"reading the volume {name}", absent_is_fine=True)
+        place = Path(answer.json().get("Mountpoint") or "/nonexistent") if answer else None
+        return place if place and os.access(place, os.R_OK | os.X_OK) else None
+
+    def secret_id(self, name: str) -> str | None:
+        """A secret's id; each new content has a new one."""
+        answer = self._call("GET", f"/secrets/{name}/json", f"looking for the secret {name}", absent_is_fine=True)
+        return str(answer.json()["ID"]) if answer else None
+
+    def put_secret(self, name: str, content: bytes) -> None:
+        """Keep a secret. The type matters: Podman 4.3 would take a form's body for parameters."""
+        self.remove_secret(name)
+        headers = {"Content-Type": "application/octet-stream"}
+        self._call("POST", "/secrets/create", f"storing the secret {name}", content, params={"name": name}, headers=headers)
+
+    def remove_secret(self, name: str) -> None:
+        """Forget a secret."""
+        self._call("DELETE", f"/secrets/{name}", f"removing the secret {name}", absent_is_fine=True)
+
+    def run_once(
+        self, errand: Errand, *, stdin: bytes | IO[bytes] = b"", stdout: IO[bytes] | None = None, timeout: float = 60
+    ) -> ExecResult:
+        """Run an errand; when it is interrupted or too slow, its container goes."""
+        name = _errand_name()
+        argv = self._errand(errand, name)
+        given: dict[str, Any] = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
+        try:
+            done = subprocess.run(
+                argv, **given, stdout=stdout or subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, check=False
+            )
+        except subprocess.TimeoutExpired:
+            self.remove(name)
+            return ExecResult(exit_code=124, stderr=f"not done within {timeout:g} s".encode())
+        except BaseException:
+            with uninterrupted():
+                self.remove(name)
+            raise
+        said = done.stderr.decode("utf-8", "replace")
+        if done.returncode in {125, 126, 127} and said.startswith("Error:"):
+            raise troubleshooting.explain(said, f"running {errand.command[0]} in {errand.image}")
+        return ExecResult(exit_code=done.returncode, stdout=done.stdout or b"", stderr=done.stderr)
+
+    def errand_command(self, errand: Errand) -> list[str]:
+        """The argv that runs an errand on the caller's terminal."""
+        return self._errand(errand, _errand_name(), terminal=True)
 
     def run(self, name: str, command: Sequence[str], *, stdin: bytes = b"", timeout: float = 60) -> ExecResult:
         """Run a command in a running container."""
@@ -188,11 +252,20 @@ class PodmanEngine:
         except ConflictError:
             return
 
+    def _errand(self, errand: Errand, name: str, *, terminal: bool = False) -> list[str]:
+        user = ["--userns=keep-id:uid=1000,gid=1000", "--user=1000:1000"]
+        if self.rootful:
+            limits = (_limit("NOFILE", 20000), _limit("NPROC", 2048))
+            user = ["--user=0:0", *(f"--ulimit={x['type'][7:].lower()}={x['soft']}:{x['hard']}" for x in limits)]
+        return [*self._podman(), *podman_errand.arguments(errand, name=name, user=user, terminal=terminal)]
+
     @property
     def _service(self) -> podman_service.Service:
         return self._open()[0]
 
     def _open(self) -> tuple[podman_service.Service, Any]:
+        if self._opened and self._opened[0].ended:
+            self.close()  # our own service ends when nobody asks it for a while
         if not self._opened:
             from podman.api.client import APIClient  # 150 ms, most of it requests
 
@@ -224,12 +297,14 @@ class PodmanEngine:
         data: Any = None,
         *,
         params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
         stream: bool = False,
         absent_is_fine: bool = False,
     ) -> Any:
         """One request. None for an absence that is fine, otherwise the answer; every failure translated."""
         service, client = self._open()
         body = {} if data is None else {"data": data}
+        body |= {"headers": headers} if headers else {}
         try:
             answer = getattr(client, method.lower())(path, params=params, stream=stream, **body)
         except OSError as error:  # the bindings' APIError and requests' own are both OSErrors
@@ -259,7 +334,12 @@ class PodmanEngine:
             "work_dir": str(spec.workdir),
             "labels": dict(spec.labels),
             "env": dict(spec.environment),
-            "volumes": [{"Name": m.source, "Dest": str(m.target)} for m in spec.mounts if m.kind == "volume"],
+            "volumes": [
+                {"Name": m.source, "Dest": str(m.target), "Options": ["ro"] if m.read_only else []}
+                for m in spec.mounts
+                if m.kind == "volume"
+            ],
+            "secrets": [_secret(s, uid=0 if self.rootful else 1000) for s in spec.secrets],
             "mounts": [_mount(m) for m in spec.mounts if m.kind != "volume"],
             "stop_timeout": spec.stop_timeout,
             "cap_drop": ["all"],
@@ -284,10 +364,18 @@ def _mount(mount: Mount) -> dict[str, Any]:
     return {"type": "bind", "source": mount.source, "destination": str(mount.target), "options": options}
 
 
+def _secret(secret: SecretFile, *, uid: int) -> dict[str, Any]:
+    return {"Source": secret.name, "Target": secret.target, "UID": uid, "GID": uid, "Mode": 0o400}
+
+
+def _errand_name() -> str:
+    return f"agent-errand-{secrets.token_hex(6)}"
+
+
 def _limit(name: str, most: int) -> dict[str, Any]:
     hard = resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[1]
     hard = most if hard == resource.RLIM_INFINITY else min(hard, most)
-    return {"type": f"RLIMIT_{name}", "soft": min(1024, hard), "hard": hard}
+    return {"type": name.lower(), "soft": min(1024, hard), "hard": hard}
 
 
 def _container(item: Mapping[str, Any]) -> Container:

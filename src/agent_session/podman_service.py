@@ -22,7 +22,7 @@ from typing import IO
 
 from agent_session import places, troubleshooting
 
-IDLE_SECONDS = 10
+IDLE_SECONDS = 600
 BOOT_SECONDS = 20
 
 
@@ -33,6 +33,11 @@ class Service:
     url: str
     given: bool = False
     process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether our own service has ended by itself."""
+        return self.process is not None and self.process.poll() is not None
 
     def close(self) -> None:
         """End the service if it is our own. Containers live on: they belong to their monitors."""
@@ -109,9 +114,12 @@ def _connection(name: str | None) -> str:
 def _own_service() -> Service:
     command = podman()
     path = _socket_path()
+    # Its own idle timer would end it while a build compiles for minutes: it lives as long as we do, kill -9 included.
+    setpriv = shutil.which("setpriv")
+    leash = [setpriv, "--pdeathsig", "TERM"] if setpriv else []
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            [command, "system", "service", f"--time={IDLE_SECONDS}", f"unix://{path}"],
+            [*leash, command, "system", "service", f"--time={0 if leash else IDLE_SECONDS}", f"unix://{path}"],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

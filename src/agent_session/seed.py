@@ -12,11 +12,13 @@ import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from agent_session.agents import Agent, HostFile
 
 LARGEST = 10 * 1024 * 1024
 """Bytes; a credentials file is a few hundred, a ~/.claude.json of years a few million."""
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,18 +48,27 @@ def credentials(agent: Agent, environment: Mapping[str, str]) -> list[Credential
     ]
 
 
-def login_note(agent: Agent, environment: Mapping[str, str]) -> str | None:
-    """One line where no login was found, None where one was or none is needed."""
+def login_note(agent: Agent, environment: Mapping[str, str], *, stored: bool = False) -> str | None:
+    """One line where no login was found, None where one was or none is needed. `stored`: by `agent-session login`."""
     offers = credentials(agent, environment)
-    if not offers or any(offer.found for offer in offers):
+    if stored or not offers or any(offer.found for offer in offers):
         return None
+    if agent.login and agent.login.not_shared and Path(agent.login.not_shared).expanduser().is_file():
+        return (
+            f"the login in {agent.login.not_shared} is this machine's alone: a copy would end both when its token changes; "
+            f"for {agent.title} in sessions: agent-session login {agent.name}"
+        )
     names = ", ".join(offer.name for offer in offers)
     return f"no login for {agent.title} found (looked for {names}){'; ' + agent.hint if agent.hint else ''}"
 
 
-def gather(agent: Agent, environment: Mapping[str, str], *, timezone: str) -> Seed:
-    """Read everything that crosses over. A file that cannot be read is noted and left out; nothing of the host's is changed."""
-    variables = {"TZ": timezone} | {name: environment[name] for name in agent.environment if environment.get(name)}
+def gather(agent: Agent, environment: Mapping[str, str], *, timezone: str, extra: Mapping[str, str] = NOTHING) -> Seed:
+    """Read everything that crosses over. A file that cannot be read is noted and left out; nothing of the host's is changed.
+
+    `extra` are variables of ours that tell the agent's start how it was asked for.
+    """
+    passed = {name: environment[name] for name in agent.environment if environment.get(name)}
+    variables = {"TZ": timezone, **passed, **extra}
     notes = []
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:

@@ -6,12 +6,13 @@ A Session is only ever read back from a container; Podman is the database. Calle
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from agent_session import plan, terminals
+from agent_session.agents import Agent
 from agent_session.engine import Container, Engine
 from agent_session.errors import NameTaken, NotFoundError, NotReady, PodmanRefused, SessionConflict, SessionNotFound, SessionRunning
 from agent_session.plan import SessionRequest
@@ -36,6 +37,10 @@ class Session:
     container: str
     image: str
     started: datetime | None = None
+    mounts: tuple[Path, ...] = ()
+    kob: Path | None = None
+    options: plan.Options = plan.Options()
+    login: str | None = None
 
     @property
     def running(self) -> bool:
@@ -49,15 +54,17 @@ class Session:
 
 def list_sessions(engine: Engine) -> list[Session]:
     """All sessions of this user, by name."""
-    found = (_session(container) for container in engine.containers(plan.LABEL_NAME))
-    return sorted((session for session in found if session), key=lambda session: session.name)
+    found = [session for container in engine.containers(plan.LABEL_NAME) if (session := _session(container))]
+    found.sort(key=lambda session: session.container == plan.container_name(session.name))
+    return sorted({session.name: session for session in found}.values(), key=lambda session: session.name)
 
 
 def find(engine: Engine, name: str) -> Session | None:
     """The session of that name, None where there is none; NameTaken where its container's name is somebody else's."""
     container = engine.container(plan.container_name(plan.check_name(name)))
     if container is None:
-        return None
+        unfinished = engine.container(plan.next_name(name))
+        return _session(unfinished) if unfinished else None
     session = _session(container)
     if session is None:
         raise NameTaken(name, container.name)
@@ -87,9 +94,8 @@ def create(engine: Engine, request: SessionRequest, seed: Seed, *, screen: bool)
     Whatever fails or interrupts, nothing made here is left behind. Raises NameTaken, PodmanRefused, NotReady.
     """
     spec = plan.container_spec(request)
-    volume = plan.volume_name(request.name)
     with uninterrupted():
-        found_volume = engine.volume_labels(volume) is not None
+        new = [volume for volume in plan.volume_names(request.name) if engine.volume_labels(volume) is None]
         engine.create(spec)
     try:
         engine.start(spec.name)
@@ -97,7 +103,7 @@ def create(engine: Engine, request: SessionRequest, seed: Seed, *, screen: bool)
     except BaseException:
         with uninterrupted():
             engine.remove(spec.name)
-            if not found_volume:
+            for volume in new:
                 engine.remove_volume(volume)
         raise
     return get(engine, request.name)
@@ -105,21 +111,82 @@ def create(engine: Engine, request: SessionRequest, seed: Seed, *, screen: bool)
 
 def resume(engine: Engine, session: Session, seed: Seed, *, screen: bool) -> Session:
     """Start a stopped session again and wait until it is up; if that fails it is stopped again, and nothing is lost."""
+    settle(engine, session.name)
+    container = plan.container_name(session.name)
     try:
-        engine.start(session.container)
+        engine.start(container)
         deliver(engine, session.name, seed, screen=screen)
     except BaseException:
         with uninterrupted():
-            engine.stop(session.container)
+            engine.stop(container)
         raise
     return get(engine, session.name)
 
 
-def deliver(engine: Engine, name: str, seed: Seed, *, screen: bool) -> None:
+def request_again(
+    session: Session, agent: Agent, *, image: str, ca_bundle: Path | None, rootful: bool, login: str | None
+) -> SessionRequest:
+    """What would have to be asked for to get this session, on another image or with another login."""
+    return SessionRequest(
+        name=session.name,
+        agent=agent,
+        image=image,
+        projects=session.projects,
+        mounts=session.mounts,
+        kob=session.kob,
+        ca_bundle=ca_bundle,
+        rootful=rootful,
+        options=session.options,
+        login=login,
+    )
+
+
+def recreate(engine: Engine, session: Session, request: SessionRequest, seed: Seed | None, *, screen: bool) -> Session:
+    """Another container for a session, which keeps its name, its volumes and what is running: without a seed it stays stopped.
+
+    It is made beside the old one, which goes only when the new one is up. Whatever fails or interrupts before that, the
+    old one is as it was, and runs if it did. Who is killed half-way leaves it to `settle`.
+    """
+    settle(engine, session.name)
+    session = get(engine, session.name)
+    spec = replace(plan.container_spec(request), name=plan.next_name(session.name))
+    try:
+        if session.running:
+            engine.stop(session.container)
+        engine.create(spec)
+        if seed:
+            engine.start(spec.name)
+            deliver(engine, session.name, seed, screen=screen, container=spec.name)
+    except BaseException:
+        with uninterrupted():
+            engine.remove(spec.name)
+            if session.running and seed:
+                engine.start(session.container)
+                deliver(engine, session.name, seed, screen=False)
+        raise
+    with uninterrupted():
+        engine.remove(session.container)
+        engine.rename(spec.name, session.container)
+    return get(engine, session.name)
+
+
+def settle(engine: Engine, name: str) -> None:
+    """Undo, or finish, a `recreate` that was killed: with the old container there, the new one is unfinished, else it is the session."""
+    unfinished = engine.container(plan.next_name(name))
+    if unfinished is None or _session(unfinished) is None:
+        return
+    if engine.container(plan.container_name(name)):
+        engine.remove(unfinished.name)
+    else:
+        engine.rename(unfinished.name, plan.container_name(name))
+
+
+def deliver(engine: Engine, name: str, seed: Seed, *, screen: bool, container: str = "") -> None:
     """Give a running session its seed and wait until it is up; harmless where it has one. Raises NotReady."""
     arguments = ["--timeout", str(READY_SECONDS), *(["--screen"] if screen else [])]
     try:
-        done = engine.run(plan.container_name(name), ["session-seed", *arguments], stdin=seed.archive, timeout=READY_SECONDS + 10)
+        target = container or plan.container_name(name)
+        done = engine.run(target, ["session-seed", *arguments], stdin=seed.archive, timeout=READY_SECONDS + 10)
     except PodmanRefused as error:
         raise NotReady(name, "its container ended at once", [error.message]) from error
     if done.exit_code:
@@ -141,11 +208,14 @@ def attach_command(engine: Engine, session: Session, environment: dict[str, str]
 def stop(engine: Engine, sessions: Sequence[Session]) -> None:
     """End sessions, all at the same time; nothing to do for those that do not run. Raises SessionNotFound, PodmanRefused."""
     with ThreadPoolExecutor(max_workers=8) as pool:
-        list(pool.map(lambda session: _stop(engine, session), sessions))
+        ended = [pool.submit(_stop, engine, session) for session in sessions]
+    for one in ended:  # only now: a failure must not keep the others from being stopped
+        one.result()
 
 
 def remove(engine: Engine, name: str) -> None:
-    """Remove a stopped session: its container and its home volume, never a project. SessionRunning, SessionNotFound."""
+    """Remove a stopped session: its container and its volumes, never a project. SessionRunning, SessionNotFound."""
+    settle(engine, plan.check_name(name))
     session = find(engine, name)
     if session is None:
         check_removable(engine, name)
@@ -154,13 +224,14 @@ def remove(engine: Engine, name: str) -> None:
     with uninterrupted():
         if session:
             engine.remove(session.container)
-        engine.remove_volume(plan.volume_name(name))
+        for volume in plan.volume_names(name):
+            engine.remove_volume(volume)
 
 
 def check_removable(engine: Engine, name: str) -> None:
-    """SessionNotFound, unless a home volume is left of a session whose container somebody removed."""
-    labels = engine.volume_labels(plan.volume_name(name))
-    if labels is None or labels.get(plan.LABEL_NAME) != name:
+    """SessionNotFound, unless a volume is left of a session whose container somebody removed."""
+    found = [engine.volume_labels(volume) for volume in plan.volume_names(name)]
+    if not any(labels and labels.get(plan.LABEL_NAME) == name for labels in found):
         raise SessionNotFound(name)
 
 
@@ -174,8 +245,11 @@ def _stop(engine: Engine, session: Session) -> None:
 def _session(container: Container) -> Session | None:
     """None for a container that is not ours: by its labels, and by a name that goes with them."""
     name = container.labels.get(plan.LABEL_NAME)
-    if name is None or not plan.NAME.fullmatch(name) or container.name != plan.container_name(name):
+    if name is None or not plan.NAME.fullmatch(name):
         return None
+    if container.name not in {plan.container_name(name), plan.next_name(name)}:
+        return None
+    mounts = _mounts(container.labels.get(plan.LABEL_MOUNTS, ""))
     return Session(
         name=name,
         agent=container.labels.get(plan.LABEL_AGENT, "?"),
@@ -185,7 +259,18 @@ def _session(container: Container) -> Session | None:
         container=container.name,
         image=container.image,
         started=container.started,
+        mounts=tuple(path for path, read_only in mounts if read_only),
+        kob=next((path for path, read_only in mounts if not read_only), None),
+        options=plan.read_options(container.labels.get(plan.LABEL_OPTIONS, "")),
+        login=container.labels.get(plan.LABEL_LOGIN) or None,
     )
+
+
+def _mounts(label: str) -> list[tuple[Path, bool]]:
+    try:
+        return [(Path(item["path"]), bool(item["read_only"])) for item in json.loads(label)]
+    except (ValueError, TypeError, KeyError):
+        return []
 
 
 def _projects(label: str) -> tuple[Project, ...]:

@@ -35,9 +35,12 @@ def living_tokens() -> list[str]:
 
 def _environment_words() -> Iterator[str]:
     if sys.platform == "linux":
+        here = Path("/proc/self/ns/pid").readlink()
         for directory in Path("/proc").iterdir():
             if directory.name.isdigit():
                 try:
+                    if (directory / "ns" / "pid").readlink() != here:
+                        continue  # in a container: the very client that may be an orphan
                     yield from (directory / "environ").read_bytes().decode("utf-8", "replace").split("\0")
                 except OSError:
                     continue  # somebody else's, or gone

@@ -22,6 +22,13 @@ class Trouble:
 
 
 TROUBLES = (
+    # First, as it quotes a path of the user's, in which any of the other rows' words may stand.
+    Trouble(
+        words=("statfs", "no such file or directory: bind", "error stat"),
+        cause="a directory that the session mounts does not exist (any more)",
+        cure="agent-session ls --json   (shows the directories; make them again, or agent-session rm the session)",
+        refused=True,
+    ),
     Trouble(
         words=("hybrid mode not supported", "unknown version specified"),
         cause="crun cannot run containers on this machine's hybrid cgroups; runc can",
@@ -38,12 +45,12 @@ TROUBLES = (
         cure="sudo scripts/setup --system   (or: sudo apt-get install slirp4netns && sudo chmod 666 /dev/net/tun)",
     ),
     Trouble(
-        words=("cannot connect to podman", "machine", "connect: connection refused"),
+        words=("cannot connect to podman", "unable to connect to podman", "podman machine"),
         cause="Podman does not answer; on macOS its machine may not be running",
         cure="podman machine start",
     ),
     Trouble(
-        words=("overlay is not supported", "kernel does not support overlay", "fuse-overlayfs", "failed to mount overlay"),
+        words=("overlay is not supported", "'overlay' is not supported", "kernel does not support overlay", "fuse-overlayfs", "failed to mount overlay"),
         cause="the overlay storage driver does not work here",
         cure="sudo apt-get install fuse-overlayfs && sudo chmod 666 /dev/fuse",
     ),
@@ -57,12 +64,6 @@ TROUBLES = (
         words=("error setting rlimit", "operation not permitted: oci", "crun: setrlimit"),
         cause="the container's limits are above what this machine allows",
         cure="ulimit -Hn && ulimit -Hu",
-        refused=True,
-    ),
-    Trouble(
-        words=("statfs", "no such file or directory: bind", "error stat"),
-        cause="a directory that the session mounts does not exist (any more)",
-        cure="agent-session ls --json   (shows the directories; make them again, or agent-session rm the session)",
         refused=True,
     ),
 )

@@ -116,7 +116,7 @@ def test_a_failure_tells_its_last_lines_and_leaves_no_file(tmp_path: Path, machi
     machine.has("mmdebstrap", MMDEBSTRAP + "echo E: the mirror is gone\nexit 1\n")
     with pytest.raises(BuildFailed, match="E: the mirror is gone"):
         made(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["programs"]
+    assert list(tmp_path.glob("base.tar*")) == []
 
 
 @pytest.mark.usefixtures("machine")
@@ -127,7 +127,7 @@ def test_an_interruption_leaves_no_file(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         bootstrap(tmp_path / "base.tar", "trixie", "amd64", interrupted)
-    assert [path.name for path in tmp_path.iterdir()] == ["programs"]
+    assert list(tmp_path.glob("base.tar*")) == []
 
 
 def test_without_mmdebstrap_the_command_to_type_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,13 +53,14 @@ class Invocation:
         )
 
     def locked(self, name: str) -> AbstractContextManager[None]:
-        """One command at a time on a session of that name."""
+        """One command at a time on a session of that name. BadName first: it becomes a file's name."""
         from agent_session.lock import lock
+        from agent_session.plan import check_name
 
         def waiting(pid: str) -> None:
             note(f"session '{name}' is being worked on by another agent-session (process {pid}); waiting for it")
 
-        return lock(places.runtime_folder(), f"session-{name}", waiting=waiting)
+        return lock(places.runtime_folder(), f"session-{check_name(name)}", waiting=waiting)
 
 
 def of(context: typer.Context) -> Invocation:

@@ -23,7 +23,14 @@ def ls(context: typer.Context, as_json: Json = False) -> None:
         note("no sessions; start one in a project's directory: agent-session start")
         return
     rows = [
-        (s.name, s.agent, s.status, render.ago(s.created), ", ".join(str(project.source) for project in s.projects))
+        (
+            s.name,
+            s.agent,
+            s.status,
+            render.ago(s.created),
+            "auto-approve" if s.options.auto_approve else "-",
+            ", ".join(str(project.source) for project in s.projects),
+        )
         for s in found
     ]
-    render.print_table(("NAME", "AGENT", "STATUS", "CREATED", "PROJECTS"), rows)
+    render.print_table(("NAME", "AGENT", "STATUS", "CREATED", "OPTIONS", "PROJECTS"), rows)

@@ -33,6 +33,7 @@ def session_json(session: "Session") -> dict[str, Any]:
         "created": session.created.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "container": session.container,
         "image": session.image,
+        "auto_approve": session.options.auto_approve,
     }
 
 

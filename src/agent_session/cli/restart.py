@@ -21,7 +21,7 @@ def restart(context: typer.Context, name: attach.Name = None, detach: Detach = N
     detached = config.detach or not on_terminal()
     wanted = config.name or DEFAULT_SESSION
     with invocation.engine() as engine, invocation.locked(wanted):
-        session = wake(invocation, engine, sessions.get(engine, wanted), screen=detached)
+        session = wake(invocation, engine, sessions.get(engine, wanted), config, screen=detached)
         if not detached:
             attach.enter(invocation, engine, session)
         print(session.name)

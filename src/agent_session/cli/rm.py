@@ -1,38 +1,79 @@
-"""`agent-session rm`: remove stopped sessions, their containers and home volumes; never a project."""
+"""`agent-session rm`: remove stopped sessions, their containers and volumes; never a project, and no work unasked."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent_session.cli import prompts
-from agent_session.cli.invocation import of, on_terminal
+from agent_session.cli.invocation import Invocation, note, of, on_terminal
 from agent_session.cli.stop import Names
 from agent_session.config import DEFAULT_SESSION
-from agent_session.errors import ConflictError, SessionRunning, UsageError
+from agent_session.errors import ConflictError, PodmanRefused, SessionRunning, UsageError, WorkAtRisk
 
+if TYPE_CHECKING:
+    from agent_session.engine import Engine
+    from agent_session.sessions import Session
+    from agent_session.work import Work
+
+DiscardWork = Annotated[
+    bool | None,
+    typer.Option("--discard-work", help="Remove even work that exists nowhere else. [env: AGENT_SESSION_DISCARD_WORK=1]", show_default=False),
+]
 Force = Annotated[bool | None, typer.Option("-f", "--force", help="Do not ask. [env: AGENT_SESSION_FORCE=1]", show_default=False)]
 
 
-def rm(context: typer.Context, names: Names = None, force: Force = None) -> None:
-    """Remove stopped sessions: container and home volume with its conversations. Projects are not touched."""
+def rm(context: typer.Context, names: Names = None, force: Force = None, discard_work: DiscardWork = None) -> None:
+    """Remove stopped sessions: container and volumes with their conversations. Projects are not touched.
+
+    What is in the volumes and nowhere else is listed; with --force it is a reason to stop (exit code 5), unless --discard-work.
+    """
     from agent_session import sessions
 
     invocation = of(context)
-    config = invocation.config.with_flags(force=force)
+    config = invocation.config.with_flags(force=force, discard_work=discard_work)
     wanted = list(dict.fromkeys(names or [config.name or DEFAULT_SESSION]))
     with invocation.engine() as engine:
-        for name in wanted:  # all or none: nothing is asked or removed where one name is wrong
-            session = sessions.find(engine, name)
+        found = {name: sessions.find(engine, name) for name in wanted}
+        for name, session in found.items():  # all or none: nothing is asked or removed where one name is wrong
             if session and session.running:
                 raise SessionRunning(name)
             if not session:
                 sessions.check_removable(engine, name)
+        if not config.force and not on_terminal():
+            raise UsageError("rm asks first, and there is no terminal to ask on", hint=f"agent-session rm --force {' '.join(wanted)}")
+        for name, session in found.items():
+            if not config.force:
+                _tell(name, _work(invocation, engine, name, session))
+            elif not config.discard_work and (lost := _work(invocation, engine, name, session, glance=True).lost):
+                raise WorkAtRisk(name, lost)
         if not config.force:
-            if not on_terminal():
-                raise UsageError("rm asks first, and there is no terminal to ask on", hint=f"agent-session rm --force {' '.join(wanted)}")
             what = ", ".join(f"'{name}'" for name in wanted)
             if not prompts.confirm(f"Remove {what} with all conversations? Projects stay.", default=False):
                 raise ConflictError("nothing removed")
         for name in wanted:
             with invocation.locked(name):
                 sessions.remove(engine, name)
+
+
+def _work(
+    invocation: Invocation, engine: "Engine", name: str, session: "Session | None", *, glance: bool = False
+) -> "Work":
+    """What would be lost. With `glance` conversations are not counted where a quick look shows that there is nothing else."""
+    from agent_session import images, work
+
+    agent = invocation.agents().get(session.agent) if session else None
+    image = session.image if session else images.any_base(engine)
+    holdings = work.Holdings(name=name, image=image, projects=session.projects if session else (), agent=agent)
+    if glance and work.none_obviously(engine, holdings):
+        return work.Work()
+    try:
+        return work.at_risk(engine, holdings)
+    except PodmanRefused as error:
+        return work.Work(lost=(error.message,))
+
+
+def _tell(name: str, work: "Work") -> None:
+    if work.lines:
+        note(f"only in '{name}', and nowhere else:")
+        for line in work.lines:
+            note(f"  {line}")

@@ -1,5 +1,6 @@
 """`agent-session start`: the main job. No such session: make it; stopped: start it; then attach."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,13 +9,14 @@ import typer
 from agent_session.cli import attach, prompts, render
 from agent_session.cli.invocation import Invocation, directory, note, of, on_terminal
 from agent_session.config import DEFAULT_AGENT, DEFAULT_SESSION, Config
-from agent_session.errors import ImageMissing, ProjectRefused
+from agent_session.errors import ConflictError, ImageMissing, ProjectRefused
 
 if TYPE_CHECKING:
     from agent_session import seed
     from agent_session.agents import Agent
     from agent_session.engine import Engine
     from agent_session.images import Workshop
+    from agent_session.plan import SessionRequest
     from agent_session.sessions import Session
 
 Projects = Annotated[list[str] | None, typer.Argument(metavar="[PROJECT]...", help="Directories for the agent, each at /workspace/<its name>; for a new session the current one. [env: AGENT_SESSION_PROJECTS, colon-separated]", show_default=False)]
@@ -23,6 +25,8 @@ Name = Annotated[str | None, typer.Option("-n", "--name", metavar="NAME", help="
 Detach = Annotated[bool | None, typer.Option("-d", "--detach", help="Do not attach: return when the agent's screen is up and print the session's name. [env: AGENT_SESSION_DETACH=1]", show_default=False)]
 Build = Annotated[bool | None, typer.Option("--build/--no-build", help="Build a missing image without asking, or never. [env: AGENT_SESSION_BUILD=1 or 0]", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Like --detach, and print the session as JSON.")]
+Fresh = Annotated[bool | None, typer.Option("--fresh", help="A new conversation, not the last one. [env: AGENT_SESSION_FRESH=1]", show_default=False)]
+AutoApprove = Annotated[bool | None, typer.Option("--auto-approve/--no-auto-approve", help="The agent does not ask before it acts. [env: AGENT_SESSION_AUTO_APPROVE=1]", show_default=False)]
 AllowSecrets = Annotated[bool | None, typer.Option("--allow-secret-directories", help="Insist on a PROJECT that holds keys or logins. [env: AGENT_SESSION_ALLOW_SECRET_DIRECTORIES=1]", show_default=False)]
 
 
@@ -34,12 +38,18 @@ def start(
     detach: Detach = None,
     build: Build = None,
     as_json: Json = False,
+    fresh: Fresh = None,
+    auto_approve: AutoApprove = None,
     allow_secret_directories: AllowSecrets = None,
 ) -> None:
     """Start a session in a project's directory, or come back to it.
 
     A session that does not exist is made; one that is stopped is started; then this terminal is attached. Ctrl q, or
     closing the window, detaches, and the agent keeps running.
+
+    Two more variables, for a new session: AGENT_SESSION_MOUNTS, a colon-separated list of host paths, mounted read-only at the
+    same paths; AGENT_SESSION_KOB, one directory, mounted read-write at its own path, so that symbolic links in projects resolve.
+    A flag beats a variable, a variable the configuration file, the file the default.
     """
     from agent_session import sessions
 
@@ -50,6 +60,8 @@ def start(
         name=name,
         detach=detach,
         build=build,
+        fresh=fresh,
+        auto_approve=auto_approve,
         allow_secret_directories=allow_secret_directories,
     )
     detached = config.detach or as_json or not on_terminal()
@@ -60,7 +72,7 @@ def start(
             session = _create(invocation, engine, config, screen=detached)
         else:
             _check_agrees(session, config)
-            session = wake(invocation, engine, session, screen=detached)
+            session = wake(invocation, engine, session, config, screen=detached)
         if as_json:
             render.print_json(render.session_json(session))
         elif detached:
@@ -71,19 +83,45 @@ def start(
             attach.enter(invocation, engine, session)
 
 
-def wake(invocation: Invocation, engine: "Engine", session: "Session", *, screen: bool) -> "Session":
-    """Make sure a session that exists runs and has what crosses over at a start."""
+def wake(invocation: Invocation, engine: "Engine", session: "Session", config: Config, *, screen: bool) -> "Session":
+    """Make sure a session that exists runs and has what crosses over at a start.
+
+    What a container is made with (its login, its options) cannot be changed: where that differs it gets another container.
+    """
     from agent_session import sessions
 
     if session.running and not screen and not sessions.needs_seed(session):
         return session
-    agents = invocation.agents()
-    agent = agents.get(session.agent)
-    seed = _seed(invocation, agent)
+    agent = invocation.agents().get(session.agent)
+    wanted = asked_again(invocation, engine, session, agent, config)
+    seed = seed_for(invocation, agent, wanted, fresh=config.fresh)
     if session.running:
         sessions.deliver(engine, session.name, seed, screen=screen)
         return session
+    if (wanted.login, wanted.options) != (session.login, session.options):
+        return sessions.recreate(engine, session, wanted, seed, screen=screen)
     return sessions.resume(engine, session, seed, screen=screen)
+
+
+def asked_again(
+    invocation: Invocation, engine: "Engine", session: "Session", agent: "Agent | None", config: Config
+) -> "SessionRequest":
+    """The request that would make this session today, on the image that it has."""
+    from agent_session import plan, sessions, trust
+    from agent_session.agents import Agent
+
+    options = session.options
+    if "auto_approve" in config.insisted:
+        options = replace(options, auto_approve=config.auto_approve)
+    request = sessions.request_again(
+        session,
+        agent or Agent(name=session.agent, title=session.agent, folder=Path("/")),
+        image=session.image,
+        ca_bundle=trust.bundle(invocation.environment) if trust.trusts_more(invocation.environment) else None,
+        rootful=engine.rootful,
+        login=engine.secret_id(plan.login_secret(session.agent)),
+    )
+    return replace(request, options=options)
 
 
 def _check_agrees(session: "Session", config: Config) -> None:
@@ -94,6 +132,12 @@ def _check_agrees(session: "Session", config: Config) -> None:
     if "projects" in config.insisted:
         wanted = tuple(p.source for p in resolve_projects(config.projects, home=Path.home(), allow_secrets=True))
     sessions.check_agrees(session, agent=config.agent if "agent" in config.insisted else None, projects=wanted)
+    if session.running and "auto_approve" in config.insisted and config.auto_approve != session.options.auto_approve:
+        flag = "--auto-approve" if config.auto_approve else "--no-auto-approve"
+        raise ConflictError(
+            f"session '{session.name}' runs {'without' if config.auto_approve else 'with'} --auto-approve, which only a start can change",
+            hint=f"agent-session stop {session.name} && agent-session start -n {session.name} {flag}",
+        )
     here = directory()
     if session.name == DEFAULT_SESSION and not wanted and here and not session.contains(here):
         note(f"session 'default' does not contain {here}; for a session of its own: agent-session start -n {_name_for(here)}")
@@ -121,31 +165,35 @@ def _create(invocation: Invocation, engine: "Engine", config: Config, *, screen:
     request = plan.SessionRequest(
         name=name,
         agent=agent,
-        image=_image(engine, workshop, agent, config),
+        image=image_for(engine, workshop, agent, config),
         projects=projects,
         mounts=mounts,
         kob=kob,
         ca_bundle=workshop.ca_bundle if trust.trusts_more(invocation.environment) else None,
         rootful=engine.rootful,
+        options=plan.Options(auto_approve=config.auto_approve),
+        login=engine.secret_id(plan.login_secret(agent.name)),
     )
     if engine.rootful:
         note("warning: you are root, so root in the container is root on this machine; an ordinary user's sessions are safer")
-    return sessions.create(engine, request, _seed(invocation, agent), screen=screen)
+    return sessions.create(engine, request, seed_for(invocation, agent, request, fresh=config.fresh), screen=screen)
 
 
 def _pick(invocation: Invocation, engine: "Engine", workshop: "Workshop", agents: "dict[str, Agent]") -> str:
-    from agent_session import images, seed
+    from agent_session import images, plan, seed
 
     built = engine.images()
     choices = []
     for agent in agents.values():
         lacks = [] if images.reference(engine, workshop, agent) in built else ["not built"]
-        lacks += ["no login found"] if seed.login_note(agent, invocation.environment) else []
+        stored = engine.secret_id(plan.login_secret(agent.name)) is not None
+        lacks += ["no login found"] if seed.login_note(agent, invocation.environment, stored=stored) else []
         choices.append(prompts.Choice(name=agent.name, title=agent.title, state=", ".join(lacks) or "ready"))
     return prompts.pick_agent(choices, DEFAULT_AGENT if DEFAULT_AGENT in agents else choices[0].name)
 
 
-def _image(engine: "Engine", workshop: "Workshop", agent: "Agent", config: Config) -> str:
+def image_for(engine: "Engine", workshop: "Workshop", agent: "Agent", config: Config) -> str:
+    """The agent's current image, built if that may be."""
     from agent_session import images
 
     if images.is_current(engine, workshop, agent):
@@ -158,15 +206,18 @@ def _image(engine: "Engine", workshop: "Workshop", agent: "Agent", config: Confi
         return images.ensure_image(engine, workshop, agent, tell=tell)
 
 
-def _seed(invocation: Invocation, agent: "Agent | None") -> "seed.Seed":
+def seed_for(invocation: Invocation, agent: "Agent | None", request: "SessionRequest", *, fresh: bool) -> "seed.Seed":
+    """What crosses over now, after a word to the user about what does not."""
     from agent_session import seed, timezone
 
     if agent is None:
         note("the session's agent is not installed here any more; it gets no login from this machine")
         return seed.EMPTY
-    if line := seed.login_note(agent, invocation.environment):
+    if line := seed.login_note(agent, invocation.environment, stored=request.login is not None):
         note(line)
-    gathered = seed.gather(agent, invocation.environment, timezone=timezone.name(invocation.environment))
+    said = {"FRESH": fresh, "AUTO_APPROVE": request.options.auto_approve}
+    extra = {f"AGENT_SESSION_{name}": "1" for name, yes in said.items() if yes}
+    gathered = seed.gather(agent, invocation.environment, timezone=timezone.name(invocation.environment), extra=extra)
     for line in gathered.notes:
         note(line)
     return gathered

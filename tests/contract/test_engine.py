@@ -1,0 +1,309 @@
+"""What an engine promises: the one in memory and Podman alike. What only a kernel can promise is in test_podman.py."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
+
+import pytest
+
+from agent_session.engine import Mount
+from agent_session.errors import BuildFailed, ConflictError, NameTaken, NotFoundError, PodmanRefused
+from tests.contract.conftest import Bench
+
+HOME = PurePosixPath("/home/agent")
+
+
+def volume(name: str) -> Mount:
+    return Mount(kind="volume", source=name, target=HOME)
+
+
+def test_a_container_is_made_stopped(bench: Bench) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    name = bench.created()
+    container = bench.engine.container(name)
+    assert container
+    assert (container.name, container.image, container.running, container.started) == (name, bench.image, False, None)
+    assert before <= container.created <= datetime.now(UTC)
+
+
+def test_a_container_runs_from_start_to_stop(bench: Bench) -> None:
+    name = bench.running()
+    started = bench.engine.container(name)
+    assert started
+    assert started.running
+    assert started.started
+    assert abs(datetime.now(UTC) - started.started) < timedelta(minutes=1)
+    bench.engine.stop(name)
+    stopped = bench.engine.container(name)
+    assert stopped
+    assert not stopped.running
+
+
+def test_a_container_can_be_started_again(bench: Bench) -> None:
+    name = bench.running()
+    bench.engine.stop(name)
+    bench.engine.start(name)
+    container = bench.engine.container(name)
+    assert container
+    assert container.running
+
+
+def test_starting_stopping_and_removing_twice_is_fine(bench: Bench) -> None:
+    name = bench.running()
+    bench.engine.start(name)
+    for _ in range(2):
+        bench.engine.stop(name)
+    for _ in range(2):
+        bench.engine.remove(name)
+    assert bench.engine.container(name) is None
+
+
+def test_removing_ends_a_running_container(bench: Bench) -> None:
+    name = bench.running()
+    bench.engine.remove(name)
+    assert bench.engine.container(name) is None
+
+
+def test_a_container_that_is_not_there_is_not_found(bench: Bench) -> None:
+    missing = f"{bench.prefix}-missing"
+    assert bench.engine.container(missing) is None
+    with pytest.raises(NotFoundError):
+        bench.engine.start(missing)
+    with pytest.raises(NotFoundError):
+        bench.engine.stop(missing)
+
+
+def test_a_name_is_taken_once(bench: Bench) -> None:
+    name = bench.created()
+    first = bench.engine.container(name)
+    with pytest.raises(NameTaken, match=name):
+        bench.engine.create(bench.spec(name=name))
+    assert bench.engine.container(name) == first
+
+
+def test_a_name_is_the_whole_name(bench: Bench) -> None:
+    bench.engine.create(bench.spec(name=f"{bench.prefix}-a.b"))
+    for other in (f"{bench.prefix}-a", f"{bench.prefix}-axb", bench.prefix, "a.b"):
+        assert bench.engine.container(other) is None
+    assert bench.engine.container(f"{bench.prefix}-a.b")
+
+
+def test_labels_are_kept_whatever_is_in_them(bench: Bench) -> None:
+    spec = bench.spec()
+    odd = {"odd": 'a=b, "c" \\ größe\n{"x": []}', "empty": ""}
+    bench.engine.create(type(spec)(**{**vars(spec), "labels": {**spec.labels, **odd}}))
+    container = bench.engine.container(spec.name)
+    assert container
+    assert dict(container.labels) | odd | dict(spec.labels) == dict(container.labels)
+
+
+def test_only_what_carries_the_label_is_listed(bench: Bench) -> None:
+    mine = {bench.created(), bench.running()}
+    spec = bench.spec()
+    bench.engine.create(type(spec)(**{**vars(spec), "labels": {f"{bench.label}-other": "yes"}}))
+    assert {container.name for container in bench.engine.containers(bench.label)} == mine
+    assert {container.name: container.running for container in bench.engine.containers(bench.label)} == {
+        name: name == max(mine, key=list(bench.names).index) for name in mine
+    }
+
+
+def test_nothing_carries_an_unknown_label(bench: Bench) -> None:
+    bench.created()
+    assert bench.engine.containers(f"{bench.label}-unknown") == []
+
+
+def test_a_volume_is_made_with_its_container_and_labelled_like_it(bench: Bench) -> None:
+    name = bench.volume()
+    assert bench.engine.volume_labels(name) is None
+    bench.created(volume(name))
+    labels = bench.engine.volume_labels(name)
+    assert labels
+    assert labels["agent-session.name"] == "the-session"
+
+
+def test_a_volume_outlives_its_container(bench: Bench) -> None:
+    name = bench.volume()
+    bench.engine.remove(bench.running(volume(name)))
+    assert bench.engine.volume_labels(name) is not None
+    for _ in range(2):
+        bench.engine.remove_volume(name)
+    assert bench.engine.volume_labels(name) is None
+
+
+def test_a_volume_in_use_is_not_removed(bench: Bench) -> None:
+    name = bench.volume()
+    bench.created(volume(name))
+    with pytest.raises(ConflictError):
+        bench.engine.remove_volume(name)
+    assert bench.engine.volume_labels(name) is not None
+
+
+def test_a_volume_that_is_there_keeps_its_labels(bench: Bench) -> None:
+    name = bench.volume()
+    bench.engine.create_volume(name, {"mine": "yes"})
+    bench.created(volume(name))
+    assert bench.engine.volume_labels(name) == {"mine": "yes"}
+    with pytest.raises(ConflictError):
+        bench.engine.create_volume(name, {})
+
+
+def test_a_container_that_cannot_be_made_leaves_no_volume(bench: Bench) -> None:
+    name = bench.volume()
+    with pytest.raises(PodmanRefused):
+        bench.engine.create(bench.spec(volume(name), image="localhost/no-such-image:1"))
+    assert bench.engine.volume_labels(name) is None
+    with pytest.raises(NameTaken):
+        bench.engine.create(bench.spec(volume(name), name=bench.created()))
+    assert bench.engine.volume_labels(name) is None
+
+
+def test_a_mount_of_nothing_is_refused(bench: Bench) -> None:
+    gone = Mount(kind="bind", source=str(bench.folder / "gone"), target=PurePosixPath("/gone"))
+    with pytest.raises(PodmanRefused, match="gone"):
+        bench.running(gone)
+
+
+def test_a_container_takes_another_name_running_or_not(bench: Bench) -> None:
+    for name in (bench.created(), bench.running()):
+        new = bench.spec().name
+        before = bench.engine.container(name)
+        bench.engine.rename(name, new)
+        after = bench.engine.container(new)
+        assert before
+        assert after
+        assert (after.id, after.running) == (before.id, before.running)
+        assert bench.engine.container(name) is None
+
+
+def test_no_container_takes_a_name_that_is_taken(bench: Bench) -> None:
+    one, other = bench.created(), bench.created()
+    with pytest.raises(NameTaken):
+        bench.engine.rename(one, other)
+    with pytest.raises(NotFoundError):
+        bench.engine.rename(f"{bench.prefix}-missing", f"{bench.prefix}-new")
+    assert bench.engine.container(one)
+
+
+def test_a_secret_is_told_from_the_next_by_its_id(bench: Bench) -> None:
+    name = bench.secret()
+    assert bench.engine.secret_id(name) is None
+    bench.engine.put_secret(name, b"one")
+    first = bench.engine.secret_id(name)
+    bench.engine.put_secret(name, b"two")
+    assert first
+    assert bench.engine.secret_id(name) not in {None, first}
+    for _ in range(2):
+        bench.engine.remove_secret(name)
+    assert bench.engine.secret_id(name) is None
+
+
+def test_a_command_ends_with_its_own_status_and_words(bench: Bench) -> None:
+    name = bench.running()
+    done = bench.engine.run(name, ["sh", "-c", "echo out; echo err >&2; exit 3"])
+    assert (done.exit_code, done.stdout, done.stderr) == (3, b"out\n", b"err\n")
+    assert bench.engine.run(name, ["true"]).exit_code == 0
+
+
+def test_a_command_reads_any_bytes_from_its_standard_input(bench: Bench) -> None:
+    name = bench.running()
+    sent = bytes(range(256)) * 4096
+    assert bench.engine.run(name, ["cat"], stdin=sent).stdout == sent
+    assert bench.engine.run(name, ["cat"]).stdout == b""
+
+
+def test_an_argument_arrives_as_it_is(bench: Bench) -> None:
+    name = bench.running()
+    odd = ["a b", "", "it's", "$HOME", "größe", "new\nline", "-x"]
+    done = bench.engine.run(name, ["sh", "-c", "printf '%s|' \"$@\"", "sh", *odd])
+    assert done.stdout.decode() == "".join(f"{word}|" for word in odd)
+
+
+def test_a_command_that_takes_too_long_is_124(bench: Bench) -> None:
+    name = bench.running()
+    assert bench.engine.run(name, ["sleep", "30"], timeout=0.5).exit_code == 124
+
+
+def test_a_command_in_a_container_that_does_not_run_is_refused(bench: Bench) -> None:
+    for name in (bench.created(), f"{bench.prefix}-missing"):
+        with pytest.raises(PodmanRefused):
+            bench.engine.run(name, ["true"])
+
+
+def test_attaching_is_a_command_on_the_callers_terminal(bench: Bench) -> None:
+    name = bench.running()
+    command = bench.engine.attach_command(name, ["session-attach", "a b"], {"TERM": "xterm", "EMPTY": ""})
+    assert command[0].rpartition("/")[2] == "podman"
+    assert command[-3:] == [name, "session-attach", "a b"]
+    assert "-it" in command
+    assert command[command.index("--detach-keys") + 1] == ""
+    assert [command[i + 1] for i, word in enumerate(command) if word == "-e"] == ["TERM=xterm", "EMPTY="]
+
+
+def test_an_image_is_there_or_not_without_a_registry(bench: Bench) -> None:
+    assert bench.engine.image_exists(bench.image)
+    assert bench.image in bench.engine.images()
+    assert not bench.engine.image_exists("localhost/no-such-image:1")
+
+
+def test_an_archive_becomes_an_image(bench: Bench, make: Callable[..., list[str]], root_file_system: PurePosixPath) -> None:
+    base, tag = bench.image_name(), bench.image_name()
+    bench.engine.import_image(bench.folder.__class__(root_file_system), base)
+    assert bench.engine.image_exists(base)
+    make(tag, f"FROM {base}\n".encode())
+    assert bench.engine.image_exists(tag)
+
+
+def test_a_broken_archive_is_refused(bench: Bench) -> None:
+    name = bench.image_name()
+    broken = bench.folder / "broken.tar"
+    broken.touch()
+    with pytest.raises(PodmanRefused):
+        bench.engine.import_image(broken, name)
+    assert not bench.engine.image_exists(name)
+
+
+def test_a_build_tells_what_it_does_and_makes_the_image(bench: Bench, make: Callable[..., list[str]]) -> None:
+    tag = bench.image_name()
+    told = make(tag, b"ARG BASE\nFROM ${BASE}\nRUN echo one; echo two >&2\n")
+    assert any(line.startswith("STEP ") for line in told)
+    assert {"one", "two"} <= set(told)
+    assert bench.engine.image_exists(tag)
+    assert tag in bench.engine.images()
+
+
+def test_a_failed_build_tells_the_last_words_and_makes_nothing(bench: Bench, make: Callable[..., list[str]]) -> None:
+    tag = bench.image_name()
+    with pytest.raises(BuildFailed, match="the last words") as caught:
+        make(tag, b"ARG BASE\nFROM ${BASE}\nRUN echo early; echo the last words >&2; exit 3\n")
+    assert "exit status 3" in caught.value.message
+    assert not bench.engine.image_exists(tag)
+
+
+def test_an_image_in_use_stays_without_a_word(bench: Bench, make: Callable[..., list[str]]) -> None:
+    tag = bench.image_name()
+    make(tag, b"ARG BASE\nFROM ${BASE}\nRUN echo unique\n")
+    spec = bench.spec(image=tag)
+    bench.engine.create(spec)
+    bench.engine.remove_image(tag)
+    assert bench.engine.image_exists(tag)
+    bench.engine.remove(spec.name)
+    for _ in range(2):
+        bench.engine.remove_image(tag)
+    assert not bench.engine.image_exists(tag)
+
+
+def test_warming_an_image_leaves_no_container(bench: Bench) -> None:
+    bench.engine.warm(bench.image)
+    bench.engine.create(bench.spec())
+
+
+def test_a_registry_that_does_not_answer_is_told(bench: Bench) -> None:
+    with pytest.raises(PodmanRefused, match="localhost:1/no-such-image"):
+        list(bench.engine.pull("localhost:1/no-such-image:1"))
+
+
+def test_an_engine_that_was_closed_opens_again_when_asked(bench: Bench) -> None:
+    name = bench.created()
+    bench.engine.close()
+    bench.engine.close()
+    assert bench.engine.container(name)

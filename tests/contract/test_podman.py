@@ -1,0 +1,305 @@
+"""What only a kernel can promise: who is who, what a container may, and that nothing is left behind."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from agent_session.engine import Errand, Mount, SecretFile
+from agent_session.errors import PodmanUnavailable
+from agent_session.podman_engine import PodmanEngine
+from tests.contract.conftest import Bench
+from tests.waiting import until
+
+SOURCES = Path(__file__).parents[2] / "src"
+SHARED = PurePosixPath("/workspace/shared")
+
+
+def bind(source: Path, target: PurePosixPath = SHARED, *, read_only: bool = False) -> Mount:
+    return Mount(kind="bind", source=str(source), target=target, read_only=read_only)
+
+
+def status(bench: Bench, name: str) -> dict[str, str]:
+    """/proc/self/status in a container."""
+    lines = bench.sh(name, "cat /proc/self/status").splitlines()
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def test_the_agents_user_is_1000_or_roots_own(real: Bench) -> None:
+    expected = "0" if real.engine.rootful else "1000"
+    assert real.sh(real.running(), "id -u; id -g").split() == [expected, expected]
+
+
+def test_no_privilege_is_to_be_had(real: Bench) -> None:
+    seen = status(real, real.running())
+    assert {seen[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
+    assert seen["NoNewPrivs"] == "1"
+    assert seen["Seccomp"] == "2"
+
+
+def test_the_first_process_has_no_more_than_others(real: Bench) -> None:
+    lines = real.sh(real.running(), "cat /proc/1/status").splitlines()
+    assert "CapBnd:\t0000000000000000" in lines
+    assert "NoNewPrivs:\t1" in lines
+
+
+def test_the_network_is_not_the_hosts(real: Bench) -> None:
+    name = real.running()
+    assert real.sh(name, "readlink /proc/self/ns/net").strip() != str(Path("/proc/self/ns/net").readlink())
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = f"{server.getsockname()[1]:04X}"
+        listening = [line.split()[1].rpartition(":")[2] for line in real.sh(name, "cat /proc/net/tcp").splitlines()[1:]]
+    assert port not in listening
+
+
+def test_no_socket_of_the_host_and_no_home_is_inside(real: Bench) -> None:
+    mounts = real.sh(real.running(), "cat /proc/self/mounts")
+    assert "podman.sock" not in mounts
+    assert not any(line.split()[1].startswith(str(Path.home())) for line in mounts.splitlines())
+
+
+def test_files_made_inside_are_the_callers_outside(real: Bench, shared_folder: Path) -> None:
+    real.sh(real.running(bind(shared_folder)), f"touch {SHARED}/inside; mkdir {SHARED}/made")
+    for path in (shared_folder / "inside", shared_folder / "made"):
+        assert (path.stat().st_uid, path.stat().st_gid) == (os.geteuid(), os.getegid())
+
+
+def test_files_made_outside_are_the_agents_inside(real: Bench, shared_folder: Path) -> None:
+    (shared_folder / "outside").write_text("from the host")
+    (shared_folder / "outside").chmod(0o600)
+    name = real.running(bind(shared_folder))
+    assert real.sh(name, f"cat {SHARED}/outside") == "from the host"
+    assert real.sh(name, f"stat -c %u {SHARED}/outside") == real.sh(name, "id -u")
+    real.sh(name, f"echo changed > {SHARED}/outside")
+    assert (shared_folder / "outside").read_text() == "changed\n"
+
+
+def test_a_read_only_mount_cannot_be_written(real: Bench, shared_folder: Path) -> None:
+    name = real.running(bind(shared_folder, read_only=True))
+    assert real.engine.run(name, ["touch", f"{SHARED}/x"]).exit_code != 0
+    assert list(shared_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", ["two words", "a:b", "a,b", "größe", "项目", "it's", 'say "x"', "back\\slash", "$HOME", "ro", "a=b"])
+def test_a_mount_is_where_it_should_be_whatever_it_is_called(real: Bench, folder: str) -> None:
+    source = real.folder / folder
+    source.mkdir()
+    (source / "file").write_text(folder)
+    target = PurePosixPath("/workspace") / folder
+    name = real.running(bind(source, target), workdir=str(target))
+    assert real.sh(name, "cat ./file; pwd") == f"{folder}{target}\n"
+
+
+def test_a_file_can_be_mounted(real: Bench) -> None:
+    (real.folder / "file").write_text("x")
+    target = PurePosixPath("/etc/ssl/certs/ca-certificates.crt")
+    assert real.sh(real.running(bind(real.folder / "file", target, read_only=True)), f"cat {target}") == "x"
+
+
+def test_one_directory_can_be_mounted_twice(real: Bench, shared_folder: Path) -> None:
+    (shared_folder / "file").write_text("x")
+    name = real.running(bind(shared_folder), bind(shared_folder, PurePosixPath("/again"), read_only=True))
+    assert real.sh(name, f"cat {SHARED}/file /again/file") == "xx"
+
+
+def test_memory_can_be_written_by_the_agent_and_is_gone_after_a_stop(real: Bench) -> None:
+    name = real.running(Mount(kind="tmpfs", target=PurePosixPath("/run/agent-session")))
+    real.sh(name, "mkdir /run/agent-session/private; echo x > /run/agent-session/private/seed")
+    assert "nosuid" in next(line for line in real.sh(name, "cat /proc/self/mounts").splitlines() if "/run/agent-session" in line)
+    real.engine.stop(name)
+    real.engine.start(name)
+    assert real.sh(name, "ls -A /run/agent-session") == ""
+
+
+def test_a_new_home_is_the_agents_and_survives_the_container(real: Bench) -> None:
+    home = Mount(kind="volume", source=real.volume(), target=PurePosixPath("/home/agent"))
+    name = real.running(home)
+    real.sh(name, "echo kept > /home/agent/file")
+    real.engine.remove(name)
+    assert real.sh(real.running(home), "cat /home/agent/file; stat -c %u /home/agent; id -u").split()[0] == "kept"
+
+
+def test_environment_hostname_and_workdir_are_as_told(real: Bench) -> None:
+    odd = "it's $HOME \"x\"\nnew line größe"
+    name = real.running(workdir="/home/agent", ODD=odd, EMPTY="")
+    assert real.sh(name, 'printf %s "$ODD$EMPTY"') == odd
+    assert real.sh(name, "pwd; cat /proc/sys/kernel/hostname") == "/home/agent\ntiny\n"
+
+
+def test_the_specification_holds_no_surprise(real: Bench) -> None:
+    name = real.running()
+    told = json.loads(subprocess.run(["podman", "inspect", name], capture_output=True, check=True).stdout)[0]
+    assert told["HostConfig"]["Privileged"] is False
+    assert told["HostConfig"]["PortBindings"] == {}
+    assert told["Config"]["StopTimeout"] == 3
+
+
+def test_stop_gives_what_ignores_it_no_longer_than_its_time(real: Bench, make_real: Callable[..., list[str]]) -> None:
+    tag = real.image_name()
+    make_real(tag, b"ARG BASE\nFROM ${BASE}\nCMD [\"sleep\", \"1000\"]\n")
+    spec = real.spec(image=tag)
+    real.engine.create(type(spec)(**{**vars(spec), "stop_timeout": 1}))
+    real.engine.start(spec.name)
+    real.engine.stop(spec.name)
+    container = real.engine.container(spec.name)
+    assert container
+    assert not container.running
+
+
+def test_a_secret_is_a_private_file_that_no_inspection_shows(real: Bench) -> None:
+    secret = real.secret()
+    content = b"sk-contract-secret\x00=&%\xff"
+    real.engine.put_secret(secret, content)
+    spec = real.spec()
+    real.engine.create(type(spec)(**{**vars(spec), "secrets": (SecretFile(name=secret, target="login"),)}))
+    real.engine.start(spec.name)
+    assert real.engine.run(spec.name, ["cat", "/run/secrets/login"]).stdout == content
+    assert real.sh(spec.name, "stat -c %a:%u /run/secrets/login; id -u").split(":")[0] == "400"
+    assert b"sk-contract-secret" not in subprocess.run(["podman", "inspect", spec.name], capture_output=True, check=True).stdout
+
+
+def test_an_errand_is_run_and_gone(real: Bench, shared_folder: Path) -> None:
+    errand = Errand(
+        image=real.image,
+        command=("sh", "-c", f"cat > {SHARED}/file; echo $WORD; exit 3"),
+        environment={"WORD": "it's"},
+        mounts=(bind(shared_folder),),
+    )
+    done = real.engine.run_once(errand, stdin=b"given")
+    assert (done.exit_code, done.stdout) == (3, b"it's\n")
+    assert (shared_folder / "file").read_text() == "given"
+    assert (shared_folder / "file").stat().st_uid == os.geteuid()
+
+
+def test_an_errand_has_no_more_rights_than_a_session(real: Bench) -> None:
+    said = real.engine.run_once(Errand(image=real.image, command=("cat", "/proc/self/status", "/proc/net/dev"))).stdout.decode()
+    assert "CapBnd:\t0000000000000000" in said
+    assert "NoNewPrivs:\t1" in said
+    assert [line.split(":")[0].strip() for line in said.splitlines() if ":" in line][-1] == "lo"
+
+
+def test_a_slow_errand_is_124_and_gone(real: Bench) -> None:
+    errand = Errand(image=real.image, command=("sleep", "100"))
+    assert real.engine.run_once(errand, timeout=2).exit_code == 124
+    listing = subprocess.run(["podman", "ps", "-a", "--format", "{{.Names}}"], capture_output=True, text=True, check=True).stdout
+    assert "agent-errand-" not in listing
+
+
+def test_a_build_can_use_a_file_of_its_context_without_keeping_it(real: Bench, make_real: Callable[..., list[str]]) -> None:
+    tag = real.image_name()
+    containerfile = b"ARG BASE\nFROM ${BASE}\nRUN --mount=type=bind,source=host-ca.crt,target=/run/host-ca.crt cat /run/host-ca.crt\n"
+    told = make_real(tag, containerfile, **{"host-ca.crt": b"the host's certificate\n"})
+    assert "the host's certificate" in told
+    spec = real.spec(image=tag)
+    real.engine.create(spec)
+    real.engine.start(spec.name)
+    assert real.engine.run(spec.name, ["cat", "/run/host-ca.crt"]).stdout == b""
+
+
+def test_scripts_of_a_context_can_be_run_and_files_cannot(real: Bench, make_real: Callable[..., list[str]]) -> None:
+    tag = real.image_name()
+    context = {"rootfs/bin/script": b"#!/bin/sh\necho ran\n", "rootfs/etc/note": b"text\n"}
+    make_real(tag, b"ARG BASE\nFROM ${BASE}\nCOPY rootfs/ /\n", **context)
+    spec = real.spec(image=tag)
+    real.engine.create(spec)
+    real.engine.start(spec.name)
+    assert real.sh(spec.name, "script; stat -c %a:%u /bin/script /etc/note").split() == ["ran", *real_modes(real)]
+
+
+def real_modes(bench: Bench) -> list[str]:
+    """Files of an image belong to the container's root, whoever built it."""
+    root = bench.sh(bench.names[-1], "stat -c %u /bin/cat").strip()
+    return [f"755:{root}", f"644:{root}"]
+
+
+def test_the_same_build_again_is_found_in_the_cache(real: Bench, make_real: Callable[..., list[str]]) -> None:
+    containerfile = b"ARG BASE\nFROM ${BASE}\nCOPY file /file\nRUN echo made anew\n"
+    make_real(real.image_name(), containerfile, file=b"1")
+    assert "made anew" not in make_real(real.image_name(), containerfile, file=b"1")
+    assert "made anew" in make_real(real.image_name(), containerfile, file=b"2")
+
+
+PROGRAM = """
+import os, sys
+from agent_session.podman_engine import PodmanEngine
+with PodmanEngine(os.environ) as engine:
+    engine.images()
+    if sys.argv[1:] == ["killed"]:
+        print("up", flush=True)
+        sys.stdin.read()
+"""
+
+
+def fresh_runtime(folder: Path) -> dict[str, str]:
+    """An environment in which no service of ours has a socket yet."""
+    runtime = folder / "runtime"
+    runtime.mkdir(mode=0o700)
+    return {**os.environ, "XDG_RUNTIME_DIR": str(runtime), "PYTHONPATH": str(SOURCES), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@pytest.mark.podman
+def test_our_own_service_leaves_no_process_and_no_socket(tmp_path: Path) -> None:
+    environment = fresh_runtime(tmp_path)
+    subprocess.run([sys.executable, "-c", PROGRAM], env=environment, check=True)
+    assert services(environment["XDG_RUNTIME_DIR"]) == []
+    assert list(Path(environment["XDG_RUNTIME_DIR"]).glob("agent-session/*.sock")) == []
+
+
+def services(runtime: str) -> list[int]:
+    """The processes that serve Podman's API in a runtime directory."""
+    found = []
+    for directory in Path("/proc").iterdir():
+        if directory.name.isdigit():
+            try:
+                words = (directory / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"service" in words and any(runtime.encode() in word for word in words):
+                found.append(int(directory.name))
+    return found
+
+
+@pytest.mark.podman
+def test_a_dead_address_is_unavailable_and_named(tmp_path: Path) -> None:
+    environment = {**os.environ, "CONTAINER_HOST": f"unix://{tmp_path}/gone.sock"}
+    with PodmanEngine(environment) as engine, pytest.raises(PodmanUnavailable, match=r"gone\.sock") as caught:
+        engine.images()
+    assert caught.value.hint == "unset CONTAINER_HOST"
+
+
+@pytest.mark.parametrize("address", ["nonsense", "http//x", "ftp://x", "unix://"])
+@pytest.mark.podman
+def test_an_address_that_is_none_is_unavailable(address: str) -> None:
+    with PodmanEngine({**os.environ, "CONTAINER_HOST": address}) as engine, pytest.raises(PodmanUnavailable):
+        engine.images()
+
+
+@pytest.mark.podman
+def test_an_address_that_answers_is_used(tmp_path: Path) -> None:
+    url = f"unix://{tmp_path}/podman.sock"
+    with subprocess.Popen(["podman", "system", "service", "--time=0", url], stderr=subprocess.DEVNULL) as service:
+        try:
+            until((tmp_path / "podman.sock").exists, "the service answers")
+            with PodmanEngine({**os.environ, "CONTAINER_HOST": url}) as engine:
+                assert engine.images() is not None
+                assert engine.rootful == (os.geteuid() == 0)
+                assert engine.architecture in {"amd64", "arm64"}
+                assert engine.attach_command("x", ["y"], {})[1:3] == ["--url", url]
+        finally:
+            service.terminate()
+
+
+def test_without_podman_the_command_that_installs_it_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CONTAINER_")}
+    with PodmanEngine(environment) as engine, pytest.raises(PodmanUnavailable, match="podman: command not found") as caught:
+        engine.containers("x")
+    assert "install podman" in caught.value.hint

@@ -1,0 +1,715 @@
+"""The command line, on an engine in memory: exit codes, stdout for results, stderr for the rest."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from agent_session import __version__, places, zellij
+from agent_session.cli import attach, main, prompts, restart, rm, start
+from agent_session.cli.invocation import Invocation
+from agent_session.config import DEFAULT_BASE_IMAGE
+from agent_session.engine import ContainerSpec, ExecResult
+from agent_session.errors import PodmanUnavailable
+from tests.fake_engine import FakeEngine
+
+VERBS = ("start", "attach", "stop", "restart", "ls", "rm", "build", "agents")
+AGENTS = {
+    "claude": "title: Claude\nenvironment: [ANTHROPIC_API_KEY]\ncredentials: [ANTHROPIC_API_KEY]\nhint: claude setup-token\n",
+    "opencode": "title: OpenCode\n",
+    "shell": "title: Shell\n",
+}
+SOURCES = Path(__file__).parents[2] / "src"
+
+
+class Replaced(BaseException):
+    """Stands where the process would have become podman's."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        super().__init__(command)
+        self.command = list(command)
+        self.environment = environment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """How a command line ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(kw_only=True)
+class Machine:
+    """A machine with an engine in memory, three agents and a current directory that is a project."""
+
+    engine: FakeEngine
+    folder: Path
+    project: Path
+    capsys: pytest.CaptureFixture[str]
+    trouble: list[BaseException | ExecResult] = field(default_factory=list)
+
+    def __call__(self, *arguments: str) -> Ran:
+        self.capsys.readouterr()
+        code = main.run(list(arguments))
+        captured = self.capsys.readouterr()
+        return Ran(code=code, out=captured.out, err=captured.err)
+
+    def ok(self, *arguments: str) -> str:
+        ran = self(*arguments)
+        assert ran.code == 0, ran.err
+        return ran.out
+
+    def listed(self) -> list[dict[str, object]]:
+        found: list[dict[str, object]] = json.loads(self.ok("ls", "--json"))
+        return found
+
+    def status(self, name: str) -> object:
+        return {session["name"]: session["status"] for session in self.listed()}.get(name)
+
+    def directory(self, name: str) -> Path:
+        path = self.project.parent / name
+        path.mkdir()
+        return path
+
+
+@pytest.fixture
+def bare(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Machine:
+    """A machine where no image is built, without a terminal."""
+    folder = tmp_path / "images"
+    for name, text in AGENTS.items():
+        (folder / name).mkdir(parents=True)
+        (folder / name / "agent.yaml").write_text(text)
+        (folder / name / "Containerfile").write_text("ARG BASE\nFROM ${BASE}\n")
+    (folder / "base").mkdir()
+    (folder / "base" / "Containerfile").write_text("ARG BASE\nFROM ${BASE}\nRUN true\n")
+    (folder / "versions.yaml").touch()
+    (tmp_path / "zellij").touch()
+    project = home / "app"
+    project.mkdir()
+    trouble: list[BaseException | ExecResult] = []
+
+    def commands(_name: str, _command: Sequence[str], _stdin: bytes) -> ExecResult:
+        if not trouble:
+            return ExecResult(exit_code=0)
+        if isinstance(trouble[0], ExecResult):
+            return trouble[0]
+        raise trouble[0]
+
+    def replaced(_file: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        raise Replaced(command, environment)
+
+    engine = FakeEngine(images=[DEFAULT_BASE_IMAGE], commands=commands)
+    monkeypatch.setattr(Invocation, "engine", lambda _self: engine)
+    monkeypatch.setattr(places, "agent_folders", lambda: (folder, home / ".local/share/agent-session/agents"))
+    monkeypatch.setattr(zellij, "zellij_binary", lambda *_: tmp_path / "zellij")
+    monkeypatch.setattr(os, "execvpe", replaced)
+    monkeypatch.chdir(project)
+    terminal(monkeypatch, there=False)
+    return Machine(engine=engine, folder=folder, project=project, capsys=capsys, trouble=trouble)
+
+
+@pytest.fixture
+def machine(bare: Machine) -> Machine:
+    """A machine where all images are built, without a terminal."""
+    bare.ok("build", "--all")
+    return bare
+
+
+def terminal(monkeypatch: pytest.MonkeyPatch, *, there: bool) -> None:
+    for verb in (start, attach, restart, rm):
+        monkeypatch.setattr(verb, "on_terminal", lambda: there)
+
+
+def never(*_: object, **__: object) -> object:
+    pytest.fail("a question was asked")
+
+
+@pytest.fixture
+def no_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompts, "pick_agent", never)
+    monkeypatch.setattr(prompts, "confirm", never)
+
+
+def test_the_version_is_told(bare: Machine) -> None:
+    assert bare.ok("--version") == f"agent-session {__version__}\n"
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+@pytest.mark.parametrize("verb", ["", *VERBS])
+def test_every_command_helps(bare: Machine, verb: str, flag: str) -> None:
+    ran = bare(*([verb] if verb else []), flag)
+    assert ran.code == 0
+    assert ran.out.startswith(f"Usage: agent-session {verb}")
+    assert ran.err == ""
+
+
+def test_help_lists_every_verb_and_every_exit_code(bare: Machine) -> None:
+    out = bare.ok("--help")
+    assert all(re.search(rf"^\s+{verb}\s", out, re.MULTILINE) for verb in VERBS)
+    assert "Exit codes" in out
+
+
+@pytest.mark.parametrize("name", ["AGENT", "NAME", "PROJECTS", "DETACH", "BUILD", "MOUNTS", "KOB"])
+def test_help_of_start_explains_every_variable(bare: Machine, name: str) -> None:
+    assert f"AGENT_SESSION_{name}" in bare.ok("start", "--help")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["--frobnicate"], "agent-session --help"),
+        (["start", "--frobnicate"], "agent-session start --help"),
+        (["frobnicate"], "agent-session --help"),
+        (["start", "--agent"], "agent-session start --help"),
+        (["attach", "a", "b"], "agent-session attach --help"),
+        (["ls", "extra"], "agent-session ls --help"),
+    ],
+)
+def test_what_cannot_be_meant_is_2_with_the_help_to_read(bare: Machine, arguments: list[str], hint: str) -> None:
+    ran = bare(*arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("error: ")
+    assert ran.err.endswith(f"hint: {hint}\n")
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "restart", "rm"])
+@pytest.mark.parametrize("name", ["a/b", "../x", "a b", "x" * 300, "new\nline", "nul\0"])
+def test_a_bad_name_is_2_everywhere(machine: Machine, verb: str, name: str) -> None:
+    ran = machine(verb, *(["-n", name] if verb == "start" else [name]))
+    assert (ran.code, ran.out) == (2, "")
+    assert "cannot name a session" in ran.err
+
+
+def test_a_detached_start_prints_the_name_alone(machine: Machine, no_questions: None) -> None:
+    assert machine.ok("start", "-d") == "default\n"
+    assert machine.ok("start", "-d", "-n", "web") == "web\n"
+
+
+def test_the_default_agent_starts_in_the_current_directory(machine: Machine) -> None:
+    machine.ok("start", "-d")
+    (session,) = machine.listed()
+    assert session["agent"] == "claude"
+    assert session["projects"] == [{"source": str(machine.project), "target": "/workspace/app"}]
+
+
+def test_start_prints_its_session_as_json(machine: Machine) -> None:
+    assert json.loads(machine.ok("start", "--json")) == machine.listed()[0]
+
+
+def test_ls_prints_exactly_what_scripts_rely_on(machine: Machine) -> None:
+    other = machine.directory("two words")
+    machine.ok("start", "-d", "-a", "shell", "-n", "b", str(machine.project), str(other))
+    machine.ok("start", "-d", "-a", "shell", "-n", "a")
+    machine.ok("stop", "b")
+    a, b = machine.listed()
+    created, image = str(b.pop("created")), str(b.pop("image"))
+    assert b == {
+        "name": "b",
+        "agent": "shell",
+        "status": "stopped",
+        "projects": [
+            {"source": str(machine.project), "target": "/workspace/app"},
+            {"source": str(other), "target": "/workspace/two words"},
+        ],
+        "container": "agent_b",
+    }
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", created)
+    assert datetime.fromisoformat(created).tzinfo
+    assert re.fullmatch(r"localhost/agent-session-shell:[0-9a-f]+", image)
+    assert (a["name"], a["status"]) == ("a", "running")
+
+
+def test_ls_of_nothing_is_an_empty_list_and_a_line_for_a_person(machine: Machine) -> None:
+    assert machine.ok("ls", "--json") == "[]\n"
+    ran = machine("ls")
+    assert (ran.code, ran.out) == (0, "")
+    assert "agent-session start" in ran.err
+
+
+def test_ls_is_a_table_without_colour_where_nobody_looks(machine: Machine) -> None:
+    machine.ok("start", "-d", "-a", "shell", "-n", "web")
+    header, row = machine.ok("ls").splitlines()
+    assert header.split()[:3] == ["NAME", "AGENT", "STATUS"]
+    assert row.split()[:3] == ["web", "shell", "running"]
+    assert "\x1b" not in row
+
+
+def test_what_is_in_a_label_cannot_move_the_cursor(machine: Machine) -> None:
+    labels = {"agent-session.name": "x", "agent-session.agent": "\x1b[2Jevil"}
+    image = next(iter(machine.engine.images()))
+    machine.engine.create(ContainerSpec(name="agent_x", image=image, hostname="x", workdir=PurePosixPath("/"), labels=labels))
+    assert "\x1b" not in machine.ok("ls")
+
+
+def test_start_of_a_running_session_is_start_of_that_session(machine: Machine) -> None:
+    machine.ok("start", "-d", "-a", "shell")
+    before = machine.listed()
+    assert machine.ok("start", "-d") == "default\n"
+    assert machine.listed() == before
+
+
+def test_start_of_a_stopped_session_starts_it_again(machine: Machine) -> None:
+    machine.ok("start", "-d")
+    machine.ok("stop")
+    assert machine.status("default") == "stopped"
+    machine.ok("start", "-d")
+    assert machine.status("default") == "running"
+
+
+def test_another_agent_or_project_is_a_conflict_with_two_ways_on(machine: Machine) -> None:
+    machine.ok("start", "-d", "-a", "shell")
+    other = machine.directory("other")
+    for arguments in (["-a", "claude"], [str(other)], ["-a", "claude", str(other)]):
+        ran = machine("start", "-d", *arguments)
+        assert (ran.code, ran.out) == (5, "")
+        assert "session 'default' already exists with agent shell" in ran.err
+        assert "start -n OTHER-NAME" in ran.err
+        assert "agent-session rm default" in ran.err
+
+
+def test_the_same_again_is_no_conflict(machine: Machine) -> None:
+    machine.ok("start", "-d", "-a", "shell", str(machine.project))
+    machine.ok("start", "-d", "-a", "shell", str(machine.project))
+
+
+def test_a_choice_in_the_file_is_no_conflict_with_what_is_there(machine: Machine, home: Path) -> None:
+    machine.ok("start", "-d", "-a", "shell")
+    file = home / ".config/agent-session/config.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("agent: opencode\n")
+    machine.ok("start", "-d")
+    machine.ok("start", "-d", "-n", "new")
+    assert [session["agent"] for session in machine.listed()] == ["shell", "opencode"]
+
+
+def test_somebody_elsewhere_is_told_that_the_default_session_is_not_about_here(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.ok("start", "-d")
+    monkeypatch.chdir(machine.directory("other place"))
+    ran = machine("start", "-d")
+    assert ran.out == "default\n"
+    assert "agent-session start -n other-place" in ran.err
+    monkeypatch.chdir(machine.project)
+    assert "does not contain" not in machine("start", "-d").err
+
+
+def test_the_environment_chooses_like_flags(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = machine.directory("one"), machine.directory("two")
+    monkeypatch.setenv("AGENT_SESSION_AGENT", "shell")
+    monkeypatch.setenv("AGENT_SESSION_NAME", "env")
+    monkeypatch.setenv("AGENT_SESSION_PROJECTS", f"{one}:{two}")
+    monkeypatch.setenv("AGENT_SESSION_DETACH", "1")
+    assert machine.ok("start") == "env\n"
+    (session,) = machine.listed()
+    assert session["agent"] == "shell"
+    assert session["projects"] == [{"source": str(path), "target": f"/workspace/{path.name}"} for path in (one, two)]
+    machine.ok("stop")
+    monkeypatch.setenv("AGENT_SESSION_FORCE", "1")
+    machine.ok("rm")
+    assert machine.listed() == []
+
+
+def test_flags_beat_the_environment(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_SESSION_AGENT", "claude")
+    monkeypatch.setenv("AGENT_SESSION_NAME", "env")
+    assert machine.ok("start", "-d", "-a", "shell", "-n", "flag") == "flag\n"
+    assert machine.listed()[0]["agent"] == "shell"
+
+
+def test_mounts_and_kob_come_from_the_environment(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, kob = machine.directory("data"), machine.directory("kob")
+    monkeypatch.setenv("AGENT_SESSION_MOUNTS", str(data))
+    monkeypatch.setenv("AGENT_SESSION_KOB", str(kob))
+    machine.ok("start", "-d")
+    (container,) = machine.engine.containers("agent-session.name")
+    assert json.loads(container.labels["agent-session.mounts"]) == [
+        {"path": str(data), "read_only": True},
+        {"path": str(kob), "read_only": False},
+    ]
+
+
+@pytest.mark.parametrize("where", ["flag", "variable"])
+def test_a_named_configuration_file_is_followed_or_missed(machine: Machine, monkeypatch: pytest.MonkeyPatch, home: Path, where: str) -> None:
+    file = home / "mine.yaml"
+    flags = ["--config", str(file)] if where == "flag" else []
+    if where == "variable":
+        monkeypatch.setenv("AGENT_SESSION_CONFIG", str(file))
+    assert machine(*flags, "ls").code == 3
+    file.write_text("agent: shell\n")
+    machine.ok(*flags, "start", "-d")
+    assert machine.listed()[0]["agent"] == "shell"
+
+
+def test_a_configuration_that_cannot_be_followed_is_3(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_SESSION_BUILD", "perhaps")
+    ran = machine("start", "-d")
+    assert (ran.code, ran.out) == (3, "")
+    assert "AGENT_SESSION_BUILD" in ran.err
+
+
+def test_an_agents_folder_that_cannot_be_followed_is_3(machine: Machine) -> None:
+    (machine.folder / "shell" / "agent.yaml").write_text("oops: 1\n")
+    assert machine("start", "-d").code == 3
+    assert machine("agents").code == 3
+
+
+def test_an_unknown_agent_is_4_and_those_there_are_are_told(machine: Machine) -> None:
+    ran = machine("start", "-d", "-a", "gpt")
+    assert (ran.code, ran.out) == (4, "")
+    assert "agent 'gpt' not found; there are: claude, opencode, shell" in ran.err
+    assert machine("build", "gpt").code == 4
+
+
+def test_a_users_own_agent_is_an_agent(machine: Machine, home: Path) -> None:
+    folder = home / ".local/share/agent-session/agents/mine"
+    folder.mkdir(parents=True)
+    (folder / "agent.yaml").write_text("title: Mine\n")
+    (folder / "Containerfile").write_text("ARG BASE\nFROM ${BASE}\n")
+    machine.ok("start", "-d", "-a", "mine", "--build")
+    assert machine.listed()[0]["agent"] == "mine"
+
+
+@pytest.mark.parametrize("project", ["/", "~", "missing", "~/.ssh"])
+def test_a_refused_project_is_2_and_nothing_is_made(machine: Machine, home: Path, project: str) -> None:
+    (home / ".ssh").mkdir()
+    ran = machine("start", "-d", project)
+    assert (ran.code, ran.out) == (2, "")
+    assert "cannot use" in ran.err
+    assert machine.listed() == []
+
+
+def test_a_directory_of_secrets_can_be_insisted_on(machine: Machine, home: Path) -> None:
+    (home / ".config" / "nvim").mkdir(parents=True)
+    machine.ok("start", "-d", "--allow-secret-directories", "~/.config/nvim")
+    assert machine.status("default") == "running"
+
+
+def test_a_current_directory_that_was_removed_is_told_as_that(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = machine.directory("gone")
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    ran = machine("start", "-d")
+    assert ran.code == 2
+    assert "has been removed" in ran.err
+    machine.ok("start", "-d", str(machine.project))
+
+
+def test_a_missing_login_is_said_in_one_line_and_hinders_nothing(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = machine("start", "-d")
+    assert ran.out == "default\n"
+    assert "no login for Claude found (looked for ANTHROPIC_API_KEY); claude setup-token\n" in ran.err
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk")
+    assert "login" not in machine("start", "-d", "-n", "with-login").err
+
+
+def test_a_missing_image_is_8_where_nobody_can_be_asked(bare: Machine, no_questions: None) -> None:
+    for flags in ([], ["--no-build"]):
+        ran = bare("start", "-d", *flags)
+        assert (ran.code, ran.out) == (8, "")
+        assert "Image not built" in ran.err
+        assert "hint: agent-session build claude\n" in ran.err
+    assert bare.listed() == []
+
+
+def test_build_builds_without_asking(bare: Machine, no_questions: None) -> None:
+    assert bare.ok("start", "-d", "-a", "shell", "--build") == "shell\n".replace("shell", "default")
+
+
+def test_a_failed_build_is_8_names_the_log_and_leaves_no_session(bare: Machine) -> None:
+    bare.trouble.append(ExecResult(exit_code=1, stderr=b"E: no network\n"))
+    ran = bare("start", "-d", "--build")
+    bare.trouble.clear()
+    assert (ran.code, ran.out) == (8, "")
+    assert "E: no network" in ran.err
+    assert "build-base.log" in ran.err
+    assert bare.listed() == []
+
+
+def test_on_a_terminal_a_missing_image_is_asked_about(bare: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def answer(question: str, *, default: bool) -> bool:
+        asked.append((question, default))
+        return False
+
+    terminal(monkeypatch, there=True)
+    monkeypatch.setattr(prompts, "confirm", answer)
+    assert bare("start", "-d", "-a", "shell").code == 8
+    assert asked == [("Image not built. Build now?", True)]
+    assert bare("start", "-d", "-a", "shell", "--no-build").code == 8
+    assert len(asked) == 1
+
+
+def test_the_picker_tells_the_truth_about_what_is_ready(bare: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = {}
+
+    def pick(choices: Sequence[prompts.Choice], default: str) -> str:
+        seen.update({choice.title: choice.state for choice in choices} | {"default": default})
+        return "shell"
+
+    terminal(monkeypatch, there=True)
+    monkeypatch.setattr(prompts, "pick_agent", pick)
+    bare.ok("build", "shell")
+    bare.ok("start", "-d")
+    assert seen == {"Claude": "not built, no login found", "OpenCode": "not built", "Shell": "ready", "default": "claude"}
+    assert bare.listed()[0]["agent"] == "shell"
+
+
+@pytest.mark.parametrize("how", ["flag", "variable", "file"])
+def test_nobody_is_asked_what_they_have_said(machine: Machine, monkeypatch: pytest.MonkeyPatch, home: Path, no_questions: None, how: str) -> None:
+    terminal(monkeypatch, there=True)
+    if how == "variable":
+        monkeypatch.setenv("AGENT_SESSION_AGENT", "shell")
+    if how == "file":
+        (home / ".config/agent-session").mkdir(parents=True)
+        (home / ".config/agent-session/config.yaml").write_text("agent: shell\n")
+    machine.ok("start", "-d", *(["-a", "shell"] if how == "flag" else []))
+
+
+def test_ctrl_c_at_the_picker_is_130_and_nothing_is_made(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> str:
+        raise KeyboardInterrupt
+
+    terminal(monkeypatch, there=True)
+    monkeypatch.setattr(prompts, "pick_agent", interrupted)
+    ran = machine("start")
+    assert (ran.code, ran.out) == (130, "")
+    assert "Traceback" not in ran.err
+    assert machine.listed() == []
+
+
+def test_ctrl_c_while_waiting_is_130_and_nothing_is_left(machine: Machine) -> None:
+    machine.trouble.append(KeyboardInterrupt())
+    assert machine("start", "-d").code == 130
+    assert machine.listed() == []
+    assert machine.engine.volume_labels("agent_default_home") is None
+
+
+def test_a_screen_that_does_not_come_up_is_9_with_the_containers_own_words(machine: Machine) -> None:
+    machine.trouble.append(ExecResult(exit_code=1, stderr=b"zellij: no\n"))
+    ran = machine("start", "-d")
+    assert (ran.code, ran.out) == (9, "")
+    assert "zellij: no" in ran.err
+    assert machine.listed() == []
+
+
+def test_on_a_terminal_start_becomes_the_terminal_of_the_session(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal(monkeypatch, there=True)
+    monkeypatch.setenv("TERM", "xterm-kitty")
+    for arguments in (["start", "-a", "shell"], ["start"], ["attach"], ["restart"]):
+        with pytest.raises(Replaced) as caught:
+            machine(*arguments)
+        command = caught.value.command
+        assert command[command.index("agent_default") + 1] == "session-attach"
+        assert "TERM=xterm-kitty" in command
+        assert f"AGENT_SESSION_CLIENT={caught.value.environment['AGENT_SESSION_CLIENT']}" in command
+        assert machine.engine.closed
+
+
+def test_without_a_terminal_start_says_how_to_attach(machine: Machine, no_questions: None) -> None:
+    ran = machine("start")
+    assert (ran.code, ran.out) == (0, "default\n")
+    assert "agent-session attach default" in ran.err
+
+
+def test_attach_never_makes_or_starts_a_session(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert machine("attach").code == 2
+    terminal(monkeypatch, there=True)
+    assert machine("attach").code == 4
+    machine.ok("start", "-d", "-a", "shell", "-n", "web")
+    machine.ok("stop", "web")
+    ran = machine("attach", "web")
+    assert ran.code == 5
+    assert "hint: agent-session restart web" in ran.err
+    assert machine.status("web") == "stopped"
+
+
+def test_stop_is_idempotent_and_silent(machine: Machine) -> None:
+    machine.ok("start", "-d")
+    for _ in range(2):
+        ran = machine("stop")
+        assert (ran.code, ran.out, ran.err) == (0, "", "")
+
+
+def test_stop_takes_several_names_or_all(machine: Machine) -> None:
+    for name in ("a", "b", "c", "d"):
+        machine.ok("start", "-d", "-n", name)
+    machine.ok("stop", "a", "b", "a")
+    assert [session["status"] for session in machine.listed()] == ["stopped", "stopped", "running", "running"]
+    machine.ok("stop", "--all")
+    assert {session["status"] for session in machine.listed()} == {"stopped"}
+    assert machine("stop", "--all", "a").code == 2
+
+
+def test_stop_all_of_nothing_is_fine(machine: Machine) -> None:
+    machine.ok("stop", "--all")
+
+
+@pytest.mark.parametrize("arguments", [["stop", "web"], ["restart", "web"], ["rm", "-f", "web"]])
+def test_a_session_that_is_not_there_is_4(machine: Machine, arguments: list[str]) -> None:
+    ran = machine(*arguments)
+    assert (ran.code, ran.out) == (4, "")
+    assert ran.err == "error: session 'web' not found\nhint: agent-session ls\n"
+
+
+def test_restart_starts_a_stopped_session_again(machine: Machine) -> None:
+    machine.ok("start", "-d", "-a", "shell")
+    machine.ok("stop")
+    assert machine.ok("restart", "-d") == "default\n"
+    assert machine.status("default") == "running"
+
+
+def test_restart_of_a_running_session_changes_nothing(machine: Machine) -> None:
+    machine.ok("start", "-d", "-a", "shell")
+    before = machine.engine.container("agent_default")
+    machine.ok("restart", "-d")
+    assert machine.engine.container("agent_default") == before
+
+
+def test_a_session_whose_agent_is_gone_still_starts_and_says_so(machine: Machine) -> None:
+    machine.ok("start", "-d", "-a", "shell")
+    machine.ok("stop")
+    (machine.folder / "shell" / "agent.yaml").unlink()
+    assert "not installed here any more" in machine("restart", "-d").err
+    assert machine.status("default") == "running"
+
+
+def test_rm_refuses_a_running_session_even_by_force(machine: Machine) -> None:
+    machine.ok("start", "-d")
+    for arguments in (["rm"], ["rm", "-f"]):
+        ran = machine(*arguments)
+        assert ran.code == 5
+        assert "cannot remove running session 'default'" in ran.err
+        assert "hint: agent-session stop default" in ran.err
+    assert machine.status("default") == "running"
+
+
+def test_rm_asks_first_and_without_a_terminal_names_the_flag(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.ok("start", "-d")
+    machine.ok("stop")
+    ran = machine("rm")
+    assert ran.code == 2
+    assert "hint: agent-session rm --force default" in ran.err
+    terminal(monkeypatch, there=True)
+    monkeypatch.setattr(prompts, "confirm", lambda _question, *, default: default)
+    assert machine("rm").code == 5
+    assert machine.status("default") == "stopped"
+    monkeypatch.setattr(prompts, "confirm", lambda _question, *, default: not default)
+    assert machine("rm").code == 0
+    assert machine.listed() == []
+
+
+def test_rm_removes_the_home_and_no_project_file(machine: Machine) -> None:
+    (machine.project / "file").touch()
+    machine.ok("start", "-d")
+    machine.ok("stop")
+    machine.ok("rm", "-f")
+    assert machine.listed() == []
+    assert machine.engine.volume_labels("agent_default_home") is None
+    assert (machine.project / "file").exists()
+
+
+def test_rm_removes_all_of_what_is_named_or_nothing(machine: Machine) -> None:
+    for name in ("a", "b"):
+        machine.ok("start", "-d", "-n", name)
+    machine.ok("stop", "a")
+    assert machine("rm", "-f", "a", "b").code == 5
+    assert machine("rm", "-f", "a", "missing").code == 4
+    assert machine.status("a") == "stopped"
+    machine.ok("stop", "b")
+    machine.ok("rm", "-f", "a", "b", "a")
+    assert machine.listed() == []
+
+
+def test_a_container_that_is_not_ours_is_a_conflict(machine: Machine) -> None:
+    image = next(iter(machine.engine.images()))
+    machine.engine.create(ContainerSpec(name="agent_default", image=image, hostname="x", workdir=PurePosixPath("/")))
+    for arguments in (["start", "-d"], ["stop"], ["rm", "-f"], ["restart", "-d"]):
+        ran = machine(*arguments)
+        assert ran.code == 5
+        assert "is not a session of agent-session" in ran.err
+    assert machine.engine.container("agent_default")
+
+
+def test_build_prints_the_images_and_again_the_same_ones(bare: Machine) -> None:
+    first = bare.ok("build", "--all")
+    assert [line.rpartition(":")[0] for line in first.splitlines()] == [f"localhost/agent-session-{name}" for name in AGENTS]
+    ran = bare("build", "--all")
+    assert (ran.out, ran.err) == (first, "")
+
+
+def test_build_builds_the_default_agent(bare: Machine) -> None:
+    assert bare.ok("build").startswith("localhost/agent-session-claude:")
+    assert bare("build", "--all", "claude").code == 2
+
+
+def test_agents_lists_what_is_built_and_which_logins_there_are(bare: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-secret")
+    bare.ok("build", "claude")
+    out = bare.ok("agents", "--json")
+    claude, opencode, _ = json.loads(out)
+    assert (claude["name"], claude["title"], claude["built"]) == ("claude", "Claude", True)
+    assert claude["credentials"] == [{"name": "ANTHROPIC_API_KEY", "found": True}]
+    assert opencode["built"] is False
+    assert "sk-secret" not in out
+    assert bare.ok("agents").splitlines()[1].split()[:3] == ["claude", "Claude", "built"]
+
+
+def test_root_is_warned_in_one_line(machine: Machine) -> None:
+    machine.engine.rootful = True
+    ran = machine("start", "-d", "--build")
+    assert ran.out == "default\n"
+    assert sum("warning" in line for line in ran.err.splitlines()) == 1
+
+
+def test_no_podman_is_6(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unavailable(_self: Invocation) -> FakeEngine:
+        raise PodmanUnavailable("podman: command not found", hint="sudo apt-get install podman")
+
+    monkeypatch.setattr(Invocation, "engine", unavailable)
+    ran = machine("ls")
+    assert (ran.code, ran.out) == (6, "")
+    assert ran.err == "error: podman: command not found\nhint: sudo apt-get install podman\n"
+
+
+def test_a_bug_is_1_with_a_traceback(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_self: Invocation) -> FakeEngine:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Invocation, "engine", broken)
+    ran = machine("ls")
+    assert ran.code == 1
+    assert "Traceback" in ran.err
+    assert "this is a bug" in ran.err
+
+
+def program(*arguments: str, **options: object) -> "subprocess.Popen[str]":
+    environment = {**os.environ, "PYTHONPATH": str(SOURCES), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "agent_session", *arguments], text=True, env=environment, stderr=subprocess.PIPE, **options  # type: ignore[call-overload]
+    )
+
+
+def test_a_reader_that_leaves_early_is_no_bug(home: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with program("start", "--help", stdout=write, cwd=home) as process:
+        os.close(write)
+        _, err = process.communicate()
+    assert err == ""
+    assert process.returncode in {1, 141}
+
+
+def test_the_program_ends_with_the_documented_code(home: Path) -> None:
+    with program("start", "--frobnicate", stdout=subprocess.PIPE, cwd=home) as process:
+        out, err = process.communicate()
+    assert (process.returncode, out) == (2, "")
+    assert err.startswith("error: ")

@@ -1,0 +1,80 @@
+"""Every expected failure has words, and an exit code that is documented."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from signal import Signals
+
+import pytest
+
+from agent_session import errors
+from agent_session.cli.main import EXIT_CODES
+from agent_session.errors import AgentSessionError
+
+HOUSE = {
+    errors.UsageError: 2,
+    errors.ConfigurationError: 3,
+    errors.NotFoundError: 4,
+    errors.ConflictError: 5,
+    errors.PodmanUnavailable: 6,
+    errors.PodmanRefused: 7,
+    errors.BuildFailed: 8,
+    errors.NotReady: 9,
+    errors.AgentServerError: 10,
+    errors.Interrupted: 130,
+}
+
+EXAMPLES = [
+    (errors.BadName("a b"), "'a b' cannot name a session"),
+    (errors.ProjectRefused(Path("/x y"), "it is not a directory"), "cannot use '/x y' as a project: it is not a directory"),
+    (errors.ConfigurationError(Path("/c.yaml"), "unknown key 'x'"), "/c.yaml: unknown key 'x'"),
+    (errors.SessionNotFound("web"), "session 'web' not found"),
+    (errors.AgentNotFound("x", ["b", "a"]), "agent 'x' not found; there are: a, b"),
+    (errors.SessionConflict("web", has="agent a", asked="agent b"), "session 'web' already exists with agent a; asked for: agent b"),
+    (errors.SessionRunning("web"), "cannot remove running session 'web'"),
+    (errors.NameTaken("web", "agent_web"), "the container 'agent_web' exists already and is not a session"),
+    (errors.ImageMissing("claude"), "Image not built"),
+    (errors.NotReady("web", "no screen", ["one", "two"]), "session 'web' did not become ready: no screen\n  one\n  two"),
+]
+
+
+def classes(top: type[AgentSessionError] = AgentSessionError) -> Iterator[type[AgentSessionError]]:
+    for child in top.__subclasses__():
+        yield child
+        yield from classes(child)
+
+
+KINDS = list(classes())
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_class_belongs_to_one_family_and_has_its_exit_code(kind: type[AgentSessionError]) -> None:
+    families = [family for family in HOUSE if issubclass(kind, family)]
+    assert len(families) == 1
+    assert kind.exit_code == HOUSE[families[0]]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_no_exit_code_can_be_taken_for_the_shells(kind: type[AgentSessionError]) -> None:
+    assert 1 < kind.exit_code < 125 or kind is errors.Interrupted
+
+
+@pytest.mark.parametrize("code", [*HOUSE.values(), 0, 1])
+def test_help_documents_every_exit_code(code: int) -> None:
+    assert re.search(rf"\b{code} \w", EXIT_CODES)
+
+
+@pytest.mark.parametrize(("error", "words"), EXAMPLES, ids=lambda item: type(item).__name__ if isinstance(item, Exception) else "")
+def test_an_error_owns_its_words(error: AgentSessionError, words: str) -> None:
+    assert error.message.startswith(words)
+    assert str(error) == error.message
+
+
+@pytest.mark.parametrize("error", [error for error, _ in EXAMPLES], ids=lambda error: type(error).__name__)
+def test_an_error_names_a_command_to_type(error: AgentSessionError) -> None:
+    assert error.hint.startswith(("agent-session ", "podman "))
+
+
+@pytest.mark.parametrize(("signal", "code"), [(Signals.SIGINT, 130), (Signals.SIGTERM, 143), (Signals.SIGHUP, 129)])
+def test_being_ended_by_a_signal_exits_as_shells_expect(signal: Signals, code: int) -> None:
+    assert errors.Interrupted(signal).exit_code == code
