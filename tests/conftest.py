@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.account import Account, Storage, find_storage
+from tests.account import STUB, Account, Storage, find_storage
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +57,12 @@ def other_account(storage: Storage, shell: str) -> Iterator[Account]:  # noqa: A
         yield account
     finally:
         account.close()
+
+
+@pytest.fixture
+def stub_account(account: Account, stub: str) -> Account:  # noqa: ARG001
+    """An account with the stub among its own agents."""
+    agents = account.home / ".local" / "share" / "agent-session" / "agents"
+    agents.mkdir()
+    (agents / "stub").symlink_to(STUB)
+    return account

@@ -6,6 +6,7 @@ What commands do in its containers, and in its builds, is a function that a test
 import re
 import secrets
 import shutil
+import tarfile
 import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -139,7 +140,11 @@ class FakeEngine:
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume that no container has."""
-        users = [kept for kept in self._containers.values() if any(m.kind == "volume" and m.source == name for m in kept.spec.mounts)]
+        users = [
+            kept
+            for kept in self._containers.values()
+            if any(m.kind == "volume" and m.source == name for m in kept.spec.mounts)
+        ]
         if users:
             raise ConflictError(f"removing the volume {name}: it is being used by {users[0].spec.name}")
         if self._volumes.pop(name, None) is not None:
@@ -223,8 +228,8 @@ class FakeEngine:
 
     def import_image(self, archive: Path, reference: str) -> None:
         """Make an image of an archive that can be read."""
-        if not archive.read_bytes():
-            raise PodmanRefused(f"importing {archive}: it is empty")
+        if not tarfile.is_tarfile(archive):
+            raise PodmanRefused(f"importing {archive}: it is no tar")
         self._images.add(reference)
 
     def build(self, spec: BuildSpec) -> Iterator[str]:

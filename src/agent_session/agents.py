@@ -14,7 +14,18 @@ from agent_session.errors import AgentNotFound, ConfigurationError
 
 AGENT_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-KEYS = {"title", "environment", "files", "credentials", "hint", "login", "package", "conversations", "private", "disposable"}
+KEYS = {
+    "title",
+    "environment",
+    "files",
+    "credentials",
+    "hint",
+    "login",
+    "package",
+    "conversations",
+    "private",
+    "disposable",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +103,9 @@ def read_agent(file: Path) -> Agent:
     """One agent.yaml; ConfigurationError names the file and what is wrong with it."""
     name = file.parent.name
     if not AGENT_NAME.fullmatch(name):
-        raise ConfigurationError(file.parent, f"{name!r} cannot name an agent: lower-case letters, digits, '_', '.', '-'")
+        raise ConfigurationError(
+            file.parent, f"{name!r} cannot name an agent: lower-case letters, digits, '_', '.', '-'"
+        )
     try:
         data = read_yaml(file)
         unknown = set(data) - KEYS
@@ -106,7 +119,9 @@ def read_agent(file: Path) -> Agent:
             raise ValueError(f"{bad[0]!r} cannot name a variable")
         unoffered = set(credentials) - set(environment) - {item.target for item in files}
         if unoffered:
-            raise ValueError(f"credentials names {sorted(unoffered)[0]!r}, which is neither in environment nor a target in files")
+            raise ValueError(
+                f"credentials names {sorted(unoffered)[0]!r}, which is neither in environment nor a target in files"
+            )
         return Agent(
             name=name,
             title=_text(data, "title", default=name),

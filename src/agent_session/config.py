@@ -35,6 +35,7 @@ class Config:
     discard_work: bool = False
     fresh: bool = False
     auto_approve: bool = False
+    unprotected: tuple[str, ...] = ()
     import_from: str | None = None
     allow_secret_directories: bool = False
     base_image: str = DEFAULT_BASE_IMAGE

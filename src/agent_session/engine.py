@@ -145,7 +145,12 @@ class Engine(Protocol):
         """Forget a secret; nothing to do where there is none."""
 
     def run_once(
-        self, errand: Errand, *, stdin: "bytes | IO[bytes]" = b"", stdout: "IO[bytes] | None" = None, timeout: float = 60
+        self,
+        errand: Errand,
+        *,
+        stdin: "bytes | IO[bytes]" = b"",
+        stdout: "IO[bytes] | None" = None,
+        timeout: float = 60,
     ) -> ExecResult:
         """Run an errand without a terminal; with `stdout` what it says goes there. Exit code 124 when time was up."""
 

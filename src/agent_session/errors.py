@@ -2,7 +2,7 @@
 
 AgentSessionError
 ├── UsageError 2            what was typed cannot be meant
-│   └── ProjectRefused
+│   └── ProjectRefused, ArchiveRefused, CannotProtect, NothingProtected
 ├── ConfigurationError 3    a configuration file, an agent's folder or an environment variable
 ├── NotFoundError 4         SessionNotFound, AgentNotFound
 ├── ConflictError 5         SessionConflict, SessionRunning, WorkAtRisk, NameTaken
@@ -54,6 +54,33 @@ class ProjectRefused(UsageError):
         super().__init__(f"cannot use {str(path)!r} as a project: {reason}", hint=hint)
 
 
+class CannotProtect(UsageError):
+    """A path in a project that the agent must not change, and that no mount can keep from it."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        super().__init__(
+            f"{path} is a symbolic link, which cannot be protected from the agent: what it replaces it by could run on this machine",
+            hint=f"agent-session start --unprotected {shlex.quote(name)}",
+        )
+
+
+class NothingProtected(UsageError):
+    """--unprotected with a path that is not protected anyway."""
+
+    def __init__(self, path: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"{path!r} is not protected in any project; protected are: {', '.join(known)}",
+            hint="agent-session start --help",
+        )
+
+
+class ArchiveRefused(UsageError):
+    """A file that no session can be made of, and why."""
+
+    def __init__(self, file: Path, reason: str) -> None:
+        super().__init__(f"cannot import {str(file)!r}: {reason}", hint="agent-session export --help")
+
+
 class ConfigurationError(AgentSessionError):
     """A configuration file, an agent's folder or an environment variable says something that cannot be followed."""
 
@@ -80,7 +107,9 @@ class AgentNotFound(NotFoundError):
     """No agent of that name."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"agent '{name}' not found; there are: {', '.join(sorted(known))}", hint="agent-session agents")
+        super().__init__(
+            f"agent '{name}' not found; there are: {', '.join(sorted(known))}", hint="agent-session agents"
+        )
 
 
 class ConflictError(AgentSessionError):

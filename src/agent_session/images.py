@@ -61,7 +61,11 @@ def ensure_image(engine: Engine, workshop: Workshop, agent: Agent, *, tell: Tell
     recipe = _recipe(engine, workshop, agent.name, agent.folder, base.tag)
     if no_cache or not engine.image_exists(recipe.tag):
         engine.check()
-        with lock(workshop.locks, "build", waiting=lambda pid: tell(f"another build is running (process {pid}); waiting for it")):
+        with lock(
+            workshop.locks,
+            "build",
+            waiting=lambda pid: tell(f"another build is running (process {pid}); waiting for it"),
+        ):
             if no_cache or not engine.image_exists(base.tag):
                 _build(engine, workshop, base, tell=tell, no_cache=no_cache)
             if no_cache or not engine.image_exists(recipe.tag):
@@ -146,7 +150,9 @@ def _build(engine: Engine, workshop: Workshop, recipe: _Recipe, *, tell: Tell, n
         except BuildFailed as error:
             copy.write(f"error: {error.message}\n")
             hint = error.hint or f"less {log}"
-            raise BuildFailed(f"the image of '{recipe.name}' could not be built: {error.message}\n  whole log: {log}", hint=hint) from error
+            raise BuildFailed(
+                f"the image of '{recipe.name}' could not be built: {error.message}\n  whole log: {log}", hint=hint
+            ) from error
     for old in engine.images():
         if old.startswith(f"{PREFIX}{recipe.name}:") and old != recipe.tag:
             engine.remove_image(old)  # refused, rightly, while a session uses it

@@ -58,6 +58,6 @@ def runtime_folder() -> Path:
 def runtime_base() -> str:
     """$XDG_RUNTIME_DIR, or what it would be where a login did not set it, or the directory for temporary files."""
     for candidate in (os.environ.get("XDG_RUNTIME_DIR"), f"/run/user/{os.geteuid()}"):
-        if candidate and os.path.isdir(candidate) and os.access(candidate, os.W_OK):
+        if candidate and os.access(candidate, os.W_OK) and Path(candidate).is_dir():
             return candidate
     return tempfile.gettempdir()

@@ -6,6 +6,7 @@ The labels are the only database of sessions: `session_labels` writes them, `ses
 import json
 import re
 from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,6 +14,8 @@ from agent_session.agents import Agent
 from agent_session.engine import ContainerSpec, Mount, SecretFile
 from agent_session.errors import BadName
 from agent_session.projects import WORKSPACE, Project
+from agent_session.protection import NONE as NO_PROTECTION
+from agent_session.protection import Protection
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 HOME = PurePosixPath("/home/agent")
@@ -27,6 +30,8 @@ LABEL_PROJECTS = "agent-session.projects"
 LABEL_MOUNTS = "agent-session.mounts"
 LABEL_OPTIONS = "agent-session.options"
 LABEL_LOGIN = "agent-session.login"
+LABEL_CREATED = "agent-session.created"
+LABEL_PROTECTION = "agent-session.protection"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +39,7 @@ class Options:
     """What was chosen for a session and stays with it; every field is a JSON value (a tuple: a list) with its default."""
 
     auto_approve: bool = False
+    unprotected: tuple[str, ...] = ()  # paths in projects that the agent may change, whatever the host makes of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +54,10 @@ class SessionRequest:
     kob: Path | None = None
     ca_bundle: Path | None = None
     rootful: bool = False
+    protection: Protection = NO_PROTECTION
     options: Options = Options()
     login: str | None = None  # the id of the stored login's present content
+    created: datetime | None = None  # of a session that exists already; None: its container's time is its own
 
 
 def check_name(name: str) -> str:
@@ -112,6 +120,8 @@ def session_labels(request: SessionRequest) -> dict[str, str]:
         LABEL_MOUNTS: json.dumps(mounts, ensure_ascii=False),
         LABEL_OPTIONS: json.dumps(asdict(request.options)),
         LABEL_LOGIN: request.login or "",
+        LABEL_PROTECTION: request.protection.label(),
+        LABEL_CREATED: request.created.isoformat() if request.created else "",
     }
 
 
@@ -127,6 +137,7 @@ def container_spec(request: SessionRequest) -> ContainerSpec:
     ]
     if request.kob:
         mounts.append(Mount(kind="bind", source=str(request.kob), target=PurePosixPath(request.kob)))
+    mounts += request.protection.mounts
     if request.ca_bundle:
         mounts.append(Mount(kind="bind", source=str(request.ca_bundle), target=CA_BUNDLE, read_only=True))
     environment = {
@@ -134,6 +145,7 @@ def container_spec(request: SessionRequest) -> ContainerSpec:
         "AGENT_SESSION_AGENT": request.agent.name,
         "AGENT_SESSION_TITLE": request.agent.title,
         "AGENT_SESSION_PROJECTS": json.dumps([str(p.target) for p in request.projects], ensure_ascii=False),
+        **request.protection.environment,
     }
     if request.rootful:
         environment["IS_SANDBOX"] = "1"  # without it Claude Code refuses to skip permissions as uid 0

@@ -6,6 +6,7 @@ security options; podman-py 5.8.0). Commands in a container go through the podma
 monitor behind for five minutes (Podman 4.3.1), and the bindings know no stdin. Importing the bindings costs 150 ms.
 """
 
+import io
 import json
 import os
 import platform
@@ -15,7 +16,6 @@ import secrets
 import subprocess
 import tarfile
 import tempfile
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +37,7 @@ class PodmanEngine:
         self._environment = environment
         self._opened: tuple[podman_service.Service, Any] | None = None
         self._info: dict[str, Any] | None = None
+        self._before_build: set[str] | None = None
 
     def __enter__(self) -> "PodmanEngine":
         return self
@@ -45,12 +46,16 @@ class PodmanEngine:
         self.close()
 
     def close(self) -> None:
-        """End our own service, if we started one."""
+        """End our own service, if we started one, and clear away after a build that was interrupted."""
         if self._opened:
             service, client = self._opened
             self._opened = None
             client.close()
             service.close()
+        if self._before_build is not None:
+            with uninterrupted():
+                self._sweep(self._workplaces() - self._before_build)
+            self._before_build = None
 
     @property
     def rootful(self) -> bool:
@@ -223,20 +228,35 @@ class PodmanEngine:
             "labels": json.dumps(dict(spec.labels)),
             "nocache": spec.no_cache,
             "layers": True,
+            "outputformat": "application/vnd.oci.image.manifest.v1+json",  # unsaid, no layer is ever found again (4.3.1)
             "rm": True,
             "forcerm": True,
         }
         with tempfile.TemporaryFile() as archive:
             _write_context(spec.context, archive)
             archive.seek(0)
+            self._sweep({line for line in self._workplaces() if "agent-session-" in line})  # of one that was killed
+            self._before_build = self._workplaces()
             answer = self._call("POST", "/build", f"building {spec.tag}", archive, params=params, stream=True)
             last = ""
             for report in _reports(answer):
                 if "error" in report:
+                    self._before_build = None
                     raise BuildFailed(f"{last}\n  {report['error'].strip()}".strip(), hint="")
                 for line in report.get("stream", "").splitlines():
                     last = line or last
                     yield line
+        self._before_build = None
+
+    def _workplaces(self) -> set[str]:
+        """Id and name of each container that a build works in; Podman 4.3.1 leaves them when the build is cut off."""
+        listing = [*self._podman(), "ps", "--all", "--external", "--format", "{{.ID}} {{.Names}} {{.Status}}"]
+        lines = subprocess.run(listing, capture_output=True, text=True, check=False).stdout.splitlines()
+        return {line for line in lines if line.endswith(" Storage") and "-working-container" in line}
+
+    def _sweep(self, workplaces: set[str]) -> None:
+        if workplaces:
+            subprocess.run([*self._podman(), "rm", "--force", *(line.split()[0] for line in workplaces)], capture_output=True, check=False)
 
     def warm(self, reference: str) -> None:
         """Map the image's layers to the session's user ids now: seconds for a large image, which would look like a hang at start."""
@@ -256,7 +276,7 @@ class PodmanEngine:
         user = ["--userns=keep-id:uid=1000,gid=1000", "--user=1000:1000"]
         if self.rootful:
             limits = (_limit("NOFILE", 20000), _limit("NPROC", 2048))
-            user = ["--user=0:0", *(f"--ulimit={x['type'][7:].lower()}={x['soft']}:{x['hard']}" for x in limits)]
+            user = ["--user=0:0", *(f"--ulimit={x['type']}={x['soft']}:{x['hard']}" for x in limits)]
         return [*self._podman(), *podman_errand.arguments(errand, name=name, user=user, terminal=terminal)]
 
     @property

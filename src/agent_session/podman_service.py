@@ -74,6 +74,8 @@ def has_subordinate_ids() -> bool:
 def connect(environment: Mapping[str, str]) -> Service:
     """A service that answers, or PodmanUnavailable."""
     if url := environment.get("CONTAINER_HOST"):
+        if url.startswith("unix://") and not _answers(url.removeprefix("unix://")):  # the bindings would try for 3 s
+            raise troubleshooting.unreachable(url, "nobody answers there", environment)
         return Service(url=url, given=True)
     if environment.get("CONTAINER_CONNECTION") or sys.platform != "linux":
         return Service(url=_connection(environment.get("CONTAINER_CONNECTION")), given=True)
@@ -114,6 +116,10 @@ def _connection(name: str | None) -> str:
 def _own_service() -> Service:
     command = podman()
     path = _socket_path()
+    if os.geteuid() != 0 and not Path(places.runtime_base(), "libpod", "tmp", "pause.pid").exists():
+        # A user's first podman since boot forks, to make the namespace that all others join. A service in that fork outlives
+        # its parent and any SIGTERM (seen with 4.3.1), so something else has to be the first.
+        subprocess.run([command, "unshare", "true"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
     # Its own idle timer would end it while a build compiles for minutes: it lives as long as we do, kill -9 included.
     setpriv = shutil.which("setpriv")
     leash = [setpriv, "--pdeathsig", "TERM"] if setpriv else []

@@ -72,7 +72,8 @@ def resolve_mounts(paths: Iterable[str | Path], *, home: Path, allow_secrets: bo
     found = []
     for path in paths:
         resolve(path, home=home, allow_secrets=allow_secrets, must_be_directory=False)
-        lexical = Path(os.path.abspath(Path(path).expanduser()))  # the same path as on the host, symbolic links and all
+        # The same path as on the host, symbolic links and all.
+        lexical = Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100
         above, below = {lexical, *lexical.parents}, {Path(name): name for name in CONTAINER_DIRECTORIES}
         hidden = [name for place, name in below.items() if place in above or lexical in place.parents]
         if hidden:
@@ -101,7 +102,9 @@ def resolve(path: str | Path, *, home: Path, allow_secrets: bool, must_be_direct
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ProjectRefused(text, f"it cannot be looked at: {reason}") from error
     if must_be_directory and not is_directory:
-        raise ProjectRefused(text, "it is not a directory", hint=f"agent-session start {shlex.quote(str(source.parent))}")
+        raise ProjectRefused(
+            text, "it is not a directory", hint=f"agent-session start {shlex.quote(str(source.parent))}"
+        )
     if not str(source).isprintable():
         raise ProjectRefused(text, "there is a control character in its real path")
     if is_directory and not os.access(source, os.R_OK | os.X_OK):
@@ -124,8 +127,13 @@ def _refuse_private(text: str, source: Path, home: Path, *, allow_secrets: bool)
         return
     for name, reason in SECRET_DIRECTORIES.items():
         secret = home / name
-        if any(place == source or place in source.parents or source in place.parents for place in (secret, secret.resolve())):
-            raise ProjectRefused(text, f"{reason} (~/{name})", hint=f"agent-session start {ALLOW_SECRETS} {shlex.quote(text)}")
+        if any(
+            place == source or place in source.parents or source in place.parents
+            for place in (secret, secret.resolve())
+        ):
+            raise ProjectRefused(
+                text, f"{reason} (~/{name})", hint=f"agent-session start {ALLOW_SECRETS} {shlex.quote(text)}"
+            )
 
 
 def _distinct_names(sources: Sequence[Path]) -> dict[Path, str]:

@@ -8,11 +8,13 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 ENTRIES = 100_000
 REPOSITORIES = 60
-BULKY = frozenset({"node_modules", "target", ".venv", "venv", "__pycache__", "site-packages", ".tox", "vendor", "build", "dist"})
+BULKY = frozenset(
+    {"node_modules", "target", ".venv", "venv", "__pycache__", "site-packages", ".tox", "vendor", "build", "dist"}
+)
 """Looked into last: where the walk ends early, it ends in one of these."""
 
 GIT_PARTS = frozenset({"HEAD", "objects", "refs"})
@@ -32,9 +34,9 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True)
 class Pointer:
-    """A `.git` file: `written` as it says, absolute but not resolved; `git` what that really is; `worktree` its name if it is one."""
+    """A `.git` file: `said` is the path in it, `git` what that really is, `worktree` the worktree's name if it is one."""
 
-    written: Path
+    said: str
     git: Path
     worktree: str | None = None
 
@@ -43,15 +45,16 @@ class Pointer:
         """The git directory that has the config: a worktree's is two levels up."""
         return self.git.parents[1] if self.worktree else self.git
 
-    @property
-    def written_main(self) -> Path:
-        """Where the container must have `main` for the pointer to work there."""
-        return self.written.parents[1] if self.worktree else self.written
+    def expected(self, root: PurePosixPath) -> PurePosixPath:
+        """Where a container that has the root there must have `main` for the pointer to work."""
+        git = PurePosixPath(os.path.normpath(root / self.said))
+        return git.parents[1] if self.worktree else git
 
 
 def find(tree: Path) -> Found:
     """All repositories in a tree, parents first; about 30 ms for 10,000 files."""
-    roots, bare = [], []
+    roots: list[Path] = []
+    bare: list[Path] = []
     near, far = deque([tree]), deque[Path]()
     seen = 0
     while (near or far) and seen < ENTRIES and len(roots) + len(bare) < REPOSITORIES:
@@ -78,8 +81,8 @@ def find(tree: Path) -> Found:
 
 def submodules(git: Path) -> Iterator[Path]:
     """The git directories below `modules` of one, and theirs, parents first."""
-    for directory, names, _ in os.walk(git / "modules"):
-        if GIT_PARTS <= {*names, *_files(Path(directory))}:
+    for directory, names, files in os.walk(git / "modules"):
+        if {*names, *files} >= GIT_PARTS:
             yield Path(directory)
             yield from submodules(Path(directory))
             names.clear()
@@ -95,15 +98,15 @@ def pointer(root: Path) -> Pointer | None:
     match = re.match(r"gitdir: (.+)", _text(root / ".git"))
     if not match:
         return None
-    written = Path(os.path.normpath(root / match[1].strip()))
-    git = Path(os.path.realpath(written))
+    said = match[1].strip()
+    git = Path(os.path.realpath(root / said))
     if git.parent.name == "worktrees" and _same(git, _text(git / "gitdir"), root / ".git"):
         if Path(os.path.realpath(git / _text(git / "commondir").strip())) == git.parents[1]:
-            return Pointer(written=written, git=git, worktree=git.name)
+            return Pointer(said=said, git=git, worktree=git.name)
         return None
     work = re.search(r"(?im)^\s*worktree\s*=\s*(.+)$", _text(git / "config"))
     if "modules" in git.parts and work and _same(git, work[1], root):
-        return Pointer(written=written, git=git)
+        return Pointer(said=said, git=git)
     return None
 
 
@@ -124,13 +127,6 @@ def common(root: Path) -> Path | None:
 
 def _same(base: Path, text: str, place: Path) -> bool:
     return bool(text.strip()) and os.path.realpath(base / text.strip().strip('"')) == os.path.realpath(place)
-
-
-def _files(directory: Path) -> list[str]:
-    try:
-        return os.listdir(directory)
-    except OSError:
-        return []
 
 
 def _text(file: Path) -> str:

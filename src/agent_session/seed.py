@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 from agent_session.agents import Agent, HostFile
 
@@ -26,6 +27,16 @@ class Credential:
     """One of the things that can log an agent in: a variable's or a file's name, and whether the host has it."""
 
     name: str
+    found: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crossing:
+    """One thing that crosses over from the host if it is there: its name in the session and where it comes from."""
+
+    name: str
+    kind: Literal["variable", "file"]
+    source: str
     found: bool
 
 
@@ -46,6 +57,18 @@ def credentials(agent: Agent, environment: Mapping[str, str]) -> list[Credential
         else Credential(name=name, found=bool(environment.get(name)))
         for name in agent.credentials
     ]
+
+
+def crossings(agent: Agent, environment: Mapping[str, str]) -> list[Crossing]:
+    """All that agent.yaml lets cross over, and whether it is there; never what it is."""
+    variables = [
+        Crossing(name=name, kind="variable", source="environment", found=bool(environment.get(name)))
+        for name in agent.environment
+    ]
+    files = [
+        Crossing(name=item.target, kind="file", source=item.source, found=_is_there(item)) for item in agent.files
+    ]
+    return variables + files
 
 
 def login_note(agent: Agent, environment: Mapping[str, str], *, stored: bool = False) -> str | None:

@@ -11,12 +11,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from agent_session import plan, terminals
+from agent_session import placeholders, plan, terminals
 from agent_session.agents import Agent
 from agent_session.engine import Container, Engine
 from agent_session.errors import NameTaken, NotFoundError, NotReady, PodmanRefused, SessionConflict, SessionNotFound, SessionRunning
+from agent_session.placeholders import Placeholder
 from agent_session.plan import SessionRequest
 from agent_session.projects import Project
+from agent_session.protection import protect, read_label
 from agent_session.seed import Seed
 from agent_session.signals import uninterrupted
 
@@ -41,6 +43,8 @@ class Session:
     kob: Path | None = None
     options: plan.Options = plan.Options()
     login: str | None = None
+    protection: str = ""  # digest
+    placeholders: tuple[Placeholder, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -54,7 +58,7 @@ class Session:
 
 def list_sessions(engine: Engine) -> list[Session]:
     """All sessions of this user, by name."""
-    found = [session for container in engine.containers(plan.LABEL_NAME) if (session := _session(container))]
+    found = tidy(engine)
     found.sort(key=lambda session: session.container == plan.container_name(session.name))
     return sorted({session.name: session for session in found}.values(), key=lambda session: session.name)
 
@@ -68,6 +72,8 @@ def find(engine: Engine, name: str) -> Session | None:
     session = _session(container)
     if session is None:
         raise NameTaken(name, container.name)
+    if not session.running and placeholders.any_left(session.placeholders):
+        tidy(engine)
     return session
 
 
@@ -94,17 +100,23 @@ def create(engine: Engine, request: SessionRequest, seed: Seed, *, screen: bool)
     Whatever fails or interrupts, nothing made here is left behind. Raises NameTaken, PodmanRefused, NotReady.
     """
     spec = plan.container_spec(request)
-    with uninterrupted():
-        new = [volume for volume in plan.volume_names(request.name) if engine.volume_labels(volume) is None]
-        engine.create(spec)
+    made = False
+    new: list[str] = []
     try:
-        engine.start(spec.name)
+        with placeholders.made(request.protection.placeholders):
+            with uninterrupted():
+                new = [volume for volume in plan.volume_names(request.name) if engine.volume_labels(volume) is None]
+                engine.create(spec)
+                made = True
+            engine.start(spec.name)
         deliver(engine, request.name, seed, screen=screen)
     except BaseException:
         with uninterrupted():
-            engine.remove(spec.name)
-            for volume in new:
-                engine.remove_volume(volume)
+            if made:
+                engine.remove(spec.name)
+                for volume in new:
+                    engine.remove_volume(volume)
+            tidy(engine, request.protection.placeholders)
         raise
     return get(engine, request.name)
 
@@ -114,11 +126,13 @@ def resume(engine: Engine, session: Session, seed: Seed, *, screen: bool) -> Ses
     settle(engine, session.name)
     container = plan.container_name(session.name)
     try:
-        engine.start(container)
+        with placeholders.made(session.placeholders):
+            engine.start(container)
         deliver(engine, session.name, seed, screen=screen)
     except BaseException:
         with uninterrupted():
             engine.stop(container)
+            tidy(engine)
         raise
     return get(engine, session.name)
 
@@ -138,6 +152,7 @@ def request_again(
         rootful=rootful,
         options=session.options,
         login=login,
+        created=session.created,
     )
 
 
@@ -153,20 +168,25 @@ def recreate(engine: Engine, session: Session, request: SessionRequest, seed: Se
     try:
         if session.running:
             engine.stop(session.container)
-        engine.create(spec)
+        with placeholders.made(request.protection.placeholders):
+            engine.create(spec)
+            if seed:
+                engine.start(spec.name)
         if seed:
-            engine.start(spec.name)
             deliver(engine, session.name, seed, screen=screen, container=spec.name)
     except BaseException:
         with uninterrupted():
             engine.remove(spec.name)
             if session.running and seed:
-                engine.start(session.container)
+                with placeholders.made(session.placeholders):
+                    engine.start(session.container)
                 deliver(engine, session.name, seed, screen=False)
+            tidy(engine, request.protection.placeholders)
         raise
     with uninterrupted():
         engine.remove(session.container)
         engine.rename(spec.name, session.container)
+        tidy(engine, session.placeholders)
     return get(engine, session.name)
 
 
@@ -209,6 +229,7 @@ def stop(engine: Engine, sessions: Sequence[Session]) -> None:
     """End sessions, all at the same time; nothing to do for those that do not run. Raises SessionNotFound, PodmanRefused."""
     with ThreadPoolExecutor(max_workers=8) as pool:
         ended = [pool.submit(_stop, engine, session) for session in sessions]
+    tidy(engine)
     for one in ended:  # only now: a failure must not keep the others from being stopped
         one.result()
 
@@ -226,6 +247,30 @@ def remove(engine: Engine, name: str) -> None:
             engine.remove(session.container)
         for volume in plan.volume_names(name):
             engine.remove_volume(volume)
+        tidy(engine, session.placeholders if session else ())
+
+
+def tidy(engine: Engine, over: Sequence[Placeholder] = ()) -> list[Session]:
+    """Remove from the host what held names for sessions that no longer run; returns all sessions, in no order."""
+
+    def look() -> tuple[list[Session], list[Placeholder]]:
+        found = [session for container in engine.containers(plan.LABEL_NAME) if (session := _session(container))]
+        needed = {held.path for session in found if session.running for held in session.placeholders}
+        ended = [held for session in found if not session.running for held in session.placeholders]
+        return found, [held for held in (*ended, *over) if held.path not in needed]
+
+    found, left = look()
+    if placeholders.any_left(left):
+        with placeholders.held():  # whatever is about to start has started by then
+            found, left = look()
+            placeholders.clear(left, [held for session in found if session.running for held in session.placeholders])
+    return found
+
+
+def protected(request: SessionRequest, *, strict: bool) -> SessionRequest:
+    """The request, with what protects the host from its agent; `strict` as in protection.protect, which says what it raises."""
+    trees = [*request.projects, *([Project(source=request.kob.resolve(), target=PurePosixPath(request.kob))] if request.kob else [])]
+    return replace(request, protection=protect(trees, request.options.unprotected, strict=strict))
 
 
 def check_removable(engine: Engine, name: str) -> None:
@@ -250,12 +295,13 @@ def _session(container: Container) -> Session | None:
     if container.name not in {plan.container_name(name), plan.next_name(name)}:
         return None
     mounts = _mounts(container.labels.get(plan.LABEL_MOUNTS, ""))
+    protection, held = read_label(container.labels.get(plan.LABEL_PROTECTION, ""))
     return Session(
         name=name,
         agent=container.labels.get(plan.LABEL_AGENT, "?"),
         status="running" if container.running else "stopped",
         projects=_projects(container.labels.get(plan.LABEL_PROJECTS, "")),
-        created=container.created,
+        created=_created(container),
         container=container.name,
         image=container.image,
         started=container.started,
@@ -263,7 +309,17 @@ def _session(container: Container) -> Session | None:
         kob=next((path for path, read_only in mounts if not read_only), None),
         options=plan.read_options(container.labels.get(plan.LABEL_OPTIONS, "")),
         login=container.labels.get(plan.LABEL_LOGIN) or None,
+        protection=protection,
+        placeholders=held,
     )
+
+
+def _created(container: Container) -> datetime:
+    try:
+        said = datetime.fromisoformat(container.labels.get(plan.LABEL_CREATED, ""))
+    except ValueError:
+        return container.created
+    return said if said.tzinfo else container.created
 
 
 def _mounts(label: str) -> list[tuple[Path, bool]]:

@@ -32,10 +32,17 @@ TROUBLES = (
     Trouble(
         words=("hybrid mode not supported", "unknown version specified"),
         cause="crun cannot run containers on this machine's hybrid cgroups; runc can",
-        cure="sudo scripts/setup --system   (or: sudo apt-get install runc, and in ~/.config/containers/containers.conf: [engine] runtime = \"runc\")",
+        cure='sudo scripts/setup --system   (or: sudo apt-get install runc, and in ~/.config/containers/containers.conf: [engine] runtime = "runc")',
     ),
     Trouble(
-        words=("newuidmap", "no subuid ranges", "cannot find uid/gid", "not enough ids", "insufficient uids or gids", "no subgid ranges"),
+        words=(
+            "newuidmap",
+            "no subuid ranges",
+            "cannot find uid/gid",
+            "not enough ids",
+            "insufficient uids or gids",
+            "no subgid ranges",
+        ),
         cause="rootless Podman has no subordinate user ids for you (/etc/subuid, /etc/subgid, package uidmap)",
         cure="sudo apt-get install uidmap && sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER && podman system migrate",
     ),
@@ -50,7 +57,13 @@ TROUBLES = (
         cure="podman machine start",
     ),
     Trouble(
-        words=("overlay is not supported", "'overlay' is not supported", "kernel does not support overlay", "fuse-overlayfs", "failed to mount overlay"),
+        words=(
+            "overlay is not supported",
+            "'overlay' is not supported",
+            "kernel does not support overlay",
+            "fuse-overlayfs",
+            "failed to mount overlay",
+        ),
         cause="the overlay storage driver does not work here",
         cure="sudo apt-get install fuse-overlayfs && sudo chmod 666 /dev/fuse",
     ),
@@ -84,7 +97,9 @@ def too_old(version: str) -> PodmanUnavailable | None:
     if not numbers or numbers >= OLDEST:
         return None
     oldest = ".".join(map(str, OLDEST))
-    return PodmanUnavailable(f"Podman {version} is too old; agent-session needs {oldest} or newer", hint="sudo apt-get install podman")
+    return PodmanUnavailable(
+        f"Podman {version} is too old; agent-session needs {oldest} or newer", hint="sudo apt-get install podman"
+    )
 
 
 def explain(said: str, doing: str) -> AgentSessionError:

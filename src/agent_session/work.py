@@ -66,7 +66,9 @@ def at_risk(engine: Engine, holdings: Holdings) -> Work:
         "conversations": holdings.agent.conversations if holdings.agent else "",
         "disposable": list(_disposable(holdings.agent)),
     }
-    errand = Errand(image=holdings.image, command=("/usr/lib/agent-session/work",), mounts=tuple(_mounts(engine, holdings)))
+    errand = Errand(
+        image=holdings.image, command=("/usr/lib/agent-session/work",), mounts=tuple(_mounts(engine, holdings))
+    )
     done = engine.run_once(errand, stdin=json.dumps(asked).encode(), timeout=SECONDS)
     try:
         if done.exit_code:

@@ -58,7 +58,9 @@ class Bench:
         self.images.append(f"localhost/{self.prefix}-{len(self.images)}:1")
         return self.images[-1]
 
-    def spec(self, *mounts: Mount, name: str = "", workdir: str = "/", image: str = "", **environment: str) -> ContainerSpec:
+    def spec(
+        self, *mounts: Mount, name: str = "", workdir: str = "/", image: str = "", **environment: str
+    ) -> ContainerSpec:
         self.names.append(name or f"{self.prefix}-{len(self.names)}")
         return ContainerSpec(
             name=self.names[-1],

@@ -87,7 +87,9 @@ def test_a_read_only_mount_cannot_be_written(real: Bench, shared_folder: Path) -
     assert list(shared_folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("folder", ["two words", "a:b", "a,b", "größe", "项目", "it's", 'say "x"', "back\\slash", "$HOME", "ro", "a=b"])
+@pytest.mark.parametrize(
+    "folder", ["two words", "a:b", "a,b", "größe", "项目", "it's", 'say "x"', "back\\slash", "$HOME", "ro", "a=b"]
+)
 def test_a_mount_is_where_it_should_be_whatever_it_is_called(real: Bench, folder: str) -> None:
     source = real.folder / folder
     source.mkdir()
@@ -112,7 +114,9 @@ def test_one_directory_can_be_mounted_twice(real: Bench, shared_folder: Path) ->
 def test_memory_can_be_written_by_the_agent_and_is_gone_after_a_stop(real: Bench) -> None:
     name = real.running(Mount(kind="tmpfs", target=PurePosixPath("/run/agent-session")))
     real.sh(name, "mkdir /run/agent-session/private; echo x > /run/agent-session/private/seed")
-    assert "nosuid" in next(line for line in real.sh(name, "cat /proc/self/mounts").splitlines() if "/run/agent-session" in line)
+    assert "nosuid" in next(
+        line for line in real.sh(name, "cat /proc/self/mounts").splitlines() if "/run/agent-session" in line
+    )
     real.engine.stop(name)
     real.engine.start(name)
     assert real.sh(name, "ls -A /run/agent-session") == ""
@@ -127,7 +131,7 @@ def test_a_new_home_is_the_agents_and_survives_the_container(real: Bench) -> Non
 
 
 def test_environment_hostname_and_workdir_are_as_told(real: Bench) -> None:
-    odd = "it's $HOME \"x\"\nnew line größe"
+    odd = 'it\'s $HOME "x"\nnew line größe'
     name = real.running(workdir="/home/agent", ODD=odd, EMPTY="")
     assert real.sh(name, 'printf %s "$ODD$EMPTY"') == odd
     assert real.sh(name, "pwd; cat /proc/sys/kernel/hostname") == "/home/agent\ntiny\n"
@@ -143,7 +147,7 @@ def test_the_specification_holds_no_surprise(real: Bench) -> None:
 
 def test_stop_gives_what_ignores_it_no_longer_than_its_time(real: Bench, make_real: Callable[..., list[str]]) -> None:
     tag = real.image_name()
-    make_real(tag, b"ARG BASE\nFROM ${BASE}\nCMD [\"sleep\", \"1000\"]\n")
+    make_real(tag, b'ARG BASE\nFROM ${BASE}\nCMD ["sleep", "1000"]\n')
     spec = real.spec(image=tag)
     real.engine.create(type(spec)(**{**vars(spec), "stop_timeout": 1}))
     real.engine.start(spec.name)
@@ -162,7 +166,10 @@ def test_a_secret_is_a_private_file_that_no_inspection_shows(real: Bench) -> Non
     real.engine.start(spec.name)
     assert real.engine.run(spec.name, ["cat", "/run/secrets/login"]).stdout == content
     assert real.sh(spec.name, "stat -c %a:%u /run/secrets/login; id -u").split(":")[0] == "400"
-    assert b"sk-contract-secret" not in subprocess.run(["podman", "inspect", spec.name], capture_output=True, check=True).stdout
+    assert (
+        b"sk-contract-secret"
+        not in subprocess.run(["podman", "inspect", spec.name], capture_output=True, check=True).stdout
+    )
 
 
 def test_an_errand_is_run_and_gone(real: Bench, shared_folder: Path) -> None:
@@ -178,21 +185,27 @@ def test_an_errand_is_run_and_gone(real: Bench, shared_folder: Path) -> None:
     assert (shared_folder / "file").stat().st_uid == os.geteuid()
 
 
-def test_an_errand_has_no_more_rights_than_a_session(real: Bench) -> None:
-    said = real.engine.run_once(Errand(image=real.image, command=("cat", "/proc/self/status", "/proc/net/dev"))).stdout.decode()
-    assert "CapBnd:\t0000000000000000" in said
-    assert "NoNewPrivs:\t1" in said
-    assert [line.split(":")[0].strip() for line in said.splitlines() if ":" in line][-1] == "lo"
+def test_an_errand_has_no_more_rights_than_a_session_and_no_network(real: Bench) -> None:
+    done = real.engine.run_once(Errand(image=real.image, command=("cat", "/proc/self/status", "/proc/net/route")))
+    lines = done.stdout.decode().splitlines()
+    assert (done.exit_code, done.stderr) == (0, b"")
+    assert "CapBnd:\t0000000000000000" in lines
+    assert "NoNewPrivs:\t1" in lines
+    assert lines[-1].startswith("Iface")
 
 
 def test_a_slow_errand_is_124_and_gone(real: Bench) -> None:
     errand = Errand(image=real.image, command=("sleep", "100"))
     assert real.engine.run_once(errand, timeout=2).exit_code == 124
-    listing = subprocess.run(["podman", "ps", "-a", "--format", "{{.Names}}"], capture_output=True, text=True, check=True).stdout
+    listing = subprocess.run(
+        ["podman", "ps", "-a", "--format", "{{.Names}}"], capture_output=True, text=True, check=True
+    ).stdout
     assert "agent-errand-" not in listing
 
 
-def test_a_build_can_use_a_file_of_its_context_without_keeping_it(real: Bench, make_real: Callable[..., list[str]]) -> None:
+def test_a_build_can_use_a_file_of_its_context_without_keeping_it(
+    real: Bench, make_real: Callable[..., list[str]]
+) -> None:
     tag = real.image_name()
     containerfile = b"ARG BASE\nFROM ${BASE}\nRUN --mount=type=bind,source=host-ca.crt,target=/run/host-ca.crt cat /run/host-ca.crt\n"
     told = make_real(tag, containerfile, **{"host-ca.crt": b"the host's certificate\n"})
@@ -227,13 +240,10 @@ def test_the_same_build_again_is_found_in_the_cache(real: Bench, make_real: Call
 
 
 PROGRAM = """
-import os, sys
+import os
 from agent_session.podman_engine import PodmanEngine
 with PodmanEngine(os.environ) as engine:
     engine.images()
-    if sys.argv[1:] == ["killed"]:
-        print("up", flush=True)
-        sys.stdin.read()
 """
 
 
@@ -300,6 +310,9 @@ def test_without_podman_the_command_that_installs_it_is_named(monkeypatch: pytes
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CONTAINER_")}
-    with PodmanEngine(environment) as engine, pytest.raises(PodmanUnavailable, match="podman: command not found") as caught:
+    with (
+        PodmanEngine(environment) as engine,
+        pytest.raises(PodmanUnavailable, match="podman: command not found") as caught,
+    ):
         engine.containers("x")
     assert "install podman" in caught.value.hint

@@ -129,16 +129,17 @@ def test_a_paste_of_several_lines_is_one_paste(account: Account) -> None:
 
 
 def test_24_bit_colours_arrive_whatever_the_terminal_calls_itself(account: Account) -> None:
-    project = account.project()
-    account.ok("start", "-d", "-a", "shell", cwd=project)
-    account.tell("default", r"clear; printf '\033[38;2;1;102;203mcoloured\033[0m\n'; echo $TERM $COLORTERM")
+    terminal = account.window("start", "-a", "shell", cwd=account.project())
+    terminal.wait_for(PROMPT)
+    terminal.type(r"printf '\033[38;2;1;102;203mcoloured\033[0m\n'; echo $TERM-$COLORTERM", "Enter")
+    terminal.wait_for("xterm-256color-truecolor")
     for term in ("xterm-256color", "screen", "tmux-256color", "xterm-kitty", "no-such-terminal"):
+        terminal.press("C-q")
+        assert terminal.wait_for_end() == 0
         terminal = account.window("attach", env={"TERM": term})
-        terminal.wait_for("38;2;1;102;203m", "coloured", escapes=True)
-        terminal.wait_for("xterm-256color truecolor")
-        terminal.close()
-    terminal = account.window_of("env", "-u", "TERM", "-u", "COLORTERM", "agent-session", "attach")
-    terminal.wait_for("coloured")
+        terminal.wait_for("\x1b[38;2;1;102;203mcoloured", escapes=True)
+    bare = account.window_of("env", "-u", "TERM", "-u", "COLORTERM", "agent-session", "attach")
+    bare.wait_for("coloured")
 
 
 def test_names_with_spaces_and_unicode_are_projects_like_any_other(account: Account) -> None:
@@ -155,7 +156,7 @@ def test_three_projects_stand_side_by_side(account: Account) -> None:
     terminal = account.window("start", "-a", "shell", "-n", "fullstack", *projects)
     terminal.wait_for(PROMPT, "session fullstack")
     terminal.type("clear; pwd; ls", "Enter")
-    terminal.wait_for("/workspace\n", "backend", "frontend", "shared-libs")
+    terminal.wait_for("│/workspace  ", "backend", "frontend", "shared-libs")
 
 
 def test_another_directory_is_told_that_the_default_session_is_elsewhere(account: Account) -> None:
@@ -167,12 +168,14 @@ def test_another_directory_is_told_that_the_default_session_is_elsewhere(account
     assert "does not contain" not in account.run("start", "-d", cwd=account.project("one")).err
 
 
-def test_leaving_the_agent_leaves_a_shell_and_leaving_that_ends_the_session(account: Account) -> None:
-    account.agent("greeter", 'CMD ["sh", "-c", "echo agent is here; read answer"]')
-    terminal = account.window("start", "--build", "-a", "greeter", cwd=account.project())
-    terminal.wait_for("agent is here", seconds=60)
-    terminal.press("Enter")
-    terminal.wait_for("Test has ended (status 0)", PROMPT)
+def test_leaving_the_agent_leaves_a_shell_and_leaving_that_ends_the_session(stub_account: Account) -> None:
+    account = stub_account
+    terminal = account.window("start", "-a", "stub", cwd=account.project())
+    terminal.wait_for("stub ready")
+    terminal.type("hello", "Enter")
+    terminal.wait_for("stub heard: hello")
+    terminal.type("quit", "Enter")
+    terminal.wait_for("Stub has ended (status 0)", PROMPT)
     terminal.type("exit", "Enter")
     assert terminal.wait_for_end() == 0
     until(lambda: account.sessions() == {"default": "stopped"}, "a stopped session")

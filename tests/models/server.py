@@ -10,7 +10,7 @@ replaced by `PUT /script`; what it was asked is told by `GET /requests`. A scrip
     and with any of them: "delay": seconds before it, "pause": seconds in the middle of a streamed text
 
 Replies are used up in order, by requests that offer tools: what agents ask beside the conversation (a title, a
-quota) gets a short answer of its own. A reply with "when" answers every request whose last message holds that text, and
+quota) gets a short answer of its own. A reply with "when" answers every request whose last words hold that text, and
 comes before those in order. When nothing is left, the answer is "echo: " and the user's words.
 """
 
@@ -57,12 +57,17 @@ class Server(ThreadingHTTPServer):
 
 
 def last_words(body: dict[str, Any]) -> str:
-    """The text of the request's last message."""
-    messages = body.get("messages") or [{}]
-    content = messages[-1].get("content") or ""
-    if isinstance(content, str):
-        return content
-    return "\n".join(part.get("text") or json.dumps(part.get("content", "")) for part in content)
+    """What was said since the model spoke last: the user's words and tools' results, without what agents add to them."""
+    said: list[str] = []
+    for message in body.get("messages") or []:
+        content = message.get("content") or ""
+        parts = [{"text": content}] if isinstance(content, str) else content
+        texts = [part.get("text") or json.dumps(part.get("content", "")) for part in parts]
+        if message.get("role") == "assistant":
+            said.clear()
+        elif message.get("role") != "system":
+            said += [text for text in texts if not text.startswith("<system-reminder>")]
+    return "\n".join(said)
 
 
 class Handler(BaseHTTPRequestHandler):

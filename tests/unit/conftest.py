@@ -15,7 +15,11 @@ NOBODY = 65534
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home directory, which HOME and the XDG variables name."""
     for name in list(os.environ):
-        if name.startswith(("AGENT_SESSION_", "XDG_", "CONTAINER_", "ANTHROPIC_", "CLAUDE_")) or name in {"NO_COLOR", "SSL_CERT_FILE", "TZ"}:
+        if name.startswith(("AGENT_SESSION_", "XDG_", "CONTAINER_", "ANTHROPIC_", "CLAUDE_")) or name in {
+            "NO_COLOR",
+            "SSL_CERT_FILE",
+            "TZ",
+        }:
             monkeypatch.delenv(name)
     home = tmp_path / "home"
     home.mkdir()

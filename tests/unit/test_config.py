@@ -32,7 +32,9 @@ def test_the_environment_beats_the_file(file: Path) -> None:
 
 
 def test_flags_beat_the_environment_and_absent_ones_do_not(file: Path) -> None:
-    config = read_config({"AGENT_SESSION_AGENT": "shell", "AGENT_SESSION_NAME": "env", "AGENT_SESSION_DETACH": "1"}, file)
+    config = read_config(
+        {"AGENT_SESSION_AGENT": "shell", "AGENT_SESSION_NAME": "env", "AGENT_SESSION_DETACH": "1"}, file
+    )
     flagged = config.with_flags(agent="claude", name=None, detach=False)
     assert (flagged.agent, flagged.name, flagged.detach) == ("claude", "env", False)
 
@@ -119,7 +121,7 @@ def test_a_file_that_is_a_directory_is_refused(file: Path) -> None:
 
 def test_the_usual_file_need_not_exist_but_a_named_one_must(file: Path, home: Path) -> None:
     assert read_config({}, file) == Config()
-    with pytest.raises(ConfigurationError, match="named.yaml"):
+    with pytest.raises(ConfigurationError, match=r"named\.yaml"):
         read_config({"AGENT_SESSION_CONFIG": str(home / "named.yaml")}, file)
 
 

@@ -26,15 +26,24 @@ HOUSE = {
 
 EXAMPLES = [
     (errors.BadName("a b"), "'a b' cannot name a session"),
-    (errors.ProjectRefused(Path("/x y"), "it is not a directory"), "cannot use '/x y' as a project: it is not a directory"),
+    (
+        errors.ProjectRefused(Path("/x y"), "it is not a directory"),
+        "cannot use '/x y' as a project: it is not a directory",
+    ),
     (errors.ConfigurationError(Path("/c.yaml"), "unknown key 'x'"), "/c.yaml: unknown key 'x'"),
     (errors.SessionNotFound("web"), "session 'web' not found"),
     (errors.AgentNotFound("x", ["b", "a"]), "agent 'x' not found; there are: a, b"),
-    (errors.SessionConflict("web", has="agent a", asked="agent b"), "session 'web' already exists with agent a; asked for: agent b"),
+    (
+        errors.SessionConflict("web", has="agent a", asked="agent b"),
+        "session 'web' already exists with agent a; asked for: agent b",
+    ),
     (errors.SessionRunning("web"), "cannot remove running session 'web'"),
     (errors.NameTaken("web", "agent_web"), "the container 'agent_web' exists already and is not a session"),
     (errors.ImageMissing("claude"), "Image not built"),
-    (errors.NotReady("web", "no screen", ["one", "two"]), "session 'web' did not become ready: no screen\n  one\n  two"),
+    (
+        errors.NotReady("web", "no screen", ["one", "two"]),
+        "session 'web' did not become ready: no screen\n  one\n  two",
+    ),
 ]
 
 
@@ -64,7 +73,9 @@ def test_help_documents_every_exit_code(code: int) -> None:
     assert re.search(rf"\b{code} \w", EXIT_CODES)
 
 
-@pytest.mark.parametrize(("error", "words"), EXAMPLES, ids=lambda item: type(item).__name__ if isinstance(item, Exception) else "")
+@pytest.mark.parametrize(
+    ("error", "words"), EXAMPLES, ids=lambda item: type(item).__name__ if isinstance(item, Exception) else ""
+)
 def test_an_error_owns_its_words(error: AgentSessionError, words: str) -> None:
     assert error.message.startswith(words)
     assert str(error) == error.message

@@ -28,7 +28,9 @@ def test_a_bundle_that_is_not_there_is_passed_over(home: Path) -> None:
     assert trust.bundle({"SSL_CERT_FILE": str(home / "gone.pem")}) == trust.bundle({})
 
 
-def test_a_ca_in_the_systems_directory_is_more_than_the_public_roots(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ca_in_the_systems_directory_is_more_than_the_public_roots(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(trust, "ADDED", (str(home / "anchors"),))
     assert not trust.trusts_more({})
     (home / "anchors").mkdir()
@@ -43,7 +45,9 @@ def test_the_runtime_directory_is_ours_alone() -> None:
     assert places.runtime_folder() == folder
 
 
-def test_a_runtime_directory_that_somebody_else_put_there_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_runtime_directory_that_somebody_else_put_there_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(places, "runtime_base", lambda: str(tmp_path))
     (tmp_path / "agent-session").symlink_to(tmp_path / "theirs")
     (tmp_path / "theirs").mkdir()
@@ -51,7 +55,9 @@ def test_a_runtime_directory_that_somebody_else_put_there_is_not_used(monkeypatc
         places.runtime_folder()
 
 
-def test_without_a_login_there_is_a_runtime_directory_of_this_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_login_there_is_a_runtime_directory_of_this_user(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(places, "runtime_base", tempfile.gettempdir)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert places.runtime_folder().parent == tmp_path

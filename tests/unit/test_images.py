@@ -36,7 +36,9 @@ def workshop(tmp_path: Path) -> Workshop:
     (folder / "versions.yaml").write_text('TOOL: "1.0"\nOTHER: "2.0"\n')
     for name in ("caches", "logs", "locks"):
         (tmp_path / name).mkdir()
-    return Workshop(folder=folder, base_image=BASE, caches=(tmp_path / "caches",), logs=tmp_path / "logs", locks=tmp_path / "locks")
+    return Workshop(
+        folder=folder, base_image=BASE, caches=(tmp_path / "caches",), logs=tmp_path / "logs", locks=tmp_path / "locks"
+    )
 
 
 @pytest.fixture
@@ -90,20 +92,28 @@ def test_no_cache_builds_all_of_it_again(engine: FakeEngine, workshop: Workshop,
         ("versions.yaml", 'TOOL: "1.1"\nOTHER: "2.0"\n'),
     ],
 )
-def test_whatever_goes_in_changes_the_tag(engine: FakeEngine, workshop: Workshop, stub: Agent, path: str, text: str) -> None:
+def test_whatever_goes_in_changes_the_tag(
+    engine: FakeEngine, workshop: Workshop, stub: Agent, path: str, text: str
+) -> None:
     built(engine, workshop, stub)
     (workshop.folder / path).write_text(text)
     assert not images.is_current(engine, workshop, stub)
 
 
-@pytest.mark.parametrize(("path", "text"), [("stub/agent.yaml", "title: New\n"), ("versions.yaml", 'TOOL: "1.0"\nOTHER: "2.1"\n')])
-def test_what_does_not_go_in_does_not_change_the_tag(engine: FakeEngine, workshop: Workshop, stub: Agent, path: str, text: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "text"), [("stub/agent.yaml", "title: New\n"), ("versions.yaml", 'TOOL: "1.0"\nOTHER: "2.1"\n')]
+)
+def test_what_does_not_go_in_does_not_change_the_tag(
+    engine: FakeEngine, workshop: Workshop, stub: Agent, path: str, text: str
+) -> None:
     before = images.reference(engine, workshop, stub)
     (workshop.folder / path).write_text(text)
     assert images.reference(engine, workshop, stub) == before
 
 
-def test_root_another_base_and_another_machine_have_images_of_their_own(engine: FakeEngine, workshop: Workshop, stub: Agent) -> None:
+def test_root_another_base_and_another_machine_have_images_of_their_own(
+    engine: FakeEngine, workshop: Workshop, stub: Agent
+) -> None:
     for folder in ("base", "stub"):
         file = workshop.folder / folder / "Containerfile"
         file.write_text("ARG UID\n" + file.read_text())
@@ -163,7 +173,7 @@ def test_a_base_image_that_no_registry_has_is_told_with_the_variable(workshop: W
 def test_without_a_registry_the_usual_base_is_made_here_and_that_is_said(
     workshop: Workshop, stub: Agent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(debian, "bootstrap", lambda archive, *_: archive.write_bytes(b"tar"))
+    monkeypatch.setattr(debian, "bootstrap", lambda archive, *_: archive.write_bytes(bytes(10240)))
     usual = replace(workshop, base_image=DEFAULT_BASE_IMAGE)
     engine = FakeEngine()
     told = built(engine, usual, stub)
@@ -188,7 +198,9 @@ def test_a_folder_without_a_containerfile_is_told_as_that(engine: FakeEngine, wo
         built(engine, workshop, stub)
 
 
-def test_pins_that_cannot_be_read_are_told_by_the_files_name(engine: FakeEngine, workshop: Workshop, stub: Agent) -> None:
+def test_pins_that_cannot_be_read_are_told_by_the_files_name(
+    engine: FakeEngine, workshop: Workshop, stub: Agent
+) -> None:
     (workshop.folder / "versions.yaml").write_text("- 1\n")
     with pytest.raises(ConfigurationError, match=r"versions\.yaml: must be a mapping"):
         built(engine, workshop, stub)

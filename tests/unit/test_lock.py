@@ -28,7 +28,9 @@ def held(folder: Path) -> Iterator["subprocess.Popen[str]"]:
     """Another process that has the lock until it is ended."""
     command = [sys.executable, "-c", HOLDER, str(folder)]
     environment = {"PYTHONPATH": str(SOURCES), "PYTHONDONTWRITEBYTECODE": "1"}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
         assert process.stdout
         assert process.stdout.readline() == "held\n"
         try:

@@ -30,7 +30,7 @@ def test_a_good_name_names_a_session(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "-a", ".a", "_a", "a b", "a/b", "../a", "ä", "a\n", "a:b", "x" * 64, "a\0"])
 def test_a_bad_name_is_refused_with_the_rule(name: str) -> None:
-    with pytest.raises(BadName, match="letters, digits, '_', '.' and '-'"):
+    with pytest.raises(BadName, match=r"letters, digits, '_', '\.' and '-'"):
         plan.check_name(name)
 
 
@@ -82,7 +82,10 @@ def test_labels_say_everything_that_ls_shows() -> None:
         {"source": "/src/my app", "target": "/workspace/my app"},
         {"source": "/src/größe", "target": "/workspace/größe"},
     ]
-    assert json.loads(labels["agent-session.mounts"]) == [{"path": "/m", "read_only": True}, {"path": "/k", "read_only": False}]
+    assert json.loads(labels["agent-session.mounts"]) == [
+        {"path": "/m", "read_only": True},
+        {"path": "/k", "read_only": False},
+    ]
 
 
 def test_no_secret_can_reach_the_specification(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +106,9 @@ def test_only_under_root_is_the_agent_told_that_it_is_in_a_sandbox() -> None:
     assert plan.container_spec(replace(REQUEST, rootful=True)).environment["IS_SANDBOX"] == "1"
 
 
-@pytest.mark.parametrize(("name", "expected"), [("web", "web"), ("my.long_name", "my-long-name"), ("a-", "a"), ("9.", "9")])
+@pytest.mark.parametrize(
+    ("name", "expected"), [("web", "web"), ("my.long_name", "my-long-name"), ("a-", "a"), ("9.", "9")]
+)
 def test_the_host_name_is_the_sessions_as_far_as_host_names_go(name: str, expected: str) -> None:
     assert plan.hostname(name) == expected
     assert len(plan.hostname("x" * 63)) <= 63

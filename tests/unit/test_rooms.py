@@ -36,20 +36,26 @@ def rooms_used(file: Path) -> set[str]:
     return {name.split(".")[1] for name in imports(file) if name.startswith("agent_session.") and name.count(".")}
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if room(file) in STOREYS], ids=lambda file: str(file.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "file", [file for file in FILES if room(file) in STOREYS], ids=lambda file: str(file.relative_to(PACKAGE))
+)
 def test_imports_run_one_way(file: Path) -> None:
     here = room(file)
     forbidden = set(STOREYS[: STOREYS.index(here)]) | BESIDE.get(here, set())
     assert not rooms_used(file) & forbidden
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if room(file) != "__main__"], ids=lambda file: str(file.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "file", [file for file in FILES if room(file) != "__main__"], ids=lambda file: str(file.relative_to(PACKAGE))
+)
 def test_nobody_below_the_command_line_uses_it(file: Path) -> None:
     assert room(file) == "cli" or "cli" not in rooms_used(file)
 
 
 def test_only_one_file_knows_the_bindings() -> None:
-    assert {room(file) for file in FILES if any(name.split(".")[0] == "podman" for name in imports(file))} == {"podman_engine"}
+    assert {room(file) for file in FILES if any(name.split(".")[0] == "podman" for name in imports(file))} == {
+        "podman_engine"
+    }
 
 
 def test_only_composition_roots_choose_podman() -> None:

@@ -42,7 +42,23 @@ def test_variables_that_are_set_cross_over_and_no_others() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["plain", "two words", "it's", 'say "x"', "$HOME", "`id`", "$(id)", "a\nb\n\nc", "back\\slash", "'; exit 1; '", "größe", "a\tb", "!x", "\\n", "~"],
+    [
+        "plain",
+        "two words",
+        "it's",
+        'say "x"',
+        "$HOME",
+        "`id`",
+        "$(id)",
+        "a\nb\n\nc",
+        "back\\slash",
+        "'; exit 1; '",
+        "größe",
+        "a\tb",
+        "!x",
+        "\\n",
+        "~",
+    ],
 )
 def test_a_shell_reads_back_exactly_what_the_host_had(value: str) -> None:
     gathered = seed.gather(AGENT, {"STUB_KEY": value}, timezone="UTC")
@@ -97,14 +113,18 @@ def test_a_file_that_is_too_large_is_left_out_and_said(home: Path) -> None:
 def test_a_file_that_may_not_be_read_is_left_out_and_said(ordinary_folder: Path) -> None:
     (ordinary_folder / "locked").touch(mode=0o000)
     agent = replace(AGENT, files=(HostFile(source=str(ordinary_folder / "locked"), target="stub.json", title="x"),))
-    assert seed.gather(agent, {}, timezone="UTC").notes == (f"{ordinary_folder}/locked was left out: Permission denied",)
+    assert seed.gather(agent, {}, timezone="UTC").notes == (
+        f"{ordinary_folder}/locked was left out: Permission denied",
+    )
 
 
 def test_a_file_in_a_directory_that_may_not_be_entered_counts_as_not_found(ordinary_folder: Path) -> None:
     (ordinary_folder / "locked").mkdir()
     (ordinary_folder / "locked" / "key").touch()
     (ordinary_folder / "locked").chmod(0)
-    agent = replace(AGENT, files=(HostFile(source=str(ordinary_folder / "locked" / "key"), target="stub.json", title="x"),))
+    agent = replace(
+        AGENT, files=(HostFile(source=str(ordinary_folder / "locked" / "key"), target="stub.json", title="x"),)
+    )
     assert [c.found for c in seed.credentials(agent, {})] == [False, False]
 
 
@@ -119,9 +139,13 @@ def test_gathering_changes_nothing_of_the_hosts(home: Path) -> None:
     file = home / ".stub.json"
     file.write_text("{}")
     file.chmod(0o640)
-    before = [(path, path.stat().st_mode, path.stat().st_mtime_ns, path.stat().st_ino) for path in sorted(home.rglob("*"))]
+    before = [
+        (path, path.stat().st_mode, path.stat().st_mtime_ns, path.stat().st_ino) for path in sorted(home.rglob("*"))
+    ]
     seed.gather(AGENT, {"STUB_KEY": "k"}, timezone="UTC")
-    assert [(path, path.stat().st_mode, path.stat().st_mtime_ns, path.stat().st_ino) for path in sorted(home.rglob("*"))] == before
+    assert [
+        (path, path.stat().st_mode, path.stat().st_mtime_ns, path.stat().st_ino) for path in sorted(home.rglob("*"))
+    ] == before
 
 
 def test_any_one_credential_is_a_login(home: Path) -> None:
@@ -131,7 +155,10 @@ def test_any_one_credential_is_a_login(home: Path) -> None:
 
 
 def test_no_credential_is_said_in_one_line_with_the_way_to_one() -> None:
-    assert seed.login_note(AGENT, {"STUB_KEY": ""}) == "no login for Stub found (looked for STUB_KEY, ~/.stub.json); stub login"
+    assert (
+        seed.login_note(AGENT, {"STUB_KEY": ""})
+        == "no login for Stub found (looked for STUB_KEY, ~/.stub.json); stub login"
+    )
 
 
 def test_an_agent_that_needs_no_login_misses_none() -> None:

@@ -199,7 +199,9 @@ def test_a_stopped_session_starts_again(engine: FakeEngine, request_: SessionReq
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), Interrupted(), TimeoutError()], ids=repr)
-def test_a_session_that_cannot_be_resumed_is_stopped_and_keeps_its_home(request_: SessionRequest, error: BaseException) -> None:
+def test_a_session_that_cannot_be_resumed_is_stopped_and_keeps_its_home(
+    request_: SessionRequest, error: BaseException
+) -> None:
     trouble: list[BaseException] = []
 
     def commands(_name: str, _command: Sequence[str], _stdin: bytes) -> ExecResult:
@@ -231,7 +233,9 @@ def test_stopping_one_that_vanished_meanwhile_is_not_found(engine: FakeEngine, r
         sessions.stop(engine, [session])
 
 
-def test_one_that_vanished_does_not_keep_the_others_from_being_stopped(engine: FakeEngine, request_: SessionRequest) -> None:
+def test_one_that_vanished_does_not_keep_the_others_from_being_stopped(
+    engine: FakeEngine, request_: SessionRequest
+) -> None:
     gone, other = created(engine, request_, "gone"), created(engine, request_, "other")
     engine.remove(gone.container)
     with pytest.raises(SessionNotFound):
@@ -246,7 +250,9 @@ def test_a_running_session_is_not_removed(engine: FakeEngine, request_: SessionR
     assert sessions.get(engine, "web").running
 
 
-def test_a_stopped_session_is_removed_with_its_home_and_never_a_project(engine: FakeEngine, request_: SessionRequest, app: Project) -> None:
+def test_a_stopped_session_is_removed_with_its_home_and_never_a_project(
+    engine: FakeEngine, request_: SessionRequest, app: Project
+) -> None:
     (app.source / "file").touch()
     sessions.stop(engine, [created(engine, request_)])
     sessions.remove(engine, "web")
@@ -280,10 +286,17 @@ def test_sessions_are_listed_by_name(engine: FakeEngine, request_: SessionReques
     assert [session.name for session in sessions.list_sessions(engine)] == ["C", "a", "b"]
 
 
-def test_a_container_that_is_not_ours_is_not_listed_and_its_name_is_taken(engine: FakeEngine, request_: SessionRequest) -> None:
+def test_a_container_that_is_not_ours_is_not_listed_and_its_name_is_taken(
+    engine: FakeEngine, request_: SessionRequest
+) -> None:
     bare_container(engine, "agent_web")
     assert sessions.list_sessions(engine) == []
-    for attempt in (lambda: sessions.find(engine, "web"), lambda: sessions.remove(engine, "web"), lambda: created(engine, request_)):
+    attempts: list[Callable[[], object]] = [
+        lambda: sessions.find(engine, "web"),
+        lambda: sessions.remove(engine, "web"),
+        lambda: created(engine, request_),
+    ]
+    for attempt in attempts:
         with pytest.raises(NameTaken, match="agent_web"):
             attempt()
     assert engine.container("agent_web")
@@ -296,7 +309,9 @@ def test_a_label_that_does_not_go_with_the_containers_name_makes_no_session(engi
     assert sessions.list_sessions(engine) == []
 
 
-@pytest.mark.parametrize("label", ["", "nonsense", "{", "3", "null", '"x"', '["x"]', "[{}]", '[{"source": 1, "target": 2}]'])
+@pytest.mark.parametrize(
+    "label", ["", "nonsense", "{", "3", "null", '"x"', '["x"]', "[{}]", '[{"source": 1, "target": 2}]']
+)
 def test_labels_made_by_hand_are_borne_with(engine: FakeEngine, label: str) -> None:
     bare_container(engine, "agent_web", **{plan.LABEL_NAME: "web", plan.LABEL_PROJECTS: label})
     (session,) = sessions.list_sessions(engine)
@@ -311,16 +326,23 @@ def test_projects_survive_the_label(engine: FakeEngine, request_: SessionRequest
     assert json.loads(plan.session_labels(request_)[plan.LABEL_PROJECTS])
 
 
-def test_asking_for_what_a_session_has_is_no_conflict(engine: FakeEngine, request_: SessionRequest, app: Project) -> None:
+def test_asking_for_what_a_session_has_is_no_conflict(
+    engine: FakeEngine, request_: SessionRequest, app: Project
+) -> None:
     session = created(engine, request_)
     sessions.check_agrees(session, agent=None, projects=[])
     sessions.check_agrees(session, agent="stub", projects=[app.source])
 
 
-def test_another_agent_is_a_conflict_that_says_what_there_is_and_the_two_ways_on(engine: FakeEngine, request_: SessionRequest, app: Project) -> None:
+def test_another_agent_is_a_conflict_that_says_what_there_is_and_the_two_ways_on(
+    engine: FakeEngine, request_: SessionRequest, app: Project
+) -> None:
     with pytest.raises(SessionConflict) as caught:
         sessions.check_agrees(created(engine, request_), agent="claude", projects=[app.source])
-    assert caught.value.message == f"session 'web' already exists with agent stub and {app.source}; asked for: agent claude"
+    assert (
+        caught.value.message
+        == f"session 'web' already exists with agent stub and {app.source}; asked for: agent claude"
+    )
     assert caught.value.hint == "agent-session start -n OTHER-NAME ..., or: agent-session rm web"
 
 
@@ -329,7 +351,9 @@ def test_another_project_is_a_conflict(engine: FakeEngine, request_: SessionRequ
         sessions.check_agrees(created(engine, request_), agent=None, projects=[home / "other"])
 
 
-def test_a_session_contains_its_projects_and_what_is_in_them(engine: FakeEngine, request_: SessionRequest, app: Project) -> None:
+def test_a_session_contains_its_projects_and_what_is_in_them(
+    engine: FakeEngine, request_: SessionRequest, app: Project
+) -> None:
     session = created(engine, request_)
     assert session.contains(app.source)
     assert session.contains(app.source / "deep" / "er")
@@ -337,7 +361,9 @@ def test_a_session_contains_its_projects_and_what_is_in_them(engine: FakeEngine,
     assert not session.contains(Path(f"{app.source}-2"))
 
 
-def test_only_a_session_that_was_just_started_may_still_wait_for_its_seed(engine: FakeEngine, request_: SessionRequest) -> None:
+def test_only_a_session_that_was_just_started_may_still_wait_for_its_seed(
+    engine: FakeEngine, request_: SessionRequest
+) -> None:
     session = created(engine, request_)
     assert sessions.needs_seed(session)
     assert not sessions.needs_seed(replace(session, started=datetime.now(UTC) - timedelta(minutes=5)))

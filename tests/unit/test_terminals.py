@@ -21,7 +21,9 @@ def test_a_token_lives_as_long_as_the_process_that_carries_it() -> None:
     token = terminals.new_token()
     program = "import sys; print(flush=True); sys.stdin.read()"
     environment = {terminals.VARIABLE: token}
-    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as child:
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+    ) as child:
         assert child.stdout
         child.stdout.readline()
         assert token in terminals.living_tokens()
@@ -33,7 +35,9 @@ def test_a_token_lives_as_long_as_the_process_that_carries_it() -> None:
 def test_tokens_of_other_machines_are_not_ours_to_judge() -> None:
     environment = {terminals.VARIABLE: "0123456789ab.1.x"}
     program = "import sys; print(flush=True); sys.stdin.read()"
-    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as child:
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+    ) as child:
         assert child.stdout
         child.stdout.readline()
         assert all(token.startswith(terminals.machine()) for token in terminals.living_tokens())

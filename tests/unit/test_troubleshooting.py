@@ -6,26 +6,52 @@ from agent_session import troubleshooting
 from agent_session.errors import PodmanRefused, PodmanUnavailable
 
 SAID = [
-    ("OCI runtime error: crun: cgroups in hybrid mode not supported, drop all controllers from cgroupv1", PodmanUnavailable, "runc"),
+    (
+        "OCI runtime error: crun: cgroups in hybrid mode not supported, drop all controllers from cgroupv1",
+        PodmanUnavailable,
+        "runc",
+    ),
     ("OCI runtime error: crun: unknown version specified", PodmanUnavailable, "runc"),
     ('exec: "newuidmap": executable file not found in $PATH', PodmanUnavailable, "--add-subuids"),
-    ("cannot find UID/GID for user dev: no subuid ranges found for user \"dev\" in /etc/subuid", PodmanUnavailable, "--add-subuids"),
+    (
+        'cannot find UID/GID for user dev: no subuid ranges found for user "dev" in /etc/subuid',
+        PodmanUnavailable,
+        "--add-subuids",
+    ),
     ("potentially insufficient UIDs or GIDs available in user namespace", PodmanUnavailable, "podman system migrate"),
     ("could not find slirp4netns, the network namespace can't be configured", PodmanUnavailable, "slirp4netns"),
-    ("slirp4netns failed: open(\"/dev/net/tun\"): Permission denied", PodmanUnavailable, "/dev/net/tun"),
-    ("Cannot connect to Podman. Please verify your connection to the Linux system using `podman system connection list`", PodmanUnavailable, "podman machine start"),
-    ("unable to connect to Podman socket: dial tcp 127.0.0.1:50000: connect: connection refused", PodmanUnavailable, "podman machine start"),
+    ('slirp4netns failed: open("/dev/net/tun"): Permission denied', PodmanUnavailable, "/dev/net/tun"),
+    (
+        "Cannot connect to Podman. Please verify your connection to the Linux system using `podman system connection list`",
+        PodmanUnavailable,
+        "podman machine start",
+    ),
+    (
+        "unable to connect to Podman socket: dial tcp 127.0.0.1:50000: connect: connection refused",
+        PodmanUnavailable,
+        "podman machine start",
+    ),
     ("cannot connect to Podman: no connection is defined", PodmanUnavailable, "podman machine start"),
-    ("'overlay' is not supported over extfs at \"/home/x\": backing file system is unsupported", PodmanUnavailable, "fuse-overlayfs"),
+    (
+        "'overlay' is not supported over extfs at \"/home/x\": backing file system is unsupported",
+        PodmanUnavailable,
+        "fuse-overlayfs",
+    ),
     ("kernel does not support overlay fs: unable to create kernel-style whiteout", PodmanUnavailable, "fuse-overlayfs"),
-    ("writing blob: storing blob to file: write /var/tmp/storage: no space left on device", PodmanRefused, "podman image prune"),
+    (
+        "writing blob: storing blob to file: write /var/tmp/storage: no space left on device",
+        PodmanRefused,
+        "podman image prune",
+    ),
     ("runc create failed: error setting rlimit type 7: operation not permitted", PodmanRefused, "ulimit"),
     ("statfs /home/u/gone: no such file or directory", PodmanRefused, "agent-session ls"),
 ]
 
 
 @pytest.mark.parametrize(("said", "kind", "cure"), SAID, ids=lambda item: item[:40] if isinstance(item, str) else "")
-def test_a_known_trouble_is_answered_with_its_cure_and_podmans_own_words(said: str, kind: type[Exception], cure: str) -> None:
+def test_a_known_trouble_is_answered_with_its_cure_and_podmans_own_words(
+    said: str, kind: type[Exception], cure: str
+) -> None:
     error = troubleshooting.explain(said, "starting agent_x")
     assert type(error) is kind
     assert cure in error.hint

@@ -1,31 +1,39 @@
 """`agent-session agents`: which agents there are, and whether they are ready."""
 
-from typing import Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent_session.cli import render
 from agent_session.cli.invocation import of
 
+if TYPE_CHECKING:
+    from agent_session.agents import Agent
+
 Json = Annotated[bool, typer.Option("--json", help="A list of objects on stdout.")]
 
 
 def agents(context: typer.Context, as_json: Json = False) -> None:
     """List agents: is the image built, was a login found."""
-    from agent_session import images, seed
+    from agent_session import images, plan, seed
 
     invocation = of(context)
     workshop = invocation.workshop()
     with invocation.engine() as engine:
         built = engine.images()
         found = [(agent, images.reference(engine, workshop, agent)) for agent in invocation.agents().values()]
+        stored = {agent.name for agent, _ in found if engine.secret_id(plan.login_secret(agent.name)) is not None}
     listed = [
         {
             "name": agent.name,
             "title": agent.title,
             "image": image,
             "built": image in built,
-            "credentials": [{"name": c.name, "found": c.found} for c in seed.credentials(agent, invocation.environment)],
+            "credentials": [
+                {"name": c.name, "found": c.found} for c in seed.credentials(agent, invocation.environment)
+            ],
+            "crosses": [*map(asdict, seed.crossings(agent, invocation.environment)), *_login(agent, stored)],
             "folder": str(agent.folder),
         }
         for agent, image in found
@@ -38,8 +46,20 @@ def agents(context: typer.Context, as_json: Json = False) -> None:
             agent.name,
             agent.title,
             "built" if image in built else "not built",
-            "none found" if seed.login_note(agent, invocation.environment) else "found" if agent.credentials else "none needed",
+            "none found"
+            if seed.login_note(agent, invocation.environment, stored=agent.name in stored)
+            else "found"
+            if agent.credentials
+            else "none needed",
         )
         for agent, image in found
     ]
     render.print_table(("AGENT", "TITLE", "IMAGE", "LOGIN"), rows)
+
+
+def _login(agent: "Agent", stored: set[str]) -> list[dict[str, object]]:
+    """What `agent-session login` stored, as one more thing that crosses over."""
+    if not agent.login:
+        return []
+    name = agent.login.variable or agent.login.target
+    return [{"name": name, "kind": "login", "source": f"agent-session login {agent.name}", "found": agent.name in stored}]

@@ -13,7 +13,14 @@ from agent_session.errors import ConflictError, UsageError
 if TYPE_CHECKING:
     from agent_session import sessions
 
-Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help=f"The session. [env: AGENT_SESSION_NAME] [default: {DEFAULT_SESSION}]", show_default=False)]
+Name = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[NAME]",
+        help=f"The session. [env: AGENT_SESSION_NAME] [default: {DEFAULT_SESSION}]",
+        show_default=False,
+    ),
+]
 
 
 def attach(context: typer.Context, name: Name = None) -> None:

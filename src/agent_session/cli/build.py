@@ -9,7 +9,12 @@ from agent_session.cli.invocation import of
 from agent_session.config import DEFAULT_AGENT
 from agent_session.errors import UsageError
 
-Agents = Annotated[list[str] | None, typer.Argument(metavar="[AGENT]...", help="Agents. [env: AGENT_SESSION_AGENT] [default: claude]", show_default=False)]
+Agents = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[AGENT]...", help="Agents. [env: AGENT_SESSION_AGENT] [default: claude]", show_default=False
+    ),
+]
 All = Annotated[bool, typer.Option("--all", help="All agents.")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Build everything anew, from a fresh base.")]
 
@@ -23,7 +28,9 @@ def build(context: typer.Context, agents: Agents = None, every: All = False, no_
         raise UsageError("--all and names contradict each other", hint="agent-session build --all")
     invocation = of(context)
     known = invocation.agents()
-    wanted = [choose(known, name) for name in (known if every else agents or [invocation.config.agent or DEFAULT_AGENT])]
+    wanted = [
+        choose(known, name) for name in (known if every else agents or [invocation.config.agent or DEFAULT_AGENT])
+    ]
     workshop = invocation.workshop()
     with invocation.engine() as engine:
         for agent in wanted:

@@ -1,6 +1,5 @@
 """What every verb gets: the configuration, the environment, and a way to the engine."""
 
-import os
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -82,6 +81,6 @@ def on_terminal() -> bool:
 def directory() -> Path | None:
     """The current directory, None where it has been removed."""
     try:
-        return Path(os.getcwd())
+        return Path.cwd()
     except OSError:
         return None

@@ -9,7 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from agent_session import __version__, places, signals
-from agent_session.cli import agents, attach, build, ls, restart, rm, start, stop
+from agent_session.cli import agents, attach, build, export, login, logout, ls, restart, rm, start, stop, update
 from agent_session.cli.invocation import Invocation
 from agent_session.config import read_config
 from agent_session.errors import AgentSessionError, Interrupted
@@ -25,11 +25,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for verb in (start.start, attach.attach, stop.stop, restart.restart, ls.ls, rm.rm, build.build, agents.agents):
+for verb in (
+    start.start, attach.attach, stop.stop, restart.restart, ls.ls, rm.rm, update.update, build.build, agents.agents,
+    login.login, logout.logout, export.export,
+):  # fmt: skip
     app.command()(verb)
 
 
-def _version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"agent-session {__version__}")
         raise typer.Exit
@@ -38,8 +41,18 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def options(
     context: typer.Context,
-    config: Annotated[str | None, typer.Option("--config", metavar="FILE", help="Configuration file. [env: AGENT_SESSION_CONFIG] [default: config.yaml in the XDG configuration directory]", show_default=False)] = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)] = False,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="Configuration file. [env: AGENT_SESSION_CONFIG] [default: config.yaml in the XDG configuration directory]",
+            show_default=False,
+        ),
+    ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
 ) -> None:
     """A persistent, rootless home for AI coding agents."""
     environment = dict(os.environ) | ({"AGENT_SESSION_CONFIG": config} if config else {})
@@ -71,7 +84,11 @@ def run(arguments: list[str]) -> int:
 
 
 def _help_hint(arguments: list[str]) -> str:
-    verbs = [word for word in arguments if word in {command.callback.__name__ for command in app.registered_commands if command.callback}]
+    verbs = [
+        word
+        for word in arguments
+        if word in {command.callback.__name__ for command in app.registered_commands if command.callback}
+    ]
     return f"agent-session {verbs[0] + ' ' if verbs else ''}--help"
 
 
@@ -81,5 +98,3 @@ def _fail(message: str, *, hint: str, code: int) -> int:
         if hint:
             print(f"hint: {hint}", file=sys.stderr)
     return code
-
-

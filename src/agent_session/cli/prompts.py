@@ -21,7 +21,11 @@ def pick_agent(choices: Sequence[Choice], default: str) -> str:
     for number, choice in enumerate(choices, 1):
         print(f"  {number}. {choice.title} ({choice.state})")
     print()
-    answers = {str(number): choice.name for number, choice in enumerate(choices, 1)} | {c.name: c.name for c in choices} | {"": default}
+    answers = (
+        {str(number): choice.name for number, choice in enumerate(choices, 1)}
+        | {c.name: c.name for c in choices}
+        | {"": default}
+    )
 
     def known(text: str) -> bool | str:
         return text.strip().lower() in answers or f"a number from 1 to {len(choices)}, or Enter for {default}"

@@ -34,6 +34,7 @@ def session_json(session: "Session") -> dict[str, Any]:
         "container": session.container,
         "image": session.image,
         "auto_approve": session.options.auto_approve,
+        "unprotected": list(session.options.unprotected),
     }
 
 
@@ -44,7 +45,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in (columns, *rows):
         cells = [plain(cell).ljust(width) for cell, width in zip(row, widths, strict=True)]
         line = "  ".join(
-            f"\x1b[{COLOURS[cell.strip()]}m{cell}\x1b[0m" if coloured and cell.strip() in COLOURS else cell for cell in cells
+            f"\x1b[{COLOURS[cell.strip()]}m{cell}\x1b[0m" if coloured and cell.strip() in COLOURS else cell
+            for cell in cells
         )
         print(line.rstrip())
 

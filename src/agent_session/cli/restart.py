@@ -9,7 +9,9 @@ from agent_session.cli.invocation import note, of, on_terminal
 from agent_session.cli.start import wake
 from agent_session.config import DEFAULT_SESSION
 
-Detach = Annotated[bool | None, typer.Option("-d", "--detach", help="Do not attach. [env: AGENT_SESSION_DETACH=1]", show_default=False)]
+Detach = Annotated[
+    bool | None, typer.Option("-d", "--detach", help="Do not attach. [env: AGENT_SESSION_DETACH=1]", show_default=False)
+]
 
 
 def restart(context: typer.Context, name: attach.Name = None, detach: Detach = None) -> None:

@@ -69,7 +69,7 @@ def _work(
     try:
         return work.at_risk(engine, holdings)
     except PodmanRefused as error:
-        return work.Work(lost=(error.message,))
+        return work.Work(lost=(f"what that is cannot be seen: {error.message}",))
 
 
 def _tell(name: str, work: "Work") -> None:

@@ -1,5 +1,6 @@
 """`agent-session start`: the main job. No such session: make it; stopped: start it; then attach."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent_session.cli import attach, prompts, render
+from agent_session.cli.export import imported
 from agent_session.cli.invocation import Invocation, directory, note, of, on_terminal
 from agent_session.config import DEFAULT_AGENT, DEFAULT_SESSION, Config
 from agent_session.errors import ConflictError, ImageMissing, ProjectRefused
@@ -14,20 +16,101 @@ from agent_session.errors import ConflictError, ImageMissing, ProjectRefused
 if TYPE_CHECKING:
     from agent_session import seed
     from agent_session.agents import Agent
+    from agent_session.archive import Manifest
     from agent_session.engine import Engine
     from agent_session.images import Workshop
     from agent_session.plan import SessionRequest
     from agent_session.sessions import Session
 
-Projects = Annotated[list[str] | None, typer.Argument(metavar="[PROJECT]...", help="Directories for the agent, each at /workspace/<its name>; for a new session the current one. [env: AGENT_SESSION_PROJECTS, colon-separated]", show_default=False)]
-AgentName = Annotated[str | None, typer.Option("-a", "--agent", metavar="AGENT", help="The agent. [env: AGENT_SESSION_AGENT] [default: asked on a terminal, otherwise claude]", show_default=False)]
-Name = Annotated[str | None, typer.Option("-n", "--name", metavar="NAME", help="The session's name. [env: AGENT_SESSION_NAME] [default: default]", show_default=False)]
-Detach = Annotated[bool | None, typer.Option("-d", "--detach", help="Do not attach: return when the agent's screen is up and print the session's name. [env: AGENT_SESSION_DETACH=1]", show_default=False)]
-Build = Annotated[bool | None, typer.Option("--build/--no-build", help="Build a missing image without asking, or never. [env: AGENT_SESSION_BUILD=1 or 0]", show_default=False)]
+Projects = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[PROJECT]...",
+        help="Directories for the agent, each at /workspace/<its name>; for a new session the current one. "
+        "[env: AGENT_SESSION_PROJECTS, colon-separated]",
+        show_default=False,
+    ),
+]
+AgentName = Annotated[
+    str | None,
+    typer.Option(
+        "-a",
+        "--agent",
+        metavar="AGENT",
+        help="The agent. [env: AGENT_SESSION_AGENT] [default: asked on a terminal, otherwise claude]",
+        show_default=False,
+    ),
+]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "-n",
+        "--name",
+        metavar="NAME",
+        help="The session's name. [env: AGENT_SESSION_NAME] [default: default]",
+        show_default=False,
+    ),
+]
+Detach = Annotated[
+    bool | None,
+    typer.Option(
+        "-d",
+        "--detach",
+        help="Do not attach: return when the agent's screen is up and print the session's name. [env: AGENT_SESSION_DETACH=1]",
+        show_default=False,
+    ),
+]
+Build = Annotated[
+    bool | None,
+    typer.Option(
+        "--build/--no-build",
+        help="Build a missing image without asking, or never. [env: AGENT_SESSION_BUILD=1 or 0]",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Like --detach, and print the session as JSON.")]
-Fresh = Annotated[bool | None, typer.Option("--fresh", help="A new conversation, not the last one. [env: AGENT_SESSION_FRESH=1]", show_default=False)]
-AutoApprove = Annotated[bool | None, typer.Option("--auto-approve/--no-auto-approve", help="The agent does not ask before it acts. [env: AGENT_SESSION_AUTO_APPROVE=1]", show_default=False)]
-AllowSecrets = Annotated[bool | None, typer.Option("--allow-secret-directories", help="Insist on a PROJECT that holds keys or logins. [env: AGENT_SESSION_ALLOW_SECRET_DIRECTORIES=1]", show_default=False)]
+Fresh = Annotated[
+    bool | None,
+    typer.Option(
+        "--fresh", help="A new conversation, not the last one. [env: AGENT_SESSION_FRESH=1]", show_default=False
+    ),
+]
+AutoApprove = Annotated[
+    bool | None,
+    typer.Option(
+        "--auto-approve/--no-auto-approve",
+        help="The agent does not ask before it acts. [env: AGENT_SESSION_AUTO_APPROVE=1]",
+        show_default=False,
+    ),
+]
+ImportFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--import",
+        metavar="FILE",
+        help="A new session with what `agent-session export` saved: its agent, name and projects, unless others are given. "
+        "[env: AGENT_SESSION_IMPORT_FROM]",
+        show_default=False,
+    ),
+]
+Unprotected = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--unprotected",
+        metavar="PATH",
+        help="A path in a project that the agent may change although this machine could run what it puts there: .vscode, "
+        ".git/hooks, ... Repeatable. [env: AGENT_SESSION_UNPROTECTED, colon-separated]",
+        show_default=False,
+    ),
+]
+AllowSecrets = Annotated[
+    bool | None,
+    typer.Option(
+        "--allow-secret-directories",
+        help="Insist on a PROJECT that holds keys or logins. [env: AGENT_SESSION_ALLOW_SECRET_DIRECTORIES=1]",
+        show_default=False,
+    ),
+]
 
 
 def start(
@@ -40,6 +123,8 @@ def start(
     as_json: Json = False,
     fresh: Fresh = None,
     auto_approve: AutoApprove = None,
+    import_from: ImportFrom = None,
+    unprotected: Unprotected = None,
     allow_secret_directories: AllowSecrets = None,
 ) -> None:
     """Start a session in a project's directory, or come back to it.
@@ -54,7 +139,7 @@ def start(
     from agent_session import sessions
 
     invocation = of(context)
-    config = invocation.config.with_flags(
+    chosen = invocation.config.with_flags(
         projects=tuple(projects) if projects else None,
         agent=agent,
         name=name,
@@ -62,14 +147,20 @@ def start(
         build=build,
         fresh=fresh,
         auto_approve=auto_approve,
+        import_from=import_from,
+        unprotected=tuple(unprotected) if unprotected else None,
         allow_secret_directories=allow_secret_directories,
     )
+    config, manifest = imported(chosen)
     detached = config.detach or as_json or not on_terminal()
     session_name = config.name or DEFAULT_SESSION
     with invocation.engine() as engine, invocation.locked(session_name):
         session = sessions.find(engine, session_name)
         if session is None:
-            session = _create(invocation, engine, config, screen=detached)
+            session = _create(invocation, engine, config, manifest, screen=detached)
+        elif manifest:
+            hint = f"agent-session start --import {shlex.quote(str(config.import_from))} -n OTHER-NAME"
+            raise ConflictError(f"session '{session_name}' exists already", hint=hint)
         else:
             _check_agrees(session, config)
             session = wake(invocation, engine, session, config, screen=detached)
@@ -86,7 +177,7 @@ def start(
 def wake(invocation: Invocation, engine: "Engine", session: "Session", config: Config, *, screen: bool) -> "Session":
     """Make sure a session that exists runs and has what crosses over at a start.
 
-    What a container is made with (its login, its options) cannot be changed: where that differs it gets another container.
+    What a container is made with (its login, its options, what is protected) cannot be changed: where that differs it gets another container.
     """
     from agent_session import sessions
 
@@ -98,7 +189,7 @@ def wake(invocation: Invocation, engine: "Engine", session: "Session", config: C
     if session.running:
         sessions.deliver(engine, session.name, seed, screen=screen)
         return session
-    if (wanted.login, wanted.options) != (session.login, session.options):
+    if (wanted.login, wanted.options, wanted.protection.digest) != (session.login, session.options, session.protection):
         return sessions.recreate(engine, session, wanted, seed, screen=screen)
     return sessions.resume(engine, session, seed, screen=screen)
 
@@ -113,6 +204,8 @@ def asked_again(
     options = session.options
     if "auto_approve" in config.insisted:
         options = replace(options, auto_approve=config.auto_approve)
+    if "unprotected" in config.insisted:
+        options = replace(options, unprotected=config.unprotected)
     request = sessions.request_again(
         session,
         agent or Agent(name=session.agent, title=session.agent, folder=Path("/")),
@@ -121,7 +214,7 @@ def asked_again(
         rootful=engine.rootful,
         login=engine.secret_id(plan.login_secret(session.agent)),
     )
-    return replace(request, options=options)
+    return sessions.protected(replace(request, options=options), strict="unprotected" in config.insisted)
 
 
 def _check_agrees(session: "Session", config: Config) -> None:
@@ -138,13 +231,23 @@ def _check_agrees(session: "Session", config: Config) -> None:
             f"session '{session.name}' runs {'without' if config.auto_approve else 'with'} --auto-approve, which only a start can change",
             hint=f"agent-session stop {session.name} && agent-session start -n {session.name} {flag}",
         )
+    if session.running and "unprotected" in config.insisted and {*config.unprotected} != {*session.options.unprotected}:
+        has = ", ".join(session.options.unprotected) or "nothing"
+        raise ConflictError(
+            f"session '{session.name}' runs with {has} unprotected, which only a start can change",
+            hint=f"agent-session stop {session.name}",
+        )
     here = directory()
     if session.name == DEFAULT_SESSION and not wanted and here and not session.contains(here):
-        note(f"session 'default' does not contain {here}; for a session of its own: agent-session start -n {_name_for(here)}")
+        note(
+            f"session 'default' does not contain {here}; for a session of its own: agent-session start -n {_name_for(here)}"
+        )
 
 
-def _create(invocation: Invocation, engine: "Engine", config: Config, *, screen: bool) -> "Session":
-    from agent_session import plan, sessions, trust
+def _create(
+    invocation: Invocation, engine: "Engine", config: Config, manifest: "Manifest | None", *, screen: bool
+) -> "Session":
+    from agent_session import archive, plan, sessions, trust
     from agent_session.agents import choose
     from agent_session.projects import resolve_mounts, resolve_projects
 
@@ -154,6 +257,8 @@ def _create(invocation: Invocation, engine: "Engine", config: Config, *, screen:
     if not config.projects and not here:
         raise ProjectRefused(".", "the current directory has been removed")
     projects = resolve_projects(config.projects or (here or ".",), home=home, allow_secrets=allowed)
+    if manifest:
+        projects = archive.retargeted(projects, manifest)
     mounts = resolve_mounts(config.mounts, home=home, allow_secrets=allowed)
     kob = resolve_mounts((config.kob,), home=home, allow_secrets=allowed)[0] if config.kob else None
     agents = invocation.agents()
@@ -165,18 +270,27 @@ def _create(invocation: Invocation, engine: "Engine", config: Config, *, screen:
     request = plan.SessionRequest(
         name=name,
         agent=agent,
-        image=image_for(engine, workshop, agent, config),
+        image="",
         projects=projects,
         mounts=mounts,
         kob=kob,
         ca_bundle=workshop.ca_bundle if trust.trusts_more(invocation.environment) else None,
         rootful=engine.rootful,
-        options=plan.Options(auto_approve=config.auto_approve),
+        options=plan.Options(auto_approve=config.auto_approve, unprotected=config.unprotected),
         login=engine.secret_id(plan.login_secret(agent.name)),
     )
+    request = sessions.protected(request, strict="unprotected" in config.insisted)
+    for line in request.protection.notes:
+        note(line)
+    request = replace(request, image=image_for(engine, workshop, agent, config))
     if engine.rootful:
-        note("warning: you are root, so root in the container is root on this machine; an ordinary user's sessions are safer")
-    return sessions.create(engine, request, seed_for(invocation, agent, request, fresh=config.fresh), screen=screen)
+        note(
+            "warning: you are root, so root in the container is root on this machine; an ordinary user's sessions are safer"
+        )
+    seed = seed_for(invocation, agent, request, fresh=config.fresh)
+    if config.import_from:
+        return archive.create(engine, request, seed, Path(config.import_from).expanduser(), screen=screen)
+    return sessions.create(engine, request, seed, screen=screen)
 
 
 def _pick(invocation: Invocation, engine: "Engine", workshop: "Workshop", agents: "dict[str, Agent]") -> str:

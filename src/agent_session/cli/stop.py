@@ -8,7 +8,12 @@ from agent_session.cli.invocation import of
 from agent_session.config import DEFAULT_SESSION
 from agent_session.errors import UsageError
 
-Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Sessions. [env: AGENT_SESSION_NAME] [default: default]", show_default=False)]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME]...", help="Sessions. [env: AGENT_SESSION_NAME] [default: default]", show_default=False
+    ),
+]
 All = Annotated[bool, typer.Option("--all", help="All of them.")]
 
 

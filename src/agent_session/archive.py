@@ -1,0 +1,152 @@
+"""Archives: a session in one file, for another machine or another day. It holds no login.
+
+The file is a zstd stream of a tar with home/agent/ and workspace/, as `tar --zstd -xf` reads it. In front of it is one of
+zstd's skippable frames with a manifest, so that the host can read what it is about without unpacking anything. Packing and
+unpacking are done by programs of the base image in a container of their own: an archive may be anybody's.
+"""
+
+import json
+import os
+import stat
+import struct
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from agent_session import __version__, plan, sessions
+from agent_session.agents import Agent
+from agent_session.engine import Engine, Errand, Mount
+from agent_session.errors import ArchiveRefused, PodmanRefused
+from agent_session.plan import SessionRequest
+from agent_session.projects import WORKSPACE, Project
+from agent_session.seed import Seed
+from agent_session.signals import uninterrupted
+
+SKIPPABLE = 0x184D2A5E
+FRAME = struct.Struct("<II")
+LARGEST_MANIFEST = 1_000_000
+SECONDS = 6 * 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What an archive says of itself: true only as far as its maker can be trusted."""
+
+    name: str
+    agent: str
+    projects: tuple[Project, ...]
+    options: dict[str, Any]
+
+
+def save(engine: Engine, session: sessions.Session, agent: Agent | None, file: Path) -> None:
+    """Write a session's archive, mode 600, in one step: FILE is whole or as it was. PodmanRefused where packing fails."""
+    asked = {"leave_out": list(agent.private if agent else ())}
+    errand = Errand(
+        image=session.image,
+        command=("/usr/lib/agent-session/pack",),
+        mounts=tuple(_mounts(session.name, read_only=True)),
+    )
+    handle, part = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(handle, "wb") as written:
+            manifest = json.dumps(_manifest(session), ensure_ascii=False).encode()
+            written.write(FRAME.pack(SKIPPABLE, len(manifest)) + manifest)
+            written.flush()
+            done = engine.run_once(errand, stdin=json.dumps(asked).encode(), stdout=written, timeout=SECONDS)
+            if done.exit_code:
+                raise PodmanRefused(f"session '{session.name}' could not be packed: {_words(done.stderr)}")
+            written.flush()
+            os.fsync(written.fileno())
+        Path(part).replace(file)
+    finally:
+        Path(part).unlink(missing_ok=True)
+
+
+def read_manifest(file: Path) -> Manifest:
+    """What an archive is about. ArchiveRefused for what is none."""
+    try:
+        handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as opened:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise ValueError("it is not a regular file")
+            magic, size = FRAME.unpack(opened.read(FRAME.size))
+            if magic != SKIPPABLE or size > LARGEST_MANIFEST:
+                raise ValueError("agent-session export did not write it")
+            return _read(json.loads(opened.read(size)))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, struct.error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ArchiveRefused(file, reason or "it is damaged") from error
+
+
+def retargeted(projects: tuple[Project, ...], manifest: Manifest) -> tuple[Project, ...]:
+    """The projects where the archive's session had its own, if there are as many: its conversations name those paths."""
+    targets = [project.target for project in manifest.projects]
+    if len(targets) != len(projects) or len(set(targets)) != len(targets):
+        return projects
+    return tuple(Project(source=p.source, target=target) for p, target in zip(projects, targets, strict=True))
+
+
+def create(engine: Engine, request: SessionRequest, seed: Seed, file: Path, *, screen: bool) -> sessions.Session:
+    """Make a session with what an archive holds; as sessions.create, all or nothing. ArchiveRefused names the reason."""
+    labels = plan.session_labels(request)
+    with uninterrupted():
+        for volume in plan.volume_names(request.name):
+            engine.create_volume(volume, labels)
+    try:
+        _unpack(engine, request, file)
+        return sessions.create(engine, request, seed, screen=screen)
+    except BaseException:
+        with uninterrupted():
+            for volume in plan.volume_names(request.name):
+                engine.remove_volume(volume)
+        raise
+
+
+def _unpack(engine: Engine, request: SessionRequest, file: Path) -> None:
+    errand = Errand(
+        image=request.image,
+        command=("/usr/lib/agent-session/unpack",),
+        mounts=tuple(_mounts(request.name, read_only=False)),
+    )
+    with file.open("rb") as opened:
+        done = engine.run_once(errand, stdin=opened, timeout=SECONDS)
+    if done.exit_code:
+        raise ArchiveRefused(file, _words(done.stderr).removeprefix("refused: "))
+
+
+def _mounts(name: str, *, read_only: bool) -> list[Mount]:
+    volumes = zip(plan.volume_names(name), (plan.HOME, WORKSPACE), strict=True)
+    return [Mount(kind="volume", source=source, target=target, read_only=read_only) for source, target in volumes]
+
+
+def _manifest(session: sessions.Session) -> dict[str, Any]:
+    return {
+        "format": 1,
+        "made_by": f"agent-session {__version__}",
+        "name": session.name,
+        "agent": session.agent,
+        "projects": [{"source": str(p.source), "target": str(p.target)} for p in session.projects],
+        "options": asdict(session.options),
+    }
+
+
+def _read(said: dict[str, Any]) -> Manifest:
+    if said["format"] != 1:
+        raise ValueError("a newer agent-session wrote it")
+    projects = tuple(
+        Project(source=Path(item["source"]), target=PurePosixPath(item["target"])) for item in said["projects"]
+    )
+    for project in projects:
+        inside = project.target.parent == WORKSPACE and project.target.name != ".."
+        if not project.source.is_absolute() or not inside or not str(project.target).isprintable():
+            raise ValueError("its projects cannot be")
+    texts = isinstance(said["agent"], str) and isinstance(said["name"], str) and plan.NAME.fullmatch(said["name"])
+    if not texts or not isinstance(said["options"], dict):
+        raise ValueError("its manifest is damaged")
+    return Manifest(name=said["name"], agent=said["agent"], projects=projects, options=said["options"])
+
+
+def _words(said: bytes) -> str:
+    lines = [line for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
+    return lines[-1] if lines else "no reason given"

@@ -1,0 +1,59 @@
+"""`agent-session update`: give sessions their agent's current image; all they hold stays."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent_session.cli.invocation import Invocation, note, of
+from agent_session.cli.start import Build, asked_again, image_for, seed_for
+from agent_session.cli.stop import All, Names
+from agent_session.config import DEFAULT_SESSION, Config
+from agent_session.errors import UsageError
+
+if TYPE_CHECKING:
+    from agent_session.engine import Engine
+
+
+def update(context: typer.Context, names: Names = None, every: All = False, build: Build = None) -> None:
+    """Move sessions to the current image of their agent and print the names of those that moved.
+
+    Volumes, name, projects, options and conversation stay. A session that runs is stopped and started again, detached; one
+    that cannot be moved is left as it was.
+    """
+    from agent_session import sessions
+
+    if every and names:
+        raise UsageError("--all and names contradict each other", hint="agent-session update --all")
+    invocation = of(context)
+    config = invocation.config.with_flags(build=build)
+    with invocation.engine() as engine:
+        if every:
+            wanted = [session.name for session in sessions.list_sessions(engine)]
+        else:
+            wanted = list(dict.fromkeys(names or [config.name or DEFAULT_SESSION]))
+        for name in wanted:  # one wrong name: nothing is moved
+            sessions.get(engine, name)
+        for name in wanted:
+            with invocation.locked(name):
+                _move(invocation, engine, name, config)
+
+
+def _move(invocation: Invocation, engine: "Engine", name: str, config: Config) -> None:
+    from agent_session import sessions
+    from agent_session.agents import choose
+
+    session = sessions.get(engine, name)
+    agent = choose(invocation.agents(), session.agent)
+    image = image_for(engine, invocation.workshop(), agent, config)
+    if session.image == image:
+        note(f"session '{name}' is up to date")
+        return
+    request = replace(asked_again(invocation, engine, session, agent, config), image=image)
+    seed = seed_for(invocation, agent, request, fresh=config.fresh) if session.running else None
+    if session.running:
+        note(f"session '{name}' is stopped for a moment; what is on its screen ends")
+    sessions.recreate(engine, session, request, seed, screen=True)
+    print(name)
+    if session.running:
+        note(f"session '{name}' runs again, detached: agent-session attach {name}")
