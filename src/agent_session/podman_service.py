@@ -9,6 +9,7 @@ import json
 import os
 import pwd
 import re
+import secrets
 import shutil
 import socket
 import subprocess
@@ -142,7 +143,7 @@ def _own_service() -> Service:
 
 
 def _socket_path() -> Path:
-    name = f"podman-{os.getpid()}.sock"
+    name = f"podman-{os.getpid()}-{secrets.token_hex(2)}.sock"
     path = places.runtime_folder() / name
     if len(str(path)) > 100:  # a socket's path ends at 108 bytes
         path = Path(tempfile.gettempdir()) / f"agent-session-{os.geteuid()}-{name}"

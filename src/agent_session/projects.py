@@ -5,6 +5,7 @@ Looks at the file system (does it exist, what does it resolve to) and changes no
 
 import os
 import shlex
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -37,6 +38,12 @@ SECRET_DIRECTORIES = {
     ".m2": "your Maven logins are there",
     ".gradle": "your Gradle logins are there",
     ".vault-token": "your Vault token is there",
+    ".claude.json": "your Claude login is there",
+    ".netrc": "your logins are there",
+    ".git-credentials": "your git logins are there",
+    ".npmrc": "your package registry token is there",
+    ".pypirc": "your package registry token is there",
+    ".pgpass": "your database passwords are there",
     "Library/Keychains": "your keychains are there",
     "Library/Application Support": "logins of many programs are there",
 }
@@ -89,7 +96,7 @@ def resolve(path: str | Path, *, home: Path, allow_secrets: bool, must_be_direct
         text.encode()
     except UnicodeEncodeError:
         raise ProjectRefused(repr(text), "its name is not UTF-8, which Podman cannot be told") from None
-    if not text.isprintable():
+    if _has_controls(text):
         raise ProjectRefused(text, "there is a control character in its name")
     if not text:
         raise ProjectRefused(text, "the path is empty")
@@ -105,12 +112,17 @@ def resolve(path: str | Path, *, home: Path, allow_secrets: bool, must_be_direct
         raise ProjectRefused(
             text, "it is not a directory", hint=f"agent-session start {shlex.quote(str(source.parent))}"
         )
-    if not str(source).isprintable():
-        raise ProjectRefused(text, "there is a control character in its real path")
+    if _has_controls(str(source)):
+        raise ProjectRefused(text, "its real path has a character that is no text (a control character, or not UTF-8)")
     if is_directory and not os.access(source, os.R_OK | os.X_OK):
         raise ProjectRefused(text, "you may not read it")
     _refuse_private(text, source, home.resolve(), allow_secrets=allow_secrets)
     return source
+
+
+def _has_controls(text: str) -> bool:
+    """Line ends, escapes and their like; a no-break space or a joined emoji is a name like any other."""
+    return any(unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} for char in text)
 
 
 def _refuse_private(text: str, source: Path, home: Path, *, allow_secrets: bool) -> None:

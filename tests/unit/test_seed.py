@@ -95,7 +95,7 @@ def test_a_directory_in_place_of_a_file_is_left_out_and_said(home: Path) -> None
     (home / ".stub.json").mkdir()
     gathered = seed.gather(AGENT, {}, timezone="UTC")
     assert set(content(gathered)) == {"environment"}
-    assert gathered.notes == ("~/.stub.json was left out: Is a directory",)
+    assert gathered.notes == ("~/.stub.json was left out: it is not a regular file",)
 
 
 def test_a_pipe_in_place_of_a_file_does_not_hang(home: Path) -> None:
