@@ -212,6 +212,10 @@ class Account:
         paused = self._pause_pid()
         return {pid: name for pid, name in self.processes().items() if name not in lasting and pid != paused and "tmux" not in name}
 
+    def wait_for(self, path: Path, *, seconds: float = 10) -> None:
+        """Until a path exists."""
+        until(path.exists, str(path), seconds=seconds)
+
     def wait_for_rest(self, *, seconds: float = 5) -> None:
         """Until no command works for this account any more."""
         until(lambda: not self.workers(), "nothing left behind by agent-session", seconds=seconds, told=self.workers)

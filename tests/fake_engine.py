@@ -60,8 +60,8 @@ class FakeEngine:
         self.closed = False
         self._images = set(images)
         self._registry = set(registry)
-        self._commands = commands
-        self._errands = errands
+        self.commands = commands
+        self.errands = errands
         self._folder = volumes or Path(tempfile.mkdtemp(prefix="fake-engine-"))
         if not volumes:
             weakref.finalize(self, shutil.rmtree, self._folder)
@@ -169,6 +169,10 @@ class FakeEngine:
         """A secret's id."""
         return self._secrets[name][0] if name in self._secrets else None
 
+    def secret_content(self, name: str) -> bytes:
+        """What a container with it would read; for tests."""
+        return self._secrets[name][1]
+
     def put_secret(self, name: str, content: bytes) -> None:
         """Keep a secret."""
         self._secrets[name] = secrets.token_hex(12), content
@@ -184,7 +188,7 @@ class FakeEngine:
         if errand.image not in self._images:
             raise PodmanRefused(f"running {errand.command[0]} in {errand.image}: image not known")
         try:
-            done = self._errands(errand, stdin if isinstance(stdin, bytes) else stdin.read())
+            done = self.errands(errand, stdin if isinstance(stdin, bytes) else stdin.read())
         except TimeoutError:
             return ExecResult(exit_code=124, stderr=f"not done within {timeout:g} s".encode())
         if stdout is None:
@@ -196,20 +200,42 @@ class FakeEngine:
         """An argv of the same shape as Podman's."""
         return ["podman", "run", "--rm", "-it", "--entrypoint", errand.command[0], errand.image, *errand.command[1:]]
 
-    def run(self, name: str, command: Sequence[str], *, stdin: bytes = b"", timeout: float = 60) -> ExecResult:
+    def run(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        stdin: bytes | IO[bytes] = b"",
+        stdout: IO[bytes] | None = None,
+        timeout: float = 60,
+    ) -> ExecResult:
         """Run a command as the test's function says."""
         kept = self._containers.get(name)
         if kept is None or not kept.container.running:
             raise PodmanRefused(f"running {command[0]} in {name}: can only create exec sessions on running containers")
         try:
-            return self._commands(name, command, stdin)
+            done = self.commands(name, command, stdin if isinstance(stdin, bytes) else stdin.read())
         except TimeoutError:
             return ExecResult(exit_code=124, stderr=f"no answer within {timeout:g} s".encode())
+        if stdout is None:
+            return done
+        stdout.write(done.stdout)
+        stdout.flush()
+        return replace(done, stdout=b"")
 
-    def attach_command(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+    def oversee(self, name: str, command: Sequence[str]) -> None:
+        """Nothing goes on in these containers that would have to be overseen."""
+        kept = self._containers.get(name)
+        if kept is None or not kept.container.running:
+            raise PodmanRefused(f"starting {command[0]} in {name}: can only create exec sessions on running containers")
+
+    def attach_command(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], *, terminal: bool = True
+    ) -> list[str]:
         """An argv of the same shape as Podman's."""
         variables = [word for key, value in environment.items() for word in ("-e", f"{key}={value}")]
-        return ["podman", "exec", "-it", "--detach-keys", "", *variables, name, *command]
+        streams = ["-it", "--detach-keys", ""] if terminal else ["-i"]
+        return ["podman", "exec", *streams, *variables, name, *command]
 
     def image_exists(self, reference: str) -> bool:
         """Whether the image is there."""
@@ -241,7 +267,7 @@ class FakeEngine:
             if verb == "FROM" and rest not in self._images:
                 raise BuildFailed(f"{line}\n  {rest}: no such image")
             if verb == "RUN":
-                done = self._commands("build", ["sh", "-c", rest], b"")
+                done = self.commands("build", ["sh", "-c", rest], b"")
                 said = (done.stdout + done.stderr).decode().splitlines()
                 yield from said
                 if done.exit_code:

@@ -25,16 +25,29 @@ KEYS = {
     "conversations",
     "private",
     "disposable",
+    "taught",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class HostFile:
-    """A file of the user's that is offered to the agent as a private copy."""
+    """A file of the user's that is offered to the agent as a private copy.
+
+    It is a login if it is there, or, with `login_keys`, if it is a JSON object in which one of them is not empty.
+    """
 
     source: str
     target: str
     title: str
+    login_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taught:
+    """A file or directory with what the user has taught the agent, offered as a read-only copy."""
+
+    source: str
+    target: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +90,7 @@ class Agent:
     conversations: str = ""
     private: tuple[str, ...] = ()
     disposable: tuple[str, ...] = ()
+    taught: tuple[Taught, ...] = ()
 
 
 def read_agents(folders: Iterable[Path]) -> dict[str, Agent]:
@@ -135,6 +149,7 @@ def read_agent(file: Path) -> Agent:
             conversations=_text(data, "conversations", default=""),
             private=_texts(data, "private"),
             disposable=_texts(data, "disposable"),
+            taught=tuple(_taught(item) for item in _list(data, "taught")),
         )
     except ValueError as error:
         raise ConfigurationError(file, str(error), hint=f"$EDITOR {file}") from error
@@ -158,12 +173,29 @@ def read_yaml(file: Path) -> dict[Any, Any]:
 
 
 def _host_file(item: object) -> HostFile:
-    if not isinstance(item, dict) or set(item) - {"source", "target", "title"} or not {"source", "target"} <= set(item):
-        raise ValueError(f"each of files needs source and target, and may have title: {item!r}")
+    known = {"source", "target", "title", "login_keys"}
+    if not isinstance(item, dict) or set(item) - known or not {"source", "target"} <= set(item):
+        raise ValueError(f"each of files needs source and target, and may have title and login_keys: {item!r}")
+    target = _plain_name(item)
+    return HostFile(
+        source=_text(item, "source"),
+        target=target,
+        title=_text(item, "title", default=target),
+        login_keys=_texts(item, "login_keys"),
+    )
+
+
+def _taught(item: object) -> Taught:
+    if not isinstance(item, dict) or set(item) != {"source", "target"}:
+        raise ValueError(f"each of taught needs source and target: {item!r}")
+    return Taught(source=_text(item, "source"), target=_plain_name(item))
+
+
+def _plain_name(item: Mapping[Any, Any]) -> str:
     target = _text(item, "target")
     if not target or "/" in target or target in {".", ".."}:
         raise ValueError(f"target must be a plain file name: {target!r}")
-    return HostFile(source=_text(item, "source"), target=target, title=_text(item, "title", default=target))
+    return target
 
 
 def _login(item: object, environment: tuple[str, ...], files: tuple[HostFile, ...]) -> Login | None:

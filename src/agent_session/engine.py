@@ -157,11 +157,27 @@ class Engine(Protocol):
     def errand_command(self, errand: Errand) -> list[str]:
         """The argv that runs an errand on the caller's terminal."""
 
-    def run(self, name: str, command: Sequence[str], *, stdin: bytes = b"", timeout: float = 60) -> ExecResult:
-        """Run a command in a running container, without a terminal; exit code 124 when `timeout` seconds were not enough."""
+    def run(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        stdin: "bytes | IO[bytes]" = b"",
+        stdout: "IO[bytes] | None" = None,
+        timeout: float = 60,
+    ) -> ExecResult:
+        """Run a command in a running container, without a terminal; with `stdout` what it says goes there.
 
-    def attach_command(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> list[str]:
-        """The argv that runs a command in a container on the caller's terminal; for os.execvp."""
+        Exit code 124 when `timeout` seconds were not enough.
+        """
+
+    def oversee(self, name: str, command: Sequence[str]) -> None:
+        """Start a command in a running container and leave it there, with all rights of the container's own root, none of the host's."""
+
+    def attach_command(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], *, terminal: bool = True
+    ) -> list[str]:
+        """The argv that runs a command in a container on the caller's terminal, or streams as they are; for os.execvp."""
 
     def image_exists(self, reference: str) -> bool:
         """Whether the image is there, without asking a registry."""

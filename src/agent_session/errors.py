@@ -5,7 +5,7 @@ AgentSessionError
 │   └── ProjectRefused, ArchiveRefused, CannotProtect, NothingProtected
 ├── ConfigurationError 3    a configuration file, an agent's folder or an environment variable
 ├── NotFoundError 4         SessionNotFound, AgentNotFound
-├── ConflictError 5         SessionConflict, SessionRunning, WorkAtRisk, NameTaken
+├── ConflictError 5         SessionConflict, SessionStopped, SessionRunning, CopyRefused, WorkAtRisk, NameTaken
 ├── PodmanUnavailable 6     no Podman, no socket, too old, not set up
 ├── PodmanRefused 7         Podman answered, and said no
 ├── BuildFailed 8           ImageMissing
@@ -126,6 +126,20 @@ class SessionConflict(ConflictError):
             f"session '{name}' already exists with {has}; asked for: {asked}",
             hint=f"agent-session start -n OTHER-NAME ..., or: agent-session rm {shlex.quote(name)}",
         )
+
+
+class SessionStopped(ConflictError):
+    """Something was asked of a session that does not run."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"session '{name}' is stopped", hint=f"agent-session restart {shlex.quote(name)}")
+
+
+class CopyRefused(ConflictError):
+    """What cannot be copied into a session or out of it, and why."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"cannot copy {what!r}: {reason}", hint="agent-session cp --help")
 
 
 class SessionRunning(ConflictError):

@@ -7,7 +7,8 @@ In goes: the agent's folder, the pins its Containerfile asks for, the image it s
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent_session import debian, zellij
@@ -35,6 +36,7 @@ class Workshop:
     logs: Path
     locks: Path
     ca_bundle: Path | None = None
+    pins: Mapping[str, str] = field(default_factory=dict)  # the user's own
 
 
 def reference(engine: Engine, workshop: Workshop, agent: Agent) -> str:
@@ -61,16 +63,23 @@ def ensure_image(engine: Engine, workshop: Workshop, agent: Agent, *, tell: Tell
     recipe = _recipe(engine, workshop, agent.name, agent.folder, base.tag)
     if no_cache or not engine.image_exists(recipe.tag):
         engine.check()
-        with lock(
-            workshop.locks,
-            "build",
-            waiting=lambda pid: tell(f"another build is running (process {pid}); waiting for it"),
-        ):
+        with _building(workshop, tell):
             if no_cache or not engine.image_exists(base.tag):
                 _build(engine, workshop, base, tell=tell, no_cache=no_cache)
             if no_cache or not engine.image_exists(recipe.tag):
                 _build(engine, workshop, recipe, tell=tell, no_cache=no_cache)
     return recipe.tag
+
+
+def ensure_base(engine: Engine, workshop: Workshop, *, tell: Tell) -> str:
+    """Build the base image unless it is current; returns its reference."""
+    base = _base(engine, workshop)
+    if not engine.image_exists(base.tag):
+        engine.check()
+        with _building(workshop, tell):
+            if not engine.image_exists(base.tag):
+                _build(engine, workshop, base, tell=tell, no_cache=False)
+    return base.tag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +98,7 @@ def _recipe(engine: Engine, workshop: Workshop, name: str, folder: Path, base: s
     context: dict[str, bytes | Path] = {}
     try:
         for path in sorted(folder.rglob("*")):
-            if path.is_file():
+            if path.is_file() and "__pycache__" not in path.parts:  # pip compiles what it installs, agents' programs too
                 context[path.relative_to(folder).as_posix()] = path.read_bytes()
     except OSError as error:
         raise ConfigurationError(folder, f"cannot be read: {error}") from error
@@ -109,11 +118,17 @@ def _recipe(engine: Engine, workshop: Workshop, name: str, folder: Path, base: s
     return _Recipe(name=name, tag=f"{PREFIX}{name}:{digest.hexdigest()[:16]}", context=context, arguments=arguments)
 
 
+def _building(workshop: Workshop, tell: Tell) -> AbstractContextManager[None]:
+    return lock(
+        workshop.locks, "build", waiting=lambda pid: tell(f"another build is running (process {pid}); waiting for it")
+    )
+
+
 def versions(workshop: Workshop) -> dict[str, str]:
-    """Every pin: the name of a build argument and its value."""
+    """Every pin: the name of a build argument and its value; the user's own count most."""
     file = workshop.folder / "versions.yaml"
     try:
-        return {str(key): str(value) for key, value in read_yaml(file).items()}
+        return {str(key): str(value) for key, value in read_yaml(file).items()} | dict(workshop.pins)
     except ValueError as error:
         raise ConfigurationError(file, str(error)) from error
 

@@ -25,7 +25,15 @@ def errand(login: Login, image: str, result: Path, ca_bundle: Path | None) -> Er
     """The agent's login command; what it prints, or the file that it writes, is left in the directory `result`."""
     command: tuple[str, ...]
     if login.variable:
-        command = ("script", "--quiet", "--flush", "--return", "--command", shlex.join(login.command), str(RESULT / TYPESCRIPT))
+        command = (
+            "script",
+            "--quiet",
+            "--flush",
+            "--return",
+            "--command",
+            shlex.join(login.command),
+            str(RESULT / TYPESCRIPT),
+        )
     else:
         script = 'file=$1; shift; "$@" && cp -- "$HOME/$file" "$0/"'
         command = ("sh", "-c", script, str(RESULT), login.file, *login.command)

@@ -15,6 +15,11 @@ def config_file() -> Path:
     return platformdirs.user_config_path(APP) / "config.yaml"
 
 
+def pins_file() -> Path:
+    """The user's own versions, instead of those in images/versions.yaml; it need not exist."""
+    return config_file().parent / "versions.yaml"
+
+
 def agent_folders() -> tuple[Path, ...]:
     """Folders of agents: what is shipped (in a wheel or a checkout), then the user's own."""
     here = Path(__file__).resolve().parent

@@ -180,22 +180,43 @@ class PodmanEngine:
         """The argv that runs an errand on the caller's terminal."""
         return self._errand(errand, _errand_name(), terminal=True)
 
-    def run(self, name: str, command: Sequence[str], *, stdin: bytes = b"", timeout: float = 60) -> ExecResult:
+    def run(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        stdin: bytes | IO[bytes] = b"",
+        stdout: IO[bytes] | None = None,
+        timeout: float = 60,
+    ) -> ExecResult:
         """Run a command in a running container."""
         argv = [*self._podman(), "exec", "-i", name, *command]
+        given: dict[str, Any] = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
         try:
-            done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout, check=False)
+            done = subprocess.run(
+                argv, **given, stdout=stdout or subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, check=False
+            )
         except subprocess.TimeoutExpired:
             return ExecResult(exit_code=124, stderr=f"no answer within {timeout:g} s".encode())
         said = done.stderr.decode("utf-8", "replace")
         if done.returncode in {125, 255} and said.startswith("Error:"):
             raise troubleshooting.explain(said, f"running {command[0]} in {name}")
-        return ExecResult(exit_code=done.returncode, stdout=done.stdout, stderr=done.stderr)
+        return ExecResult(exit_code=done.returncode, stdout=done.stdout or b"", stderr=done.stderr)
 
-    def attach_command(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+    def oversee(self, name: str, command: Sequence[str]) -> None:
+        """Start a command in a container as its root."""
+        argv = [*self._podman(), "exec", "--detach", "--privileged", "--user", "0", "--workdir", "/", name, *command]
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise troubleshooting.explain(done.stderr, f"starting {command[0]} in {name}")
+
+    def attach_command(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], *, terminal: bool = True
+    ) -> list[str]:
         """The argv for os.execvp; no key detaches (podman's own Ctrl-P would be taken from the agent)."""
         variables = [word for key, value in environment.items() for word in ("-e", f"{key}={value}")]
-        return [*self._podman(), "exec", "-it", "--detach-keys", "", *variables, name, *command]
+        streams = ["-it", "--detach-keys", ""] if terminal else ["-i"]
+        return [*self._podman(), "exec", *streams, *variables, name, *command]
 
     def image_exists(self, reference: str) -> bool:
         """Whether the image is there."""

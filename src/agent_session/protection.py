@@ -43,6 +43,7 @@ class Entry:
     kind: str
     why: str
     placeholder: str | None
+    scratch: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +102,7 @@ def entries(scope: str) -> tuple[Entry, ...]:
             placeholder=None
             if line["kind"] == "directory" or line["placeholder"] == "directory"
             else line["placeholder"],
+            scratch=bool(line.get("scratch")),
         )
         for line in data[scope]
     )
@@ -267,12 +269,18 @@ def _hold(work: _Work, place: _Place, entry: Entry) -> None:
         return
     if place.source.is_symlink():
         raise CannotProtect(place.source, place.name)
-    if not os.path.lexists(place.source) and not os.access(place.source.parent, os.W_OK):
+    above = work.mounts.get(place.target.parent)
+    if (above and above.kind == "tmpfs") or (
+        not os.path.lexists(place.source) and not os.access(place.source.parent, os.W_OK)
+    ):
         return  # nobody can plant anything there
     content = None if entry.kind == "directory" else entry.placeholder
     ours = Placeholder(path=place.source, content=content)
     if not os.path.lexists(place.source) or is_placeholder(ours):
         work.placeholders[place.source] = ours if content is None else _unseen(ours)
+        if entry.scratch:
+            work.mounts[place.target] = Mount(kind="tmpfs", target=place.target)
+            return
     _mount(work, place, read_only=True)
 
 

@@ -5,6 +5,7 @@ never in its specification, its labels or anybody's arguments.
 """
 
 import io
+import json
 import os
 import shlex
 import stat
@@ -15,6 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from agent_session import identity, taught
 from agent_session.agents import Agent, HostFile
 
 LARGEST = 10 * 1024 * 1024
@@ -49,10 +51,10 @@ class Seed:
 
 
 def credentials(agent: Agent, environment: Mapping[str, str]) -> list[Credential]:
-    """What agent.yaml counts as a login, found or not; looks no deeper than that it is there."""
+    """What agent.yaml counts as a login, found or not."""
     files = {item.target: item for item in agent.files}
     return [
-        Credential(name=files[name].source, found=_is_there(files[name]))
+        Credential(name=files[name].source, found=_is_login(files[name]))
         if name in files
         else Credential(name=name, found=bool(environment.get(name)))
         for name in agent.credentials
@@ -85,7 +87,14 @@ def login_note(agent: Agent, environment: Mapping[str, str], *, stored: bool = F
     return f"no login for {agent.title} found (looked for {names}){'; ' + agent.hint if agent.hint else ''}"
 
 
-def gather(agent: Agent, environment: Mapping[str, str], *, timezone: str, extra: Mapping[str, str] = NOTHING) -> Seed:
+def gather(
+    agent: Agent,
+    environment: Mapping[str, str],
+    *,
+    timezone: str,
+    extra: Mapping[str, str] = NOTHING,
+    with_taught: bool = True,
+) -> Seed:
     """Read everything that crosses over. A file that cannot be read is noted and left out; nothing of the host's is changed.
 
     `extra` are variables of ours that tell the agent's start how it was asked for.
@@ -106,6 +115,15 @@ def gather(agent: Agent, environment: Mapping[str, str], *, timezone: str, extra
             else:
                 if content is not None:
                     _add(tar, f"files/{item.target}", content)
+                    notes += _exposed(item) if item.target in agent.credentials else []
+        if who := identity.read(environment):
+            _add(tar, "gitconfig", identity.configuration(who))
+        if agent.taught and with_taught:
+            _add_folder(tar, "files/taught")
+            lesson = taught.read(agent.taught)
+            for copy in lesson.copies:
+                _add(tar, f"files/taught/{copy.name}", copy.content, executable=copy.executable)
+            notes += lesson.notes
     return Seed(archive=buffer.getvalue(), notes=tuple(notes))
 
 
@@ -118,6 +136,26 @@ def _is_there(item: HostFile) -> bool:
         return _host_path(item).is_file()
     except (OSError, RuntimeError):  # a directory that may not be entered; ~nobody
         return False
+
+
+def _is_login(item: HostFile) -> bool:
+    """There, and holding a key where agent.yaml says by which name; what cannot be read holds none."""
+    if not item.login_keys:
+        return _is_there(item)
+    try:
+        content = json.loads(_read(_host_path(item)) or b"{}")
+    except (OSError, ValueError, RuntimeError, RecursionError):
+        return False
+    return isinstance(content, dict) and any(content.get(key) for key in item.login_keys)
+
+
+def _exposed(item: HostFile) -> list[str]:
+    """A line where others on this machine may read a login."""
+    path = _host_path(item).resolve()
+    others = path.stat().st_mode & 0o044
+    if others and all(parent.stat().st_mode & 0o011 for parent in path.parents) and _is_login(item):
+        return [f"{item.source} can be read by other users of this machine: chmod 600 {item.source}"]
+    return []
 
 
 def _read(path: Path) -> bytes | None:
@@ -138,11 +176,17 @@ def _read(path: Path) -> bytes | None:
         os.close(descriptor)
 
 
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+def _add(tar: tarfile.TarFile, name: str, content: bytes, *, executable: bool = False) -> None:
     entry = tarfile.TarInfo(name)
     entry.size = len(content)
-    entry.mode = 0o600
+    entry.mode = 0o700 if executable else 0o600
     tar.addfile(entry, io.BytesIO(content))
+
+
+def _add_folder(tar: tarfile.TarFile, name: str) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.mode = tarfile.DIRTYPE, 0o700
+    tar.addfile(entry)
 
 
 EMPTY = Seed(archive=bytes(tarfile.RECORDSIZE))

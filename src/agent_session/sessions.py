@@ -6,7 +6,7 @@ A Session is only ever read back from a container; Podman is the database. Calle
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -41,7 +41,7 @@ class Session:
     started: datetime | None = None
     mounts: tuple[Path, ...] = ()
     kob: Path | None = None
-    options: plan.Options = plan.Options()
+    options: plan.Options = field(default_factory=plan.Options)
     login: str | None = None
     protection: str = ""  # digest
     placeholders: tuple[Placeholder, ...] = ()
@@ -109,7 +109,7 @@ def create(engine: Engine, request: SessionRequest, seed: Seed, *, screen: bool)
                 engine.create(spec)
                 made = True
             engine.start(spec.name)
-        deliver(engine, request.name, seed, screen=screen)
+        _bring_up(engine, spec.name, request.name, seed, screen=screen)
     except BaseException:
         with uninterrupted():
             if made:
@@ -128,7 +128,7 @@ def resume(engine: Engine, session: Session, seed: Seed, *, screen: bool) -> Ses
     try:
         with placeholders.made(session.placeholders):
             engine.start(container)
-        deliver(engine, session.name, seed, screen=screen)
+        _bring_up(engine, container, session.name, seed, screen=screen)
     except BaseException:
         with uninterrupted():
             engine.stop(container)
@@ -173,14 +173,14 @@ def recreate(engine: Engine, session: Session, request: SessionRequest, seed: Se
             if seed:
                 engine.start(spec.name)
         if seed:
-            deliver(engine, session.name, seed, screen=screen, container=spec.name)
+            _bring_up(engine, spec.name, session.name, seed, screen=screen)
     except BaseException:
         with uninterrupted():
             engine.remove(spec.name)
             if session.running and seed:
                 with placeholders.made(session.placeholders):
                     engine.start(session.container)
-                deliver(engine, session.name, seed, screen=False)
+                _bring_up(engine, session.container, session.name, seed, screen=False)
             tidy(engine, request.protection.placeholders)
         raise
     with uninterrupted():
@@ -199,6 +199,18 @@ def settle(engine: Engine, name: str) -> None:
         engine.remove(unfinished.name)
     else:
         engine.rename(unfinished.name, plan.container_name(name))
+
+
+def _bring_up(engine: Engine, container: str, name: str, seed: Seed, *, screen: bool) -> None:
+    """Give a container that just started its seed and its guard, which keeps read-only paths read-only.
+
+    Not as root: there the agent, uid 0 as well, could change what the guard runs with rights that the agent has not.
+    """
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        guard = None if engine.rootful else beside.submit(engine.oversee, container, ["/usr/local/bin/session-guard"])
+        deliver(engine, name, seed, screen=screen, container=container)
+        if guard:
+            guard.result()
 
 
 def deliver(engine: Engine, name: str, seed: Seed, *, screen: bool, container: str = "") -> None:

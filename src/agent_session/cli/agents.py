@@ -62,4 +62,6 @@ def _login(agent: "Agent", stored: set[str]) -> list[dict[str, object]]:
     if not agent.login:
         return []
     name = agent.login.variable or agent.login.target
-    return [{"name": name, "kind": "login", "source": f"agent-session login {agent.name}", "found": agent.name in stored}]
+    return [
+        {"name": name, "kind": "login", "source": f"agent-session login {agent.name}", "found": agent.name in stored}
+    ]

@@ -33,7 +33,9 @@ def export(context: typer.Context, name: Name, file: File) -> None:
         session = sessions.get(engine, name)
         agent = invocation.agents().get(session.agent)
         if session.running:
-            note(f"session '{name}' runs: what it writes at this moment may be caught half-written (agent-session stop {name})")
+            note(
+                f"session '{name}' runs: what it writes at this moment may be caught half-written (agent-session stop {name})"
+            )
         archive.save(engine, session, agent, file.absolute())
     left_out = ["logins", *(f"~/{path}" for path in (agent.private if agent else ()))]
     note(f"left out: {', '.join(left_out)}; the projects stay in their directories")
@@ -66,4 +68,6 @@ def _check_there(file: Path, name: str, manifest: "archive.Manifest") -> None:
     missing = [str(project.source) for project in manifest.projects if not project.source.is_dir()]
     if missing:
         command = shlex.join(["agent-session", "start", "--import", str(file), "-n", name])
-        raise UsageError(f"projects of the archive are not on this machine: {', '.join(missing)}", hint=f"{command} PROJECT...")
+        raise UsageError(
+            f"projects of the archive are not on this machine: {', '.join(missing)}", hint=f"{command} PROJECT..."
+        )

@@ -39,7 +39,7 @@ class Invocation:
 
     def workshop(self) -> "Workshop":
         """Where images are made."""
-        from agent_session import trust
+        from agent_session import latest, trust
         from agent_session.images import Workshop
 
         return Workshop(
@@ -49,6 +49,7 @@ class Invocation:
             logs=places.log_folder(),
             locks=places.runtime_folder(),
             ca_bundle=trust.bundle(self.environment),
+            pins=latest.read_pins(places.pins_file()),
         )
 
     def locked(self, name: str) -> AbstractContextManager[None]:

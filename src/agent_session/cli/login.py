@@ -21,12 +21,17 @@ if TYPE_CHECKING:
     from agent_session.engine import Engine
 
 AgentName = Annotated[
-    str | None, typer.Argument(metavar="[AGENT]", help="The agent. [env: AGENT_SESSION_AGENT] [default: claude]", show_default=False)
+    str | None,
+    typer.Argument(
+        metavar="[AGENT]", help="The agent. [env: AGENT_SESSION_AGENT] [default: claude]", show_default=False
+    ),
 ]
 TokenStdin = Annotated[bool, typer.Option("--token-stdin", help="Read the token, a line, from standard input instead.")]
 
 
-def login(context: typer.Context, agent: AgentName = None, token_stdin: TokenStdin = False, build: Build = None) -> None:
+def login(
+    context: typer.Context, agent: AgentName = None, token_stdin: TokenStdin = False, build: Build = None
+) -> None:
     """Log an agent in with its own command, in a container of its own on this terminal, for all its sessions.
 
     The result is kept as a Podman secret; sessions use it from their next start on.
@@ -81,4 +86,6 @@ def tell_running(engine: "Engine", agent: "Agent") -> None:
 
     for session in sessions.list_sessions(engine):
         if session.running and session.agent == agent.name:
-            note(f"session '{session.name}' runs without that change until: agent-session stop {session.name} && agent-session restart {session.name}")
+            note(
+                f"session '{session.name}' runs without that change until: agent-session stop {session.name} && agent-session restart {session.name}"
+            )

@@ -9,7 +9,25 @@ import typer
 from typer.exceptions import TyperException
 
 from agent_session import __version__, places, signals
-from agent_session.cli import agents, attach, build, export, login, logout, ls, restart, rm, start, stop, update
+from agent_session.cli import (
+    agents,
+    attach,
+    build,
+    cp,
+    exec,
+    export,
+    login,
+    logout,
+    logs,
+    ls,
+    restart,
+    rm,
+    screen,
+    send,
+    start,
+    stop,
+    update,
+)  # fmt: skip
 from agent_session.cli.invocation import Invocation
 from agent_session.config import read_config
 from agent_session.errors import AgentSessionError, Interrupted
@@ -27,9 +45,11 @@ app = typer.Typer(
 )
 for verb in (
     start.start, attach.attach, stop.stop, restart.restart, ls.ls, rm.rm, update.update, build.build, agents.agents,
-    login.login, logout.logout, export.export,
+    login.login, logout.logout, export.export, send.send, screen.screen, logs.logs, cp.cp,
 ):  # fmt: skip
     app.command()(verb)
+# What follows NAME is somebody else's command line, dashes and all.
+app.command(context_settings={"allow_interspersed_args": False})(exec.exec)
 
 
 def _print_version(wanted: bool) -> None:
@@ -68,7 +88,10 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line; returns its exit code. Expected failures are told on stderr, a bug with its traceback."""
     try:
-        return int(app(arguments, prog_name="agent-session", standalone_mode=False) or 0)
+        code = int(app(arguments, prog_name="agent-session", standalone_mode=False) or 0)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # or a reader that left is only noticed when nobody can answer it any more
+        return code
     except TyperException as error:
         return _fail(error.format_message(), hint=_help_hint(arguments), code=2)
     except AgentSessionError as error:

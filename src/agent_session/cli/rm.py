@@ -17,9 +17,15 @@ if TYPE_CHECKING:
 
 DiscardWork = Annotated[
     bool | None,
-    typer.Option("--discard-work", help="Remove even work that exists nowhere else. [env: AGENT_SESSION_DISCARD_WORK=1]", show_default=False),
+    typer.Option(
+        "--discard-work",
+        help="Remove even work that exists nowhere else. [env: AGENT_SESSION_DISCARD_WORK=1]",
+        show_default=False,
+    ),
 ]
-Force = Annotated[bool | None, typer.Option("-f", "--force", help="Do not ask. [env: AGENT_SESSION_FORCE=1]", show_default=False)]
+Force = Annotated[
+    bool | None, typer.Option("-f", "--force", help="Do not ask. [env: AGENT_SESSION_FORCE=1]", show_default=False)
+]
 
 
 def rm(context: typer.Context, names: Names = None, force: Force = None, discard_work: DiscardWork = None) -> None:
@@ -40,7 +46,9 @@ def rm(context: typer.Context, names: Names = None, force: Force = None, discard
             if not session:
                 sessions.check_removable(engine, name)
         if not config.force and not on_terminal():
-            raise UsageError("rm asks first, and there is no terminal to ask on", hint=f"agent-session rm --force {' '.join(wanted)}")
+            raise UsageError(
+                "rm asks first, and there is no terminal to ask on", hint=f"agent-session rm --force {' '.join(wanted)}"
+            )
         for name, session in found.items():
             if not config.force:
                 _tell(name, _work(invocation, engine, name, session))

@@ -1,0 +1,94 @@
+"""How long a session lives, and how it ends."""
+
+import time
+
+import pytest
+
+from tests.account import Account
+from tests.waiting import until
+
+pytestmark = pytest.mark.podman
+
+
+def seconds(account: Account, *arguments: str) -> float:
+    begun = time.monotonic()
+    account.ok(*arguments)
+    return time.monotonic() - begun
+
+
+def ready(account: Account, command: str) -> None:
+    """Run a command in the session that says `ready` in the project when it is."""
+    account.podman("exec", "--detach", "agent_default", "sh", "-c", command)
+    until(lambda: (account.project() / "ready").exists(), "the command's start")
+
+
+def test_an_idle_session_stops_at_once(account: Account) -> None:
+    account.ok("start", "-d", "-a", "shell", cwd=account.project())
+    assert seconds(account, "stop") < 3
+    assert account.sessions() == {"default": "stopped"}
+    assert account.run("stop").code == 0, "stop is idempotent"
+    assert account.inspect()["State"]["ExitCode"] == 0
+
+
+def test_what_traps_sigterm_is_given_its_time(account: Account) -> None:
+    account.ok("start", "-d", "-a", "shell", cwd=account.project())
+    ready(account, 'trap "sleep 4; echo saved > saved; exit" TERM; touch ready; while :; do sleep 0.05; done')
+    assert 4 <= seconds(account, "stop") < 10
+    assert (account.project() / "saved").read_text() == "saved\n"
+
+
+def test_what_never_ends_is_ended_within_ten_seconds(account: Account) -> None:
+    account.ok("start", "-d", "-a", "shell", cwd=account.project())
+    ready(account, 'trap "echo no" TERM; touch ready; while :; do sleep 0.05; done')
+    assert seconds(account, "stop") <= 11  # with the start of Python and Podman
+    assert account.sessions() == {"default": "stopped"}
+
+
+def test_all_running_sessions_stop_at_the_same_time(account: Account) -> None:
+    for name in ("one", "two", "three"):
+        account.ok("start", "-d", "-a", "shell", "-n", name, cwd=account.project())
+    assert seconds(account, "stop", "--all") < 5
+    assert account.sessions() == {"one": "stopped", "two": "stopped", "three": "stopped"}
+    account.ok("rm", "-f", "one", "two", "three")
+    assert account.sessions() == {}
+
+
+def test_orphaned_processes_are_reaped(account: Account) -> None:
+    account.ok("start", "-d", "-a", "shell", cwd=account.project())
+    account.inside("default", "sh", "-c", "for i in 1 2 3; do (sleep 0.1234 &); done")
+    until(lambda: "sleep 0.1234" not in account.inside("default", "ps", "-eo", "args"), "the end of all three")
+    assert "Z" not in account.inside("default", "ps", "-eo", "stat=")
+
+
+def test_the_agents_end_leaves_a_shell_and_the_shells_end_ends_the_session_with_nobody_attached(stub_account: Account) -> None:
+    account = stub_account
+    account.ok("start", "-d", "-a", "stub", cwd=account.project())
+    assert "stub ready" in account.screen()
+    account.tell("default", "quit")
+    until(lambda: "Stub has ended (status 0)" in account.screen(), "the word of its end", told=account.screen)
+    until(lambda: "agent@" in account.screen(), "the shell's prompt", told=account.screen)
+    account.tell("default", "exit")
+    until(lambda: account.sessions() == {"default": "stopped"}, "the session's end")
+    account.ok("start", "-d")
+    assert "stub ready" in account.screen()
+
+
+def test_detach_returns_when_the_screen_is_there(stub_account: Account) -> None:
+    for number in range(3):
+        stub_account.ok("start", "-d", "-a", "stub", "-n", f"s{number}", cwd=stub_account.project())
+        assert "stub ready" in stub_account.screen(f"s{number}")
+
+
+def test_panes_have_the_callers_time_zone_and_a_utf8_locale(account: Account) -> None:
+    account.ok("start", "-d", "-a", "shell", cwd=account.project(), env={"TZ": "Asia/Kolkata"})
+    account.tell("default", "date +zone=%z; echo $LANG; echo ü | wc -m")
+    until(lambda: "zone=+0530" in account.screen() and "UTF-8" in account.screen(), "zone and locale", told=account.screen)
+
+
+def test_a_session_needs_no_process_on_the_host_but_its_monitor(account: Account) -> None:
+    account.ok("start", "-d", "-a", "shell", cwd=account.project())
+    account.wait_for_rest()
+    for verb in (("ls",), ("agents",), ("start", "-d"), ("build", "shell"), ("stop",), ("restart", "-d"), ("stop",), ("rm", "-f")):
+        account.ok(*verb)
+        assert account.workers() == {}, verb
+    assert list(account.runtime.rglob("podman-*.sock")) == []
