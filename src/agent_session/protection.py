@@ -108,6 +108,12 @@ def entries(scope: str) -> tuple[Entry, ...]:
     )
 
 
+def guarded() -> list[str]:
+    """What session-guard is told: the names of placeholders that are files, and what they say."""
+    lines = [line for scope in ("git", "repository") for line in entries(scope)]
+    return [f"{PurePosixPath(line.path).name}={line.placeholder}" for line in lines if line.placeholder is not None]
+
+
 def protect(trees: Sequence[Project], unprotected: Sequence[str] = (), *, strict: bool = True) -> Protection:
     """What protects these writable directories, without the paths in `unprotected` (relative to one of them).
 
@@ -276,11 +282,11 @@ def _hold(work: _Work, place: _Place, entry: Entry) -> None:
         return  # nobody can plant anything there
     content = None if entry.kind == "directory" else entry.placeholder
     ours = Placeholder(path=place.source, content=content)
-    if not os.path.lexists(place.source) or is_placeholder(ours):
-        work.placeholders[place.source] = ours if content is None else _unseen(ours)
-        if entry.scratch:
-            work.mounts[place.target] = Mount(kind="tmpfs", target=place.target)
-            return
+    # What exists counts, too: the host may remove it while a session runs, and the guard then holds the name.
+    work.placeholders[place.source] = ours if content is None else _unseen(ours)
+    if entry.scratch and (not os.path.lexists(place.source) or is_placeholder(ours)):
+        work.mounts[place.target] = Mount(kind="tmpfs", target=place.target)
+        return
     _mount(work, place, read_only=True)
 
 

@@ -18,7 +18,7 @@ from agent_session.errors import NameTaken, NotFoundError, NotReady, PodmanRefus
 from agent_session.placeholders import Placeholder
 from agent_session.plan import SessionRequest
 from agent_session.projects import Project
-from agent_session.protection import protect, read_label
+from agent_session.protection import guarded, protect, read_label
 from agent_session.seed import Seed
 from agent_session.signals import uninterrupted
 
@@ -207,7 +207,7 @@ def _bring_up(engine: Engine, container: str, name: str, seed: Seed, *, screen: 
     Not as root: there the agent, uid 0 as well, could change what the guard runs with rights that the agent has not.
     """
     with ThreadPoolExecutor(max_workers=1) as beside:
-        guard = None if engine.rootful else beside.submit(engine.oversee, container, ["/usr/local/bin/session-guard"])
+        guard = None if engine.rootful else beside.submit(engine.oversee, container, ["/usr/local/bin/session-guard", *guarded()])
         deliver(engine, name, seed, screen=screen, container=container)
         if guard:
             guard.result()

@@ -60,12 +60,14 @@ class Host:
 
     def inside(self, session: str, script: str, *arguments: str, directory: str = "/workspace/app") -> Done:
         """A shell script in the session, by the agent's user."""
-        return self.account.podman_done("exec", *AS_AGENT, "--workdir", directory, f"agent_{session}", "sh", "-c", script, "sh", *arguments)
+        return self.account.podman_done(
+            "exec", *AS_AGENT, "--workdir", directory, f"agent_{session}", "sh", "-c", script, "sh", *arguments
+        )
 
 
 @pytest.fixture
 def host(account: Account) -> Iterator[Host]:
-    (account.home / ".gitconfig").write_text("[protocol \"file\"]\n\tallow = always\n")
+    (account.home / ".gitconfig").write_text('[protocol "file"]\n\tallow = always\n')
     yield Host(account=account)
     for name, status in account.sessions().items():
         if status == "running":
@@ -78,7 +80,13 @@ def tree(top: Path) -> dict[str, str]:
     for directory, names, files in os.walk(top):
         for name in [*names, *files]:
             path = Path(directory, name)
-            said = str(path.readlink()) if path.is_symlink() else path.read_text(errors="replace") if path.is_file() else "/"
+            said = (
+                str(path.readlink())
+                if path.is_symlink()
+                else path.read_text(errors="replace")
+                if path.is_file()
+                else "/"
+            )
             found[str(path.relative_to(top))] = "" if name == "index" else said
     return found
 
@@ -127,10 +135,22 @@ def test_nothing_an_attacker_plants_is_there_or_runs(host: Host) -> None:
     app = host.repository(host.account.home / "projects" / "app")
     host.repository(app.parent / "library")
     host.git(app, "submodule", "--quiet", "add", "../library", "sub")
-    for file in (".claude/settings.json", ".vscode/tasks.json", ".envrc", ".mcp.json", ".githooks/pre-push", "tools/clean.sh", "shared.gitconfig"):
+    for file in (
+        ".claude/settings.json",
+        ".vscode/tasks.json",
+        ".envrc",
+        ".mcp.json",
+        ".githooks/pre-push",
+        "tools/clean.sh",
+        "shared.gitconfig",
+    ):
         (app / file).parent.mkdir(exist_ok=True)
         (app / file).write_text("")
-    for key, value in (("core.hooksPath", ".githooks"), ("filter.x.clean", "sh tools/clean.sh %f"), ("include.path", "../shared.gitconfig")):
+    for key, value in (
+        ("core.hooksPath", ".githooks"),
+        ("filter.x.clean", "sh tools/clean.sh %f"),
+        ("include.path", "../shared.gitconfig"),
+    ):
         host.git(app, "config", key, value)
     host.git(app, "add", "-A")
     host.git(app, "commit", "--quiet", "-m", "two")
@@ -147,11 +167,19 @@ def test_nothing_an_attacker_plants_is_there_or_runs(host: Host) -> None:
     held = {
         path: tree(path) if path.is_dir() else path.read_text()
         for path in sources
-        if path.exists() and path.name not in {"modules", "worktrees", "bare.git"}  # parts of which are writable, and others of these paths
+        if path.exists()
+        and path.name
+        not in {"modules", "worktrees", "bare.git"}  # parts of which are writable, and others of these paths
     }
     ran = host.account.home / "RAN"
-    assert {"/workspace/app/.git/modules/sub/hooks", "/workspace/app/deep/er/nested/.vscode", "/workspace/app/bare.git"} <= set(targets)
-    assert {"/workspace/app/.githooks", "/workspace/app/tools/clean.sh", "/workspace/app/shared.gitconfig"} <= set(targets)
+    assert {
+        "/workspace/app/.git/modules/sub/hooks",
+        "/workspace/app/deep/er/nested/.vscode",
+        "/workspace/app/bare.git",
+    } <= set(targets)
+    assert {"/workspace/app/.githooks", "/workspace/app/tools/clean.sh", "/workspace/app/shared.gitconfig"} <= set(
+        targets
+    )
 
     host.account.ok("start", "-d", "-a", "shell", "-n", "evil", app)
     evil = app / "evil"
@@ -193,7 +221,11 @@ def test_nothing_an_attacker_plants_is_there_or_runs(host: Host) -> None:
     now = tree(app)
     assert [path for path in before if path not in now] == []
     new = [path for path in now if path not in before]
-    assert [path for path in new if not re.search(r"\.git/(.*/)?(objects|refs|logs|FETCH_HEAD|ORIG_HEAD|COMMIT_EDITMSG)", path)] == []
+    assert [
+        path
+        for path in new
+        if not re.search(r"\.git/(.*/)?(objects|refs|logs|FETCH_HEAD|ORIG_HEAD|COMMIT_EDITMSG)", path)
+    ] == []
     assert "elsewhere" in host.git(app, "worktree", "list").out
 
 
@@ -255,7 +287,13 @@ def test_work_goes_on_in_every_kind_of_repository(host: Host) -> None:
     for repository in (app, library):
         host.git(repository, "clone", "--quiet", "--bare", ".", str(origins / f"{repository.name}.git"))
         target = "/workspace/app" if repository == app else "/workspace/app/library"
-        host.git(repository, "remote", "set-url", "origin", f"{target.removesuffix('/library')}/origins/{repository.name}.git")
+        host.git(
+            repository,
+            "remote",
+            "set-url",
+            "origin",
+            f"{target.removesuffix('/library')}/origins/{repository.name}.git",
+        )
     hook = app / ".git" / "hooks" / "pre-commit"
     hook.write_text("#!/bin/sh\ntouch /tmp/the-hook-ran\n")
     hook.chmod(0o755)
@@ -269,7 +307,9 @@ def test_work_goes_on_in_every_kind_of_repository(host: Host) -> None:
         assert not COMPLAINTS.search(done.out + done.err), done.out + done.err
     assert host.inside("work", "ls /tmp/the-hook-ran").code == 0
     assert {path: path.read_bytes() for path in configs} == configs
-    assert sorted(path.name for path in (app / ".git" / "hooks").iterdir() if path.suffix != ".sample") == ["pre-commit"]
+    assert sorted(path.name for path in (app / ".git" / "hooks").iterdir() if path.suffix != ".sample") == [
+        "pre-commit"
+    ]
     assert "app-a" in host.git(app, "branch").out
     assert host.git(app, "log", "-1", "--format=%s", "app-a").out == "three\n"
     assert host.git(app, "worktree", "list").out.count("\n") == 2
@@ -284,7 +324,10 @@ def test_a_repository_without_a_commit_can_be_begun(host: Host) -> None:
     host.git(app, "init", "--quiet", "-b", "main")
     config = (app / ".git" / "config").read_bytes()
     host.account.ok("start", "-d", "-a", "shell", "-n", "s", app)
-    done = host.inside("s", "set -e; echo a >a; git add -A; git commit -qm a; git commit -q --allow-empty -m b; git status --short; git ls-files")
+    done = host.inside(
+        "s",
+        "set -e; echo a >a; git add -A; git commit -qm a; git commit -q --allow-empty -m b; git status --short; git ls-files",
+    )
     assert (done.code, done.out, done.err) == (0, "a\n", "")
     assert (app / ".git" / "config").read_bytes() == config
     assert host.git(app, "log", "--format=%s").out == "b\na\n"
@@ -302,7 +345,10 @@ def test_a_submodule_can_be_worked_in(host: Host) -> None:
     done = host.inside("work", WORK, "/workspace/app/sub", "sub")
     assert done.code == 0, done.out + done.err
     assert not COMPLAINTS.search(done.out + done.err), done.out + done.err
-    done = host.inside("work", "git status --short && git submodule status && git add sub && git commit -qm pointer && git status --short")
+    done = host.inside(
+        "work",
+        "git status --short && git submodule status && git add sub && git commit -qm pointer && git status --short",
+    )
     assert done.code == 0, done
     assert not COMPLAINTS.search(done.out + done.err), done
     assert (app / ".git/modules/sub/config").read_bytes() == before
@@ -316,7 +362,10 @@ def test_the_hosts_config_is_seen_later_and_the_sessions_own_kept(host: Host) ->
     host.inside("s", "git remote add mine /somewhere; git config branch.main.description mine")
     host.git(app, "config", "user.nickname", "host")
     host.git(app, "remote", "set-url", "origin", "../other.git")
-    said = host.inside("s", "git config user.nickname; git remote get-url mine; git remote get-url origin; git config branch.main.description")
+    said = host.inside(
+        "s",
+        "git config user.nickname; git remote get-url mine; git remote get-url origin; git config branch.main.description",
+    )
     assert said.out.split() == ["host", "/somewhere", "../other.git", "mine"]
     assert "mine" not in (app / ".git" / "config").read_text()
 
@@ -334,7 +383,9 @@ def test_what_the_host_replaces_or_removes_stays_protected(host: Host) -> None:
     def closed(path: str) -> bool:
         if host.inside("s", 'mountpoint -q "$1"', path, directory=place).code:
             return False
-        return host.inside("s", 'echo evil >>"$1" || mkdir "$1" || echo evil >"$1/evil"', path, directory=place).code != 0
+        return (
+            host.inside("s", 'echo evil >>"$1" || mkdir "$1" || echo evil >"$1/evil"', path, directory=place).code != 0
+        )
 
     host.git(app, "config", "user.nickname", "host")
     host.git(app, "checkout", "--quiet", "-b", "side", "origin/main")  # writes config, removes .claude
@@ -353,11 +404,17 @@ def test_what_the_host_replaces_or_removes_stays_protected(host: Host) -> None:
 def test_the_agent_can_neither_end_the_guard_nor_use_it(host: Host) -> None:
     app = host.repository(host.account.home / "projects" / "app")
     host.account.ok("start", "-d", "-a", "shell", "-n", "s", app)
-    host.inside("s", "kill -9 -1; pkill -9 findmnt; pkill -9 -f session-guard; mkdir -p ~/.local/bin; printf '#!/bin/sh\\nid >/tmp/id' >~/.local/bin/mount; chmod +x ~/.local/bin/mount")
+    host.inside(
+        "s",
+        "kill -9 -1; pkill -9 findmnt; pkill -9 -f session-guard; mkdir -p ~/.local/bin; printf '#!/bin/sh\\nid >/tmp/id' >~/.local/bin/mount; chmod +x ~/.local/bin/mount",
+    )
     host.account.ok("start", "-d", "-n", "s")
     host.inside("s", "kill -9 $(pgrep findmnt); kill -9 $(pgrep -f session-guard)")
     host.git(app, "config", "user.nickname", "host")
-    until(lambda: host.inside("s", "mountpoint -q .git/config && ! echo evil >>.git/config").code == 0, "config is protected again")
+    until(
+        lambda: host.inside("s", "mountpoint -q .git/config && ! echo evil >>.git/config").code == 0,
+        "config is protected again",
+    )
     assert "evil" not in (app / ".git" / "config").read_text()
     assert host.inside("s", "cat /tmp/id").code != 0
 
@@ -420,7 +477,18 @@ def test_single_paths_can_be_left_to_the_agent(host: Host) -> None:
     refused = host.account.run("start", "-d", "-a", "shell", "-n", "s", "--unprotected", "src", app)
     assert refused.code == 2
     assert ".vscode" in refused.err
-    host.account.ok("start", "-d", "-a", "shell", "-n", "s", "--unprotected", ".vscode", app, env={"AGENT_SESSION_UNPROTECTED": ".idea"})
+    host.account.ok(
+        "start",
+        "-d",
+        "-a",
+        "shell",
+        "-n",
+        "s",
+        "--unprotected",
+        ".vscode",
+        app,
+        env={"AGENT_SESSION_UNPROTECTED": ".idea"},
+    )
     (session,) = json.loads(host.account.ok("ls", "--json"))
     assert session["unprotected"] == [".vscode"]
     assert host.inside("s", "mkdir .vscode && echo x >.vscode/tasks.json").code == 0
@@ -464,7 +532,9 @@ def test_a_link_to_secrets_shows_nothing(host: Host) -> None:
     (app / "pointer").mkdir()
     (app / "pointer" / ".git").write_text(f"gitdir: {secrets}\n")
     host.account.ok("start", "-d", "-a", "shell", "-n", "s", app)
-    done = host.inside("s", f"cat keys/id relative/id {secrets}/id; grep -rs SECRET /workspace {host.account.home}; true")
+    done = host.inside(
+        "s", f"cat keys/id relative/id {secrets}/id; grep -rs SECRET /workspace {host.account.home}; true"
+    )
     assert "SECRET" not in done.out
     refused = host.account.run("start", "-d", "-a", "shell", "-n", "t", app, env={"AGENT_SESSION_MOUNTS": str(secrets)})
     assert refused.code == 2

@@ -1,0 +1,79 @@
+"""OpenCode, the real one, against a scripted model: logged in, with its permissions and yesterday's conversation."""
+
+import json
+
+import pytest
+
+from tests.account import Account
+from tests.models.model import URL, Model
+from tests.waiting import until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("opencode")]
+
+PROVIDER = {
+    "npm": "@ai-sdk/openai-compatible",
+    "name": "Scripted",
+    "options": {"baseURL": f"{URL}/v1"},
+    "models": {"m": {"name": "Model One"}},
+}
+CONFIG = {"model": "scripted/m", "provider": {"scripted": PROVIDER}, "permission": {"edit": "ask", "bash": "ask"}}
+READY = "Model One Scripted"
+
+
+def log_in(account: Account, **more: object) -> None:
+    """The user's own configuration, with a comment in it, and a login."""
+    folder = account.home / ".config" / "opencode"
+    folder.mkdir()
+    (folder / "opencode.jsonc").write_text("// mine\n" + json.dumps(CONFIG | more))
+    (folder / "AGENTS.md").write_text("Always mention the KUMQUAT.\n")
+    auth = account.home / ".local" / "share" / "opencode" / "auth.json"
+    auth.parent.mkdir(parents=True)
+    auth.touch(mode=0o600)
+    auth.write_text(json.dumps({"scripted": {"type": "api", "key": "sk-opencode"}}))
+
+
+def ask(account: Account, prompt: str, answer: str) -> str:
+    until(lambda: READY in account.screen(), f"OpenCode's input; on the screen:\n{account.screen()}", seconds=30)
+    account.tell("default", prompt)
+    return until(lambda: answer in (shown := account.screen()) and shown, f"{answer}; on the screen:\n{account.screen()}", seconds=30)
+
+
+def test_it_edits_with_permission_and_remembers_until_asked_to_start_afresh(account: Account) -> None:
+    log_in(account, mcp={"off": {"type": "local", "command": ["/opt/nowhere"]}}, plugin=["file:///opt/plugin.js"])
+    project = account.project()
+    terminal = account.window("start", "-a", "opencode", cwd=project, columns=100, rows=30)
+    terminal.wait_for(READY, seconds=40)
+    model = Model(account).begin(
+        {"tool": "write", "input": {"filePath": "/workspace/app/made.txt", "content": "made by opencode\n"}},
+        {"text": "Written as asked"},
+    )
+    terminal.type("write the PINEAPPLE file", "Enter")
+    terminal.wait_for("Permission required", "made.txt", seconds=30)
+    assert not (project / "made.txt").exists()
+    terminal.press("Enter")
+    terminal.wait_for("Written as asked")
+    assert (project / "made.txt").read_text() == "made by opencode\n"
+    request = model.turns()[0]
+    assert request["headers"]["authorization"] == "Bearer sk-opencode"
+    assert "KUMQUAT" in json.dumps(request["body"])
+    account.close_windows()
+
+    account.ok("stop", cwd=project)
+    account.ok("start", "-d", cwd=project)
+    model.begin({"text": "After a stop"})
+    assert "Written as asked" in ask(account, "and now", "After a stop")
+    account.podman("kill", "agent_default")
+    until(lambda: account.sessions() == {"default": "stopped"}, "the end")
+    account.ok("start", "-d", cwd=project)
+    model.begin({"text": "After a kill"})
+    assert "After a stop" in ask(account, "and then", "After a kill")
+    said = json.dumps(model.turns()[0]["body"]["messages"])
+    assert all(words in said for words in ("PINEAPPLE", "Written as asked", "and now", "After a stop"))
+
+    account.ok("stop", cwd=project)
+    account.ok("start", "-d", "--fresh", "--auto-approve", cwd=project)
+    model.begin({"tool": "bash", "input": {"command": "echo unasked > unasked.txt", "description": "make a file"}}, {"text": "All done"})
+    assert "PINEAPPLE" not in ask(account, "make it", "All done")
+    assert "PINEAPPLE" not in json.dumps(model.turns()[0]["body"]["messages"])
+    assert (project / "unasked.txt").read_text() == "unasked\n"
+    assert sorted(path.name for path in project.iterdir()) == ["made.txt", "unasked.txt"] or account.sessions()["default"] == "running"
