@@ -36,6 +36,10 @@ class Config:
     fresh: bool = False
     auto_approve: bool = False
     unprotected: tuple[str, ...] = ()
+    taught: bool = True
+    git_signing: bool = False
+    ssh_agent: bool = False
+    github_token: bool = False
     import_from: str | None = None
     allow_secret_directories: bool = False
     base_image: str = DEFAULT_BASE_IMAGE

@@ -108,7 +108,12 @@ def _piped(
 
 
 def _run(
-    engine: Engine, place: Place, words: Sequence[str], *, stdin: IO[bytes] | None = None, stdout: IO[bytes] | None = None
+    engine: Engine,
+    place: Place,
+    words: Sequence[str],
+    *,
+    stdin: IO[bytes] | None = None,
+    stdout: IO[bytes] | None = None,
 ) -> ExecResult:
     session, command = place.session, (PROGRAM, *words)
     if session.running:
@@ -140,7 +145,11 @@ def _check(place: Place, done: ExecResult) -> None:
     if done.exit_code == 0:
         return
     words = done.stderr.decode("utf-8", "replace").strip() or f"exit code {done.exit_code}"
-    words = "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in words)[-2000:]
+    words = "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in words)[
+        -2000:
+    ]
     if done.exit_code == 4:
-        raise NotFoundError(f"session '{place.session.name}': {words}", hint=f"agent-session exec {place.session.name} -- ls -la")
+        raise NotFoundError(
+            f"session '{place.session.name}': {words}", hint=f"agent-session exec {place.session.name} -- ls -la"
+        )
     raise CopyRefused(f"{place.session.name}:{place.typed}", words)

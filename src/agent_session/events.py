@@ -71,7 +71,10 @@ def moment(text: str, *, now: datetime) -> datetime:
             return now - timedelta(**{UNITS[ago[2]]: int(ago[1])})
         return datetime.fromisoformat(text.strip()).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise UsageError(f"{text!r} is no point in time", hint="agent-session logs --since 10m NAME, or: --since 2026-11-20T08:00:00Z") from None
+        raise UsageError(
+            f"{text!r} is no point in time",
+            hint="agent-session logs --since 10m NAME, or: --since 2026-11-20T08:00:00Z",
+        ) from None
 
 
 def _after(events: list[Event], told: list[Event]) -> list[Event]:

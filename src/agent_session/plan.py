@@ -20,6 +20,7 @@ from agent_session.protection import Protection
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 HOME = PurePosixPath("/home/agent")
 RUNTIME = PurePosixPath("/run/agent-session")
+SSH_AGENT = PurePosixPath("/run/ssh-agent.sock")
 CA_BUNDLE = PurePosixPath("/etc/ssl/certs/ca-certificates.crt")
 LOGIN = "agent-session-login"
 """In the container /run/secrets/<this>; the engine's secret is called <this>-<agent>."""
@@ -40,6 +41,10 @@ class Options:
 
     auto_approve: bool = False
     unprotected: tuple[str, ...] = ()  # paths in projects that the agent may change, whatever the host makes of them
+    taught: bool = True
+    git_signing: bool = False
+    github_token: bool = False
+    ssh_agent: str = ""  # its socket on the host; "none" if it is to be lent but does not run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +143,8 @@ def container_spec(request: SessionRequest) -> ContainerSpec:
     if request.kob:
         mounts.append(Mount(kind="bind", source=str(request.kob), target=PurePosixPath(request.kob)))
     mounts += request.protection.mounts
+    if request.options.ssh_agent.startswith("/"):
+        mounts.append(Mount(kind="bind", source=request.options.ssh_agent, target=SSH_AGENT))
     if request.ca_bundle:
         mounts.append(Mount(kind="bind", source=str(request.ca_bundle), target=CA_BUNDLE, read_only=True))
     environment = {
@@ -147,6 +154,8 @@ def container_spec(request: SessionRequest) -> ContainerSpec:
         "AGENT_SESSION_PROJECTS": json.dumps([str(p.target) for p in request.projects], ensure_ascii=False),
         **request.protection.environment,
     }
+    if request.options.ssh_agent:
+        environment["SSH_AUTH_SOCK"] = str(SSH_AGENT)
     if request.rootful:
         environment["IS_SANDBOX"] = "1"  # without it Claude Code refuses to skip permissions as uid 0
     return ContainerSpec(

@@ -23,7 +23,7 @@ from typing import IO, Any
 
 from agent_session import podman_errand, podman_service, troubleshooting
 from agent_session.engine import BuildSpec, Container, ContainerSpec, Errand, ExecResult, Mount, SecretFile
-from agent_session.errors import AgentSessionError, BuildFailed, ConflictError, NameTaken, NotFoundError
+from agent_session.errors import AgentSessionError, BuildFailed, ConflictError, NameTaken, NotFoundError, PodmanRefused
 from agent_session.signals import uninterrupted
 
 ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -292,6 +292,9 @@ class PodmanEngine:
             self._call("DELETE", f"/images/{reference}", f"removing {reference}", absent_is_fine=True)
         except ConflictError:
             return
+        except PodmanRefused as error:
+            if "read-only" not in error.message:  # of an additional image store
+                raise
 
     def _errand(self, errand: Errand, name: str, *, terminal: bool = False) -> list[str]:
         user = ["--userns=keep-id:uid=1000,gid=1000", "--user=1000:1000"]

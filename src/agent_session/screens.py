@@ -71,15 +71,22 @@ def send(engine: Engine, session: Session, typing: Typing) -> None:
     done = engine.run(session.container, [TYPE, *(["--enter"] if typing.enter else []), *keys], stdin=text, timeout=120)
     if done.exit_code:
         words = done.stderr.decode("utf-8", "replace").strip() or f"exit code {done.exit_code}"
-        raise ConflictError(f"nothing can be typed into session '{session.name}': {plain(words)}", hint=f"agent-session screen {session.name}")
+        raise ConflictError(
+            f"nothing can be typed into session '{session.name}': {plain(words)}",
+            hint=f"agent-session screen {session.name}",
+        )
 
 
 def shown(engine: Engine, session: Session, *, scrollback: bool = False) -> str:
     """What a running session's first terminal shows (or has shown), a line a row, with colours as escape sequences and no others."""
     dump = ["dump-screen", "--pane-id", "terminal_0", "--ansi", *(["--full"] if scrollback else [])]
-    done = engine.run(session.container, ["timeout", "20", "zellij", "--session", session.name, "action", *dump], timeout=60)
+    done = engine.run(
+        session.container, ["timeout", "20", "zellij", "--session", session.name, "action", *dump], timeout=60
+    )
     if done.exit_code:
-        raise NotReady(session.name, "its terminal does not answer", [plain(done.stderr.decode("utf-8", "replace").strip())])
+        raise NotReady(
+            session.name, "its terminal does not answer", [plain(done.stderr.decode("utf-8", "replace").strip())]
+        )
     return coloured(done.stdout.decode("utf-8", "replace")).rstrip("\n")
 
 

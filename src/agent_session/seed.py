@@ -16,8 +16,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from agent_session import identity, taught
+from agent_session import taught
 from agent_session.agents import Agent, HostFile
+from agent_session.identity import NOBODY, Identity
 
 LARGEST = 10 * 1024 * 1024
 """Bytes; a credentials file is a few hundred, a ~/.claude.json of years a few million."""
@@ -93,15 +94,15 @@ def gather(
     *,
     timezone: str,
     extra: Mapping[str, str] = NOTHING,
-    with_taught: bool = True,
+    identity: Identity = NOBODY,
 ) -> Seed:
     """Read everything that crosses over. A file that cannot be read is noted and left out; nothing of the host's is changed.
 
     `extra` are variables of ours that tell the agent's start how it was asked for.
     """
     passed = {name: environment[name] for name in agent.environment if environment.get(name)}
-    variables = {"TZ": timezone, **passed, **extra}
-    notes = []
+    variables = {"TZ": timezone, **passed, **dict(identity.variables), **extra}
+    notes = list(identity.notes)
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
@@ -116,9 +117,9 @@ def gather(
                 if content is not None:
                     _add(tar, f"files/{item.target}", content)
                     notes += _exposed(item) if item.target in agent.credentials else []
-        if who := identity.read(environment):
-            _add(tar, "gitconfig", identity.configuration(who))
-        if agent.taught and with_taught:
+        if identity.git:
+            _add(tar, "gitconfig", identity.configuration())
+        if agent.taught:
             _add_folder(tar, "files/taught")
             lesson = taught.read(agent.taught)
             for copy in lesson.copies:

@@ -45,6 +45,7 @@ class Session:
     login: str | None = None
     protection: str = ""  # digest
     placeholders: tuple[Placeholder, ...] = ()
+    notes: tuple[str, ...] = ()  # what its start had to say to the user; only of the call that started it
 
     @property
     def running(self) -> bool:
@@ -109,7 +110,7 @@ def create(engine: Engine, request: SessionRequest, seed: Seed, *, screen: bool)
                 engine.create(spec)
                 made = True
             engine.start(spec.name)
-        _bring_up(engine, spec.name, request.name, seed, screen=screen)
+        notes = _bring_up(engine, spec.name, request.name, seed, screen=screen)
     except BaseException:
         with uninterrupted():
             if made:
@@ -118,7 +119,7 @@ def create(engine: Engine, request: SessionRequest, seed: Seed, *, screen: bool)
                     engine.remove_volume(volume)
             tidy(engine, request.protection.placeholders)
         raise
-    return get(engine, request.name)
+    return replace(get(engine, request.name), notes=notes)
 
 
 def resume(engine: Engine, session: Session, seed: Seed, *, screen: bool) -> Session:
@@ -128,13 +129,13 @@ def resume(engine: Engine, session: Session, seed: Seed, *, screen: bool) -> Ses
     try:
         with placeholders.made(session.placeholders):
             engine.start(container)
-        _bring_up(engine, container, session.name, seed, screen=screen)
+        notes = _bring_up(engine, container, session.name, seed, screen=screen)
     except BaseException:
         with uninterrupted():
             engine.stop(container)
             tidy(engine)
         raise
-    return get(engine, session.name)
+    return replace(get(engine, session.name), notes=notes)
 
 
 def request_again(
@@ -172,8 +173,7 @@ def recreate(engine: Engine, session: Session, request: SessionRequest, seed: Se
             engine.create(spec)
             if seed:
                 engine.start(spec.name)
-        if seed:
-            _bring_up(engine, spec.name, session.name, seed, screen=screen)
+        notes = _bring_up(engine, spec.name, session.name, seed, screen=screen) if seed else ()
     except BaseException:
         with uninterrupted():
             engine.remove(spec.name)
@@ -187,7 +187,7 @@ def recreate(engine: Engine, session: Session, request: SessionRequest, seed: Se
         engine.remove(session.container)
         engine.rename(spec.name, session.container)
         tidy(engine, session.placeholders)
-    return get(engine, session.name)
+    return replace(get(engine, session.name), notes=notes)
 
 
 def settle(engine: Engine, name: str) -> None:
@@ -201,30 +201,36 @@ def settle(engine: Engine, name: str) -> None:
         engine.rename(unfinished.name, plan.container_name(name))
 
 
-def _bring_up(engine: Engine, container: str, name: str, seed: Seed, *, screen: bool) -> None:
+def _bring_up(engine: Engine, container: str, name: str, seed: Seed, *, screen: bool) -> tuple[str, ...]:
     """Give a container that just started its seed and its guard, which keeps read-only paths read-only.
 
     Not as root: there the agent, uid 0 as well, could change what the guard runs with rights that the agent has not.
     """
     with ThreadPoolExecutor(max_workers=1) as beside:
         guard = None if engine.rootful else beside.submit(engine.oversee, container, ["/usr/local/bin/session-guard", *guarded()])
-        deliver(engine, name, seed, screen=screen, container=container)
+        notes = deliver(engine, name, seed, screen=screen, container=container)
         if guard:
             guard.result()
+        return notes
 
 
-def deliver(engine: Engine, name: str, seed: Seed, *, screen: bool, container: str = "") -> None:
-    """Give a running session its seed and wait until it is up; harmless where it has one. Raises NotReady."""
+def deliver(engine: Engine, name: str, seed: Seed, *, screen: bool, container: str = "") -> tuple[str, ...]:
+    """Give a running session its seed and wait until it is up; harmless where it has one. Raises NotReady.
+
+    Returns what the agent's preparation has to say to the user, in lines: a file it cannot use, say.
+    """
     arguments = ["--timeout", str(READY_SECONDS), *(["--screen"] if screen else [])]
     try:
         target = container or plan.container_name(name)
         done = engine.run(target, ["session-seed", *arguments], stdin=seed.archive, timeout=READY_SECONDS + 10)
     except PodmanRefused as error:
         raise NotReady(name, "its container ended at once", [error.message]) from error
+    said = [line for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
     if done.exit_code:
-        words = [line for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip()][-8:]
+        words = said[-8:]
         reason = f"nothing on its screen after {READY_SECONDS} s" if done.exit_code == 124 else "its terminal did not start"
         raise NotReady(name, reason, words)
+    return tuple("".join(letter for letter in line[:300] if letter.isprintable()) for line in said[:20])
 
 
 def needs_seed(session: Session) -> bool:

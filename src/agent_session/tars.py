@@ -99,7 +99,9 @@ class _Tree:
         elif member.issym() and _stays(member.linkname, len(parts) - 1 - top):
             self._replace(parts, lambda new, folder: os.symlink(member.linkname, new, dir_fd=folder))
         else:
-            what = f"a link to {member.linkname}, which is not below it" if member.issym() else "no file, folder or link"
+            what = (
+                f"a link to {member.linkname}, which is not below it" if member.issym() else "no file, folder or link"
+            )
             self.notes.append(f"{'/'.join(parts)}: {what}")
 
     def finish(self) -> None:

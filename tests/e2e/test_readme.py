@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8") if (REPOSITORY / "README.md").exists() else ""
 BLOCKS = re.findall(r"^```(?:console|sh|bash)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 MACHINES_OWN = ("make", "sudo", "brew", "pipx", "uv", "git clone", "podman machine", "loginctl", "scripts/setup", "scripts/test")
-VERBS = ("start", "attach", "stop", "restart", "ls", "rm", "build", "agents")
+VERBS = ("start", "attach", "stop", "restart", "ls", "rm", "build", "agents", "exec", "cp", "send", "screen", "logs")
 
 
 def commands(block: str) -> list[str]:

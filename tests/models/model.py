@@ -5,9 +5,12 @@ A rootless container does not reach the host's loopback (slirp4netns --disable-h
 
 import json
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.account import Account
 from tests.waiting import until
@@ -44,10 +47,25 @@ class Model:
         """Of those, the conversation's own: they offer tools."""
         return [request for request in self.requests() if (request["body"] or {}).get("tools")]
 
+    def shown(self, *texts: str, seconds: float = 30) -> str:
+        """The first screen of the agent's pane with all of the texts on it."""
+        deadline = time.monotonic() + seconds
+        while not all(text in (screen := self._account.screen(self._session)) for text in texts):
+            if time.monotonic() > deadline:
+                pytest.fail(f"not on the screen within {seconds:g} s: {texts}\n--- the screen:\n{screen.rstrip()}\n---")
+            time.sleep(0.05)
+        return screen
+
+    def ask(self, prompt: str, answer: str) -> str:
+        """Type a prompt; the screen with the answer."""
+        self._account.tell(self._session, prompt)
+        return self.shown(answer)
+
     def _curl(self, *arguments: str, stdin: str = "") -> str:
         return self._in("curl", "-sf", "--noproxy", "*", *arguments, stdin=stdin)
 
     def _in(self, *command: str, stdin: str) -> str:
         whole = ["podman", "exec", "--interactive", f"agent_{self._session}", *command]
-        where = {"env": self._account.environment, "cwd": self._account.home}
-        return subprocess.run(whole, input=stdin, text=True, capture_output=True, timeout=30, check=False, **where).stdout
+        environment, home = self._account.environment, self._account.home
+        done = subprocess.run(whole, env=environment, cwd=home, input=stdin, text=True, capture_output=True, timeout=30, check=False)
+        return done.stdout

@@ -15,6 +15,22 @@ from tests.account import LAUNCHER, Account, Storage
 from tests.waiting import until
 
 pytestmark = pytest.mark.podman
+READER = """import os, tty
+tty.setraw(0)
+os.write(1, b"rea" + b"dy")
+got = b""
+while got.count(b"#") < 2:
+    got += os.read(0, 65536)
+open("/home/agent/got", "wb").write(got)
+os.system("stty sane")
+"""
+FILL = """cd ~/.local/state/agent-session
+for i in 1 2 3; do
+    head -c 1100000 /dev/zero | tr '\\0' x >>events.jsonl
+    echo >>events.jsonl
+    session-event filled
+done
+du -sb ."""
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +65,13 @@ def either(request: pytest.FixtureRequest) -> Account:
 
 def bytes_of(account: Account, *arguments: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
     return subprocess.run(
-        [LAUNCHER, *arguments], cwd=account.home, env=account.environment, input=stdin, capture_output=True, timeout=60, check=False
+        [LAUNCHER, *arguments],
+        cwd=account.home,
+        env=account.environment,
+        input=stdin,
+        capture_output=True,
+        timeout=60,
+        check=False,
     )
 
 
@@ -77,12 +99,31 @@ def test_exec_passes_streams_byte_for_byte_and_the_status(orders: Account) -> No
 
 
 def test_exec_has_the_sessions_directory_and_environment(orders: Account) -> None:
-    assert orders.ok("exec", "default", "--", "sh", "-c", 'pwd; echo $TZ $AGENT_SESSION_NAME; cat README; echo "$0" "$1"', "a b", "$HOME *").splitlines() == [
-        "/workspace/app", "Europe/Vienna default", "helloa b $HOME *",
-    ]  # fmt: skip
+    assert orders.ok(
+        "exec",
+        "default",
+        "--",
+        "sh",
+        "-c",
+        'pwd; echo $TZ $AGENT_SESSION_NAME; cat README; echo "$0" "$1"',
+        "a b",
+        "$HOME *",
+    ).splitlines() == [
+        "/workspace/app",
+        "Europe/Vienna default",
+        "helloa b $HOME *",
+    ]
 
 
-@pytest.mark.parametrize(("command", "status"), [(["no-such-program"], 127), (["/etc/passwd"], 126), (["sh", "-c", "kill -9 $$"], 137), (["sh", "-c", "kill $$"], 143)])
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        (["no-such-program"], 127),
+        (["/etc/passwd"], 126),
+        (["sh", "-c", "kill -9 $$"], 137),
+        (["sh", "-c", "kill $$"], 143),
+    ],
+)
 def test_exec_tells_what_a_shell_would(orders: Account, command: list[str], status: int) -> None:
     assert orders.run("exec", "default", "--", *command).code == status
 
@@ -107,11 +148,13 @@ def test_a_folder_goes_in_and_comes_out_as_it_was(either: Account, tmp_path: Pat
     either.ok("cp", here, f"default:~/{name}")
     either.ok("cp", f"default:~/{name}", tmp_path / "back")
     back = tmp_path / "back"
-    assert sorted(str(path.relative_to(back)) for path in back.rglob("*")) == sorted(str(path.relative_to(here)) for path in here.rglob("*"))
+    assert sorted(str(path.relative_to(back)) for path in back.rglob("*")) == sorted(
+        str(path.relative_to(here)) for path in here.rglob("*")
+    )
     assert (back / "new\nline").read_bytes() == (here / "new\nline").read_bytes()
     assert (back / "größe 数" / "run me").stat().st_mode == (here / "größe 数" / "run me").stat().st_mode
     assert (back / "größe 数" / "run me").stat().st_mtime == (here / "größe 数" / "run me").stat().st_mtime
-    assert os.readlink(back / "link") == "größe 数/run me"
+    assert (back / "link").readlink() == Path("größe 数/run me")
     assert {path.lstat().st_uid for path in back.rglob("*")} == {os.getuid()}
 
 
@@ -119,7 +162,9 @@ def test_what_was_copied_in_belongs_to_the_agent(orders: Account, tmp_path: Path
     (tmp_path / "file").write_text("x")
     orders.ok("cp", tmp_path / "file", "default:/home/agent/mine")
     orders.ok("cp", tmp_path / "file", "default:in-project")
-    assert orders.inside("default", "stat", "-c", "%U", "/home/agent/mine", "/workspace/app/in-project") == "agent\nagent"
+    assert (
+        orders.inside("default", "stat", "-c", "%U", "/home/agent/mine", "/workspace/app/in-project") == "agent\nagent"
+    )
     assert (orders.home / "projects/app/in-project").stat().st_uid == os.getuid()
 
 
@@ -148,7 +193,17 @@ def test_a_tar_goes_in_by_stdin_and_comes_out_by_stdout(either: Account, tmp_pat
     assert bytes_of(either, "cp", "default:~/app/README", "-").returncode == 0
 
 
-@pytest.mark.parametrize(("arguments", "code"), [(["a", "b"], 2), (["default:a", "default:b"], 2), (["no-such:a", "b"], 4), (["default:~/nothing", "b"], 4), (["nothing", "default:b"], 4), (["default:README", "no/folder/"], 5)])
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["a", "b"], 2),
+        (["default:a", "default:b"], 2),
+        (["no-such:a", "b"], 4),
+        (["default:~/nothing", "b"], 4),
+        (["nothing", "default:b"], 4),
+        (["default:README", "no/folder/"], 5),
+    ],
+)
 def test_cp_says_what_is_wrong(either: Account, arguments: list[str], code: int) -> None:
     done = either.run("cp", *arguments)
     assert (done.code, done.out) == (code, "")
@@ -158,11 +213,18 @@ def test_cp_says_what_is_wrong(either: Account, arguments: list[str], code: int)
 def test_an_agent_cannot_lead_a_copy_out_of_where_it_belongs(orders: Account, tmp_path: Path) -> None:
     secret = tmp_path / "precious"
     secret.write_text("precious")
-    evil = "mkdir -p /home/agent/evil/sub; cd /home/agent/evil; ln -sfn /etc/passwd abs; ln -sfn ../../../x up; ln -sfn sub in; mkfifo -m 600 pipe; echo ok > sub/f"
+    evil = (
+        "mkdir -p /home/agent/evil/sub; cd /home/agent/evil; ln -sfn /etc/passwd abs; ln -sfn ../../../x up; ln -sfn sub in; "
+        "mkfifo -m 600 pipe; echo ok > sub/f"
+    )
     orders.inside("default", "sh", "-c", evil)
     done = orders.run("cp", "default:~/evil", tmp_path / "got")
     assert (done.code, done.err.count("left out:")) == (0, 3)
-    assert sorted(str(path.relative_to(tmp_path / "got")) for path in (tmp_path / "got").rglob("*")) == ["in", "sub", "sub/f"]
+    assert sorted(str(path.relative_to(tmp_path / "got")) for path in (tmp_path / "got").rglob("*")) == [
+        "in",
+        "sub",
+        "sub/f",
+    ]
     # A link on the host, in the project, that the agent made: neither written through nor walked through.
     project = orders.home / "projects" / "app"
     orders.inside("default", "ln", "-sfn", str(tmp_path), "trap")
@@ -206,18 +268,26 @@ def test_control_characters_are_shown_and_not_obeyed(orders: Account) -> None:
 
 def test_a_megabyte_arrives_as_written_and_two_texts_are_never_mixed(orders: Account, tmp_path: Path) -> None:
     clear(orders)
-    reader = "import os,sys,tty; tty.setraw(0); os.write(1, b'rea' + b'dy'); got = b''\nwhile got.count(b'#') < 2: got += os.read(0, 65536)\nopen('/home/agent/got', 'wb').write(got)\nos.system('stty sane')"
-    (tmp_path / "reader").write_text(reader)
+    (tmp_path / "reader").write_text(READER)
     orders.ok("cp", tmp_path / "reader", "default:~/reader")
     orders.ok("send", "default", "python3 ~/reader")
     on_screen(orders, "ready")
     texts = [letter * 499_999 + "#" for letter in ("ö", "a")]
-    senders = [threading.Thread(target=bytes_of, args=(orders, "send", "default", "--no-enter", "-"), kwargs={"stdin": text.encode()}) for text in texts]
+    senders = [
+        threading.Thread(
+            target=bytes_of, args=(orders, "send", "default", "--no-enter", "-"), kwargs={"stdin": text.encode()}
+        )
+        for text in texts
+    ]
     for sender in senders:
         sender.start()
     for sender in senders:
         sender.join()
-    got = until(lambda: bytes_of(orders, "exec", "default", "--", "cat", "/home/agent/got").stdout.decode(), "the text", seconds=30)
+    got = until(
+        lambda: bytes_of(orders, "exec", "default", "--", "cat", "/home/agent/got").stdout.decode(),
+        "the text",
+        seconds=30,
+    )
     assert got in {texts[0] + texts[1], texts[1] + texts[0]}
 
 
@@ -258,7 +328,8 @@ def told(account: Account, *arguments: str) -> list[str]:
     return [json.loads(line)["event"] for line in account.ok("logs", "--json", *arguments, "default").splitlines()]
 
 
-def test_logs_tell_what_happened_while_it_runs_and_after(account: Account, stub: str) -> None:  # noqa: ARG001
+def test_logs_tell_what_happened_while_it_runs_and_after(stub_account: Account) -> None:
+    account = stub_account
     account.ok("start", "-d", "-a", "stub", cwd=account.project())
     until(lambda: told(account) == ["start", "agent-start"], "a start", told=lambda: str(told(account)))
     account.ok("stop")
@@ -287,9 +358,12 @@ def test_followed_logs_end_with_the_session(account: Account) -> None:
 
 
 def test_the_record_stays_small_and_a_forged_one_does_no_harm(orders: Account) -> None:
-    fill = "for i in 1 2 3; do head -c 1100000 /dev/zero | tr '\\0' x >>~/.local/state/agent-session/events.jsonl; echo; session-event filled; done; du -sb ~/.local/state/agent-session"
-    assert int(orders.ok("exec", "default", "--", "bash", "-c", fill).split()[-2]) < 3_500_000
+    assert int(orders.ok("exec", "default", "--", "bash", "-c", FILL).split()[-2]) < 3_500_000
     assert "filled" in told(orders)
-    for forged in ("ln -sfn /etc/passwd", "rm -f ~/.local/state/agent-session/events.jsonl; mkfifo", "rm -f ~/.local/state/agent-session/events.jsonl; mkdir"):
+    for forged in (
+        "ln -sfn /etc/passwd",
+        "rm -f ~/.local/state/agent-session/events.jsonl; mkfifo",
+        "rm -f ~/.local/state/agent-session/events.jsonl; mkdir",
+    ):
         orders.inside("default", "sh", "-c", f"{forged} ~/.local/state/agent-session/events.jsonl")
         assert "root" not in orders.ok("logs", "default")

@@ -6,11 +6,13 @@ import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from agent_session import protection
+from agent_session.projects import WORKSPACE, Project
 from tests.account import Account, Done
 from tests.waiting import until
 
@@ -97,7 +99,8 @@ for path; do
     parent=${path%/*}
     echo "$path" >&2
     # over, into, instead of it
-    cat "$evil/config" >"$path"; cat "$evil/config" >>"$path"; mkdir -p "$path"; cp "$evil/hook" "$path/pre-commit"; cp "$evil/hook" "$path/post-checkout"
+    cat "$evil/config" >"$path"; cat "$evil/config" >>"$path"; mkdir -p "$path"; cp "$evil/hook" "$path/pre-commit"
+    cp "$evil/hook" "$path/post-checkout"
     cp "$evil/tasks.json" "$path/tasks.json"; cp "$evil/config" "$path/config"
     chmod -R 777 "$path"; truncate -s 0 "$path"
     mv -T "$path" "$path.gone"; ln -sfn "$evil" "$path"; ln -s "$evil/config" "$path"; ln -f "$evil/config" "$path"
@@ -105,7 +108,8 @@ for path; do
     rmdir "$path"; unlink "$path"
     cp "$evil/config" "$parent/new.$$"; mv -fT "$parent/new.$$" "$path"; rm -f "$parent/new.$$"
     cp -r "$evil" "$parent/newdir.$$"; mv -fT "$parent/newdir.$$" "$path"; rm -rf "$parent/newdir.$$"
-    python3 -c 'import ctypes, os, sys; libc = ctypes.CDLL(None); libc.renameat2(-100, sys.argv[1].encode(), -100, sys.argv[2].encode(), 2)' "$evil/swap" "$path"
+    python3 -c 'import ctypes, sys
+ctypes.CDLL(None).renameat2(-100, sys.argv[1].encode(), -100, sys.argv[2].encode(), 2)' "$evil/swap" "$path"
     umount "$path"; mount -o remount,rw "$path"; umount -l "$path"
     # above it: another directory in the place of each one on the way
     while [ "$parent" != /workspace/app ] && [ "$parent" != /workspace ] && [ "$parent" != / ]; do
@@ -160,7 +164,7 @@ def test_nothing_an_attacker_plants_is_there_or_runs(host: Host) -> None:
     host.git(app, "worktree", "add", "--quiet", "../elsewhere")
     (app / ".git" / "hooks" / "post-merge").write_text("#!/bin/sh\n")
 
-    guarded = protection.protect([protection.Project(source=app, target=protection.WORKSPACE / "app")])
+    guarded = protection.protect([Project(source=app, target=WORKSPACE / "app")])
     targets = [str(mount.target) for mount in guarded.mounts if mount.read_only]
     sources = [Path(mount.source) for mount in guarded.mounts if mount.read_only]
     before = tree(app)
@@ -394,7 +398,7 @@ def test_what_the_host_replaces_or_removes_stays_protected(host: Host) -> None:
     until(lambda: closed(".claude"), "settings are protected again")
     host.git(app, "clean", "-fdx")  # all placeholders
     for path in (".vscode", ".mcp.json", "opencode.json", ".envrc"):
-        until(lambda path=path: closed(path), f"{path} is protected again")
+        until(partial(closed, path), f"{path} is protected again")
     assert "evil" not in (app / ".git" / "config").read_text()
     host.account.ok("stop", "s")
     assert host.git(app, "status", "--short", "--ignored").out == ""
@@ -406,7 +410,8 @@ def test_the_agent_can_neither_end_the_guard_nor_use_it(host: Host) -> None:
     host.account.ok("start", "-d", "-a", "shell", "-n", "s", app)
     host.inside(
         "s",
-        "kill -9 -1; pkill -9 findmnt; pkill -9 -f session-guard; mkdir -p ~/.local/bin; printf '#!/bin/sh\\nid >/tmp/id' >~/.local/bin/mount; chmod +x ~/.local/bin/mount",
+        "kill -9 -1; pkill -9 findmnt; pkill -9 -f session-guard; mkdir -p ~/.local/bin; "
+        "printf '#!/bin/sh\\nid >/tmp/id' >~/.local/bin/mount; chmod +x ~/.local/bin/mount",
     )
     host.account.ok("start", "-d", "-n", "s")
     host.inside("s", "kill -9 $(pgrep findmnt); kill -9 $(pgrep -f session-guard)")

@@ -2,9 +2,9 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -24,12 +24,13 @@ credentials: [PROBE_KEY, probe.json]
 login: {command: [probe-login, a b], variable: PROBE_TOKEN, pattern: "probe-token-[a-z0-9]+", not_shared: ~/.probe-login}
 """
 # Prints the token as a program does that breaks lines itself.
-LOGIN = f"""#!/bin/sh
+LOGIN = """#!/bin/sh
 [ "$1" = "a b" ] || exit 4
 stty -echo; printf 'Code: '; read -r code; stty echo; echo
 [ "$code" = open ] || exit 3
 printf '\\033[32mYour token:\\033[0m\\n\\n'
-echo {TOKEN} | fold -w "$(stty size | cut -d' ' -f2)"
+columns=$(stty size | cut -d' ' -f2) part=0123456789abcdef
+echo "probe-token-$part$part$part$part$part$part" | fold -w "$columns"
 printf '\\nStore it.\\n'
 """
 
@@ -97,7 +98,7 @@ def test_update_to_an_image_that_does_not_start_leaves_the_session_running(probe
     broken.unlink()
 
 
-@pytest.mark.parametrize("moment", ["agent-next_default", "running", 0.2, 0.6, 1.0])
+@pytest.mark.parametrize("moment", ["agent-next_default", "running", 0.6])
 def test_an_update_that_is_killed_leaves_one_session_with_all_it_had(probe: Account, moment: str | float) -> None:
     probe.ok("start", "-d", "-a", "probe", cwd=probe.project())
     probe.inside("default", "sh", "-c", "echo kept > ~/kept")
@@ -283,15 +284,18 @@ class _Watching:
         return
 
 
-def test_a_traceback_shows_no_key(account: Account) -> None:
+def test_a_traceback_shows_no_key(probe: Account) -> None:
     """A bug is told with its traceback: never with values."""
     code = "import agent_session.seed as s; s._add = lambda *a: 1/0; from agent_session.cli.main import main; main()"
-    python = LAUNCHER.parent / ".venv/bin/python"
     done = subprocess.run(
-        [python, "-c", code, "start", "-d", "-a", "claude", "--build"],
-        env=account.environment | {"ANTHROPIC_API_KEY": KEY, "PYTHONPATH": str(LAUNCHER.parent / "src")},
-        cwd=account.project(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", code, "start", "-d", "-a", "probe"],
+        env=probe.environment | {"PROBE_KEY": KEY, "PYTHONPATH": str(LAUNCHER.parent / "src")},
+        cwd=probe.project(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 1
-    assert re.search("ZeroDivisionError", done.stderr)
+    assert "ZeroDivisionError" in done.stderr
     assert KEY not in done.stdout + done.stderr
+    assert (probe.containers(), probe.volumes()) == ([], [])

@@ -20,7 +20,7 @@ from agent_session.engine import ContainerSpec, ExecResult
 from agent_session.errors import PodmanUnavailable
 from tests.fake_engine import FakeEngine
 
-VERBS = ("start", "attach", "stop", "restart", "ls", "rm", "build", "agents")
+VERBS = ("start", "attach", "stop", "restart", "ls", "rm", "build", "agents", "exec", "cp", "send", "screen", "logs")
 AGENTS = {
     "claude": "title: Claude\nenvironment: [ANTHROPIC_API_KEY]\ncredentials: [ANTHROPIC_API_KEY]\nhint: claude setup-token\n",
     "opencode": "title: OpenCode\n",

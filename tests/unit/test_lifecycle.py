@@ -1,5 +1,6 @@
 """The verbs of a session's life beyond start and stop, on an engine in memory: update, login, export, rm that loses nothing."""
 
+import getpass
 import json
 import shutil
 import stat
@@ -49,7 +50,9 @@ def errands(machine: Machine, answer: Callable[[Errand, bytes], ExecResult]) -> 
 
 
 def says(value: object, code: int = 0) -> Callable[[Errand, bytes], ExecResult]:
-    return lambda _errand, _stdin: ExecResult(exit_code=code, stdout=json.dumps(value).encode(), stderr=b"npm: no network")
+    return lambda _errand, _stdin: ExecResult(
+        exit_code=code, stdout=json.dumps(value).encode(), stderr=b"npm: no network"
+    )
 
 
 def volume(machine: Machine, name: str) -> Path:  # noqa: F811
@@ -116,7 +119,9 @@ def test_a_token_from_standard_input_is_kept_and_never_shown(laptop: Machine, mo
     secret = laptop.engine.secret_content(plan.login_secret("claude"))
     assert json.loads(secret) == {"environment": {"TOKEN": TOKEN}}
     claude = json.loads(laptop.ok("agents", "--json"))[0]
-    assert {"name": "TOKEN", "kind": "login", "source": "agent-session login claude", "found": True} in claude["crosses"]
+    assert {"name": "TOKEN", "kind": "login", "source": "agent-session login claude", "found": True} in claude[
+        "crosses"
+    ]
     everything = [ran, laptop("agents", "--json"), laptop("start", "-d"), laptop("ls", "--json"), laptop("agents")]
     assert not any(TOKEN in said.out + said.err for said in everything)
     container = laptop.engine.container("agent_default")
@@ -135,7 +140,9 @@ class _Lines:
         return False
 
 
-def test_a_session_from_before_a_login_gets_it_at_its_next_start(laptop: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_from_before_a_login_gets_it_at_its_next_start(
+    laptop: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
     laptop.ok("start", "-d")
     without = _container(laptop)
@@ -202,7 +209,7 @@ def test_login_on_a_terminal_takes_the_token_from_what_was_printed(
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(login_verb, "on_terminal", lambda: True)
-    monkeypatch.setattr(login_verb.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     laptop.ok("login")
     assert TOKEN.encode() in laptop.engine.secret_content(plan.login_secret("claude"))
     assert not folders[0].exists()
@@ -210,10 +217,10 @@ def test_login_on_a_terminal_takes_the_token_from_what_was_printed(
 
 def test_login_asks_for_a_token_that_cannot_be_made_out(laptop: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(login_verb, "on_terminal", lambda: True)
-    monkeypatch.setattr(login_verb.getpass, "getpass", lambda *_, **__: TOKEN)
-    monkeypatch.setattr(login_verb.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 0))
+    monkeypatch.setattr(getpass, "getpass", lambda *_, **__: TOKEN)
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 0))
     laptop.ok("login")
-    monkeypatch.setattr(login_verb.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 130))
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 130))
     assert laptop("login").code == 1
 
 
@@ -436,7 +443,9 @@ def npm(version: str) -> Callable[[Errand, bytes], ExecResult]:
         name = errand.command[3]
         if "arm64" in name:
             return ExecResult(exit_code=1, stderr=b"E404")
-        return ExecResult(exit_code=0, stdout=json.dumps({"version": version, "dist.integrity": "sha512-abc="}).encode())
+        return ExecResult(
+            exit_code=0, stdout=json.dumps({"version": version, "dist.integrity": "sha512-abc="}).encode()
+        )
 
     return answer
 
@@ -478,8 +487,15 @@ def test_an_older_newest_version_is_not_gone_back_to(laptop: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [says({}, code=1), says({}), says("x"), says({"version": "$(id)", "dist.integrity": "sha512-abc="}), says({"version": "1.2.3", "dist.integrity": "sha1-x"})]
-)  # fmt: skip
+    "said",
+    [
+        says({}, code=1),
+        says({}),
+        says("x"),
+        says({"version": "$(id)", "dist.integrity": "sha512-abc="}),
+        says({"version": "1.2.3", "dist.integrity": "sha1-x"}),
+    ],
+)
 def test_what_npm_says_is_not_believed_blindly(laptop: Machine, said: Callable[[Errand, bytes], ExecResult]) -> None:
     errands(laptop, said)
     assert laptop("build", "--latest").code == 8
@@ -498,7 +514,7 @@ def test_what_is_no_package_has_no_newest_version(laptop: Machine) -> None:
 def test_the_agent_is_told_how_it_was_asked_for_and_only_then(machine: Machine) -> None:  # noqa: F811
     seeds: list[bytes] = []
 
-    def commands(_name: str, command: object, stdin: bytes) -> ExecResult:
+    def commands(_name: str, _command: object, stdin: bytes) -> ExecResult:
         seeds.append(stdin)
         return ExecResult(exit_code=0)
 

@@ -37,7 +37,9 @@ def test_what_surrounds_a_token_is_no_part_of_it() -> None:
     assert login.check(FILE, '{"x": {"key": "k"}}\n') == '{"x": {"key": "k"}}'
 
 
-@pytest.mark.parametrize("text", ["", "\n", "sk-ant-api03-secret", f"{TOKEN} x", f"{TOKEN}\nsecret", "secret\x00", "x" * 500_000])
+@pytest.mark.parametrize(
+    "text", ["", "\n", "sk-ant-api03-secret", f"{TOKEN} x", f"{TOKEN}\nsecret", "secret\x00", "x" * 500_000]
+)
 def test_what_cannot_be_a_token_is_refused_and_not_quoted(text: str) -> None:
     with pytest.raises(UsageError) as refused:
         login.check(CLAUDE, text)

@@ -30,7 +30,9 @@ def cp(context: typer.Context, source: Source, target: Target) -> None:
     outwards, inwards = SESSION.fullmatch(source), SESSION.fullmatch(target)
     typed = outwards or inwards
     if typed is None or (outwards and inwards):
-        raise UsageError("one of SRC and DST is NAME:PATH, the other a path of this machine", hint="agent-session cp NAME:notes.md .")
+        raise UsageError(
+            "one of SRC and DST is NAME:PATH, the other a path of this machine", hint="agent-session cp NAME:notes.md ."
+        )
     if target == "-" and sys.stdout.isatty():
         raise UsageError("a tar is nothing for a terminal", hint=f"agent-session cp {source} - | tar -t")
     with of(context).engine() as engine:

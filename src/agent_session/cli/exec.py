@@ -10,7 +10,9 @@ from agent_session.cli.invocation import of
 from agent_session.errors import UsageError
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The session; it must run.")]
-Command = Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="A program and its arguments, no shell line.")]
+Command = Annotated[
+    list[str], typer.Argument(metavar="-- COMMAND...", help="A program and its arguments, no shell line.")
+]
 
 
 def exec(context: typer.Context, name: Name, command: Command) -> NoReturn:
@@ -27,6 +29,10 @@ def exec(context: typer.Context, name: Name, command: Command) -> NoReturn:
     terminal = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
     with invocation.engine() as engine:
         session = screens.running(engine, name)
-        shown = {key: value for key in ("TERM", "COLORTERM") if (value := invocation.environment.get(key))} if terminal else {}
+        shown = (
+            {key: value for key in ("TERM", "COLORTERM") if (value := invocation.environment.get(key))}
+            if terminal
+            else {}
+        )
         argv = screens.command(engine, session, words, shown, terminal=terminal)
     os.execvpe(argv[0], argv, dict(invocation.environment))

@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The session, running or stopped.")]
 Follow = Annotated[bool, typer.Option("-f", "--follow", help="Go on with what happens, until the session ends.")]
 Since = Annotated[
-    str | None, typer.Option("--since", metavar="T", help="From then on: 30s, 10m, 2h, 1d ago, or an RFC 3339 time.", show_default=False)
+    str | None,
+    typer.Option(
+        "--since", metavar="T", help="From then on: 30s, 10m, 2h, 1d ago, or an RFC 3339 time.", show_default=False
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="An object a line on stdout.")]
 
 
-def logs(context: typer.Context, name: Name, follow: Follow = False, since: Since = None, as_json: Json = False) -> None:
+def logs(
+    context: typer.Context, name: Name, follow: Follow = False, since: Since = None, as_json: Json = False
+) -> None:
     """Tell what happened to a session: starts, stops, ends of the agent with their status, failures."""
     from agent_session import events, sessions
 
@@ -42,6 +47,8 @@ def _json(event: "Event") -> str:
 
 
 def _line(event: "Event") -> str:
-    words = ", ".join(f"{key} {value if isinstance(value, str) else json.dumps(value)}" for key, value in event.detail.items())
+    words = ", ".join(
+        f"{key} {value if isinstance(value, str) else json.dumps(value)}" for key, value in event.detail.items()
+    )
     moment = event.time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     return render.plain(f"{moment}  {event.kind}{': ' if words else ''}{words}")

@@ -35,6 +35,10 @@ def session_json(session: "Session") -> dict[str, Any]:
         "image": session.image,
         "auto_approve": session.options.auto_approve,
         "unprotected": list(session.options.unprotected),
+        "taught": session.options.taught,
+        "git_signing": session.options.git_signing,
+        "ssh_agent": bool(session.options.ssh_agent),
+        "github_token": session.options.github_token,
     }
 
 

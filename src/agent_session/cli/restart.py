@@ -24,6 +24,8 @@ def restart(context: typer.Context, name: attach.Name = None, detach: Detach = N
     wanted = config.name or DEFAULT_SESSION
     with invocation.engine() as engine, invocation.locked(wanted):
         session = wake(invocation, engine, sessions.get(engine, wanted), config, screen=detached)
+        for line in session.notes:
+            note(line)
         if not detached:
             attach.enter(invocation, engine, session)
         print(session.name)

@@ -13,7 +13,9 @@ from agent_session.errors import ConflictError, UsageError
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The session; it must run, attached or not.")]
 Scrollback = Annotated[bool, typer.Option("--scrollback", help="All it has shown, not only what is seen now.")]
-Svg = Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Write a picture with colours instead.", show_default=False)]
+Svg = Annotated[
+    Path | None, typer.Option("--svg", metavar="FILE", help="Write a picture with colours instead.", show_default=False)
+]
 
 PICTURE = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="monospace" font-size="{char_height}px">
 <style>

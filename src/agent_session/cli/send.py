@@ -9,7 +9,10 @@ from agent_session.cli.invocation import of
 from agent_session.errors import UsageError
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The session; it must run, attached or not.")]
-Text = Annotated[str | None, typer.Argument(metavar="[TEXT]", help="What to type; - reads it from standard input.", show_default=False)]
+Text = Annotated[
+    str | None,
+    typer.Argument(metavar="[TEXT]", help="What to type; - reads it from standard input.", show_default=False),
+]
 NoEnter = Annotated[bool, typer.Option("--no-enter", help="Do not press Enter after TEXT.")]
 Keys = Annotated[
     list[str] | None,

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from agent_session.archive import Manifest
     from agent_session.engine import Engine
     from agent_session.images import Workshop
-    from agent_session.plan import SessionRequest
+    from agent_session.plan import Options, SessionRequest
     from agent_session.sessions import Session
+
+CHOSEN = ("auto_approve", "unprotected", "taught", "git_signing", "github_token")
 
 Projects = Annotated[
     list[str] | None,
@@ -103,6 +105,42 @@ Unprotected = Annotated[
         show_default=False,
     ),
 ]
+Taught = Annotated[
+    bool | None,
+    typer.Option(
+        "--taught/--no-taught",
+        help="Copies of your own instructions, settings, commands and skills for the agent come along (the default), or do not. "
+        "[env: AGENT_SESSION_TAUGHT=1 or 0]",
+        show_default=False,
+    ),
+]
+GitSigning = Annotated[
+    bool | None,
+    typer.Option(
+        "--git-signing/--no-git-signing",
+        help="Commits in the session are signed with your SSH key, by your ssh-agent: whatever the agent commits is signed as you. "
+        "Implies --ssh-agent. [env: AGENT_SESSION_GIT_SIGNING=1]",
+        show_default=False,
+    ),
+]
+SshAgent = Annotated[
+    bool | None,
+    typer.Option(
+        "--ssh-agent/--no-ssh-agent",
+        help="The session may use your ssh-agent while it runs: log in, push and sign as you wherever its keys are known, "
+        "though not read them. [env: AGENT_SESSION_SSH_AGENT=1]",
+        show_default=False,
+    ),
+]
+GithubToken = Annotated[
+    bool | None,
+    typer.Option(
+        "--github-token/--no-github-token",
+        help="The session gets your GitHub token (GH_TOKEN, GITHUB_TOKEN or gh's login): the agent can read it and do all that "
+        "it allows. [env: AGENT_SESSION_GITHUB_TOKEN=1]",
+        show_default=False,
+    ),
+]
 AllowSecrets = Annotated[
     bool | None,
     typer.Option(
@@ -125,6 +163,10 @@ def start(
     auto_approve: AutoApprove = None,
     import_from: ImportFrom = None,
     unprotected: Unprotected = None,
+    taught: Taught = None,
+    git_signing: GitSigning = None,
+    ssh_agent: SshAgent = None,
+    github_token: GithubToken = None,
     allow_secret_directories: AllowSecrets = None,
 ) -> None:
     """Start a session in a project's directory, or come back to it.
@@ -149,6 +191,10 @@ def start(
         auto_approve=auto_approve,
         import_from=import_from,
         unprotected=tuple(unprotected) if unprotected else None,
+        taught=taught,
+        git_signing=git_signing,
+        ssh_agent=ssh_agent,
+        github_token=github_token,
         allow_secret_directories=allow_secret_directories,
     )
     config, manifest = imported(chosen)
@@ -164,6 +210,8 @@ def start(
         else:
             _check_agrees(session, config)
             session = wake(invocation, engine, session, config, screen=detached)
+        for line in session.notes:
+            note(line)
         if as_json:
             render.print_json(render.session_json(session))
         elif detached:
@@ -201,11 +249,7 @@ def asked_again(
     from agent_session import plan, sessions, trust
     from agent_session.agents import Agent
 
-    options = session.options
-    if "auto_approve" in config.insisted:
-        options = replace(options, auto_approve=config.auto_approve)
-    if "unprotected" in config.insisted:
-        options = replace(options, unprotected=config.unprotected)
+    options = _options(invocation, config, session.options)
     request = sessions.request_again(
         session,
         agent or Agent(name=session.agent, title=session.agent, folder=Path("/")),
@@ -215,6 +259,17 @@ def asked_again(
         login=engine.secret_id(plan.login_secret(session.agent)),
     )
     return sessions.protected(replace(request, options=options), strict="unprotected" in config.insisted)
+
+
+def _options(invocation: Invocation, config: Config, had: "Options | None") -> "Options":
+    """What a session is to be started with: what it had, but for what flags and variables insist on."""
+    from agent_session import identity, plan
+
+    chosen = {name: getattr(config, name) for name in CHOSEN if had is None or name in config.insisted}
+    options = replace(had or plan.Options(), **chosen)
+    lent = config.ssh_agent if had is None or "ssh_agent" in config.insisted else bool(had.ssh_agent)
+    lent = lent or options.git_signing
+    return replace(options, ssh_agent=identity.agent_socket(invocation.environment) if lent else "")
 
 
 def _check_agrees(session: "Session", config: Config) -> None:
@@ -276,7 +331,7 @@ def _create(
         kob=kob,
         ca_bundle=workshop.ca_bundle if trust.trusts_more(invocation.environment) else None,
         rootful=engine.rootful,
-        options=plan.Options(auto_approve=config.auto_approve, unprotected=config.unprotected),
+        options=_options(invocation, config, None),
         login=engine.secret_id(plan.login_secret(agent.name)),
     )
     request = sessions.protected(request, strict="unprotected" in config.insisted)
@@ -322,7 +377,7 @@ def image_for(engine: "Engine", workshop: "Workshop", agent: "Agent", config: Co
 
 def seed_for(invocation: Invocation, agent: "Agent | None", request: "SessionRequest", *, fresh: bool) -> "seed.Seed":
     """What crosses over now, after a word to the user about what does not."""
-    from agent_session import seed, timezone
+    from agent_session import identity, seed, timezone
 
     if agent is None:
         note("the session's agent is not installed here any more; it gets no login from this machine")
@@ -331,7 +386,16 @@ def seed_for(invocation: Invocation, agent: "Agent | None", request: "SessionReq
         note(line)
     said = {"FRESH": fresh, "AUTO_APPROVE": request.options.auto_approve}
     extra = {f"AGENT_SESSION_{name}": "1" for name, yes in said.items() if yes}
-    gathered = seed.gather(agent, invocation.environment, timezone=timezone.name(invocation.environment), extra=extra)
+    options, environment = request.options, invocation.environment
+    if options.ssh_agent == identity.NO_AGENT:
+        note("no ssh-agent runs here (SSH_AUTH_SOCK), so the session has none; eval $(ssh-agent) && ssh-add")
+    gathered = seed.gather(
+        agent if options.taught else replace(agent, taught=()),
+        environment,
+        timezone=timezone.name(environment),
+        extra=extra,
+        identity=identity.read(environment, signing=options.git_signing, github=options.github_token),
+    )
     for line in gathered.notes:
         note(line)
     return gathered

@@ -1,7 +1,7 @@
 """`agent-session update`: give sessions their agent's current image; all they hold stays."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
