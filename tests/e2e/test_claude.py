@@ -8,6 +8,7 @@ import pytest
 
 from tests.account import Account
 from tests.models.model import URL, Model
+from tests.terminal import Terminal
 from tests.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("claude")]
@@ -57,6 +58,11 @@ def ask(model: Model, prompt: str, answer: str) -> str:
     return model.ask(prompt, answer)
 
 
+def granted(terminal: Terminal, file: Path) -> bool:
+    terminal.press("Enter")
+    return file.exists()
+
+
 @pytest.mark.parametrize("form", LOGINS)
 def test_each_login_alone_ends_in_a_prompt_that_answers(account: Account, form: str) -> None:
     file, variables, shown = LOGINS[form]
@@ -102,7 +108,7 @@ def test_it_edits_with_permission_and_remembers_until_asked_to_start_afresh(acco
     terminal.wait_for("made.txt", "1. Yes")
     assert not (project / "made.txt").exists()
     # Claude does not take a key that comes in the moment in which it asks.
-    until(lambda: (project / "made.txt").exists() or terminal.press("Enter"), "the file", every=0.5)  # type: ignore[func-returns-value]
+    until(lambda: granted(terminal, project / "made.txt"), "the file")
     terminal.wait_for("Written as asked")
     assert (project / "made.txt").read_text() == "made by claude\n"
     account.close_windows()
@@ -150,7 +156,7 @@ def test_what_the_user_is_and_has_taught_comes_along(account: Account) -> None:
             "mcpServers": {"off": {"command": "/opt/nowhere"}, "web": {"type": "http", "url": "http://127.0.0.1:1/"}},
         },
     )
-    (home / ".gitconfig").write_text('[user]\n\tname = Ada "Countess" L\n\temail = ada@example.org\n')
+    (home / ".gitconfig").write_text('[user]\n\tname = Ada \\"Countess\\" L\n\temail = ada@example.org\n')
     (taught / "commands").mkdir(parents=True)
     (taught / "CLAUDE.md").write_text("Always mention the KUMQUAT.\n")
     (taught / "commands" / "greet-me.md").write_text("Greet the user.\n")
@@ -205,7 +211,7 @@ def test_a_claude_json_that_cannot_be_used_is_said_in_a_line_and_the_session_sta
         "malformed": ('{"apiKey": ', "~/.claude.json is not used: not valid JSON (line 1)"),
         "empty": ("", "~/.claude.json is not used: empty"),
         "large": (b"{" + b" " * 50_000_000 + b"}", "~/.claude.json was left out: it has 50000002 bytes"),
-        "directory": (None, "~/.claude.json was left out: Is a directory"),
+        "directory": (None, "~/.claude.json was left out: it is not a regular file"),
         "newline": (json.dumps({"apiKey": f"{KEY[:30]}\n{KEY[30:]}"}), "~/.claude.json holds an API key that cannot be one"),
         "readable": (json.dumps({"apiKey": KEY}), "~/.claude.json can be read by other users"),
     }

@@ -50,7 +50,8 @@ def test_a_session_with_nothing_of_its_own_goes_and_the_project_stays(session: A
 def test_a_clone_that_holds_nothing_new_is_no_reason_to_keep_a_session(session: Account) -> None:
     do(
         session,
-        f"cd /workspace/app; git init -q --bare up.git; git clone -q up.git /workspace/clone; cd /workspace/clone; {COMMIT} x; git push -q origin HEAD",
+        "cd /workspace/app; git init -q --bare up.git; git clone -q up.git /workspace/clone; "
+        f"cd /workspace/clone; {COMMIT} x; git push -q origin HEAD",
     )
     do(
         session,
@@ -65,7 +66,7 @@ def test_work_is_listed_by_path_and_branch(session: Account) -> None:
     do(session, f"git clone -q ~/code /workspace/clone; cd /workspace/clone; git checkout -q --detach; {COMMIT} 3")
     do(
         session,
-        f"git init -q --bare '/workspace/a b.git'; cd ~/code; git push -q '/workspace/a b.git' main; cd ~; git init -q empty",
+        "git init -q --bare '/workspace/a b.git'; cd ~/code; git push -q '/workspace/a b.git' main; cd ~; git init -q empty",
     )
     do(session, "mkdir -p /workspace/deep; echo 1 > /workspace/deep/ö; ln -s /etc/passwd /workspace/link")
     assert set(lost(session)) == {
@@ -92,11 +93,13 @@ def test_looking_runs_nothing_of_the_agents(session: Account) -> None:
     )
     do(
         session,
-        "git config filter.e.clean 'touch /home/agent/ran /workspace/app/ran; cat'; echo '* filter=e' > .gitattributes; git config diff.external false",
+        "cd ~/evil; git add f; git config filter.e.clean 'touch /home/agent/ran /workspace/app/ran; cat'; "
+        "echo '* filter=e' > .gitattributes; echo y > f; rm -f ~/ran /workspace/app/ran",
     )
     do(
         session,
-        "mkdir -p ~/bin; printf '#!/bin/sh\\ntouch /workspace/app/ran\\n' > ~/bin/git; chmod +x ~/bin/git; ln -s ~/bin/git ~/.local/bin/git 2>/dev/null || true",
+        "mkdir -p ~/bin ~/.local/bin; "
+        "printf '#!/bin/sh\\ntouch /workspace/app/ran\\n' > ~/bin/git; chmod +x ~/bin/git; ln -s ~/bin/git ~/.local/bin/git",
     )
     before = do(session, "ls -la ~")
     assert any("/home/agent/evil" in line for line in lost(session))
@@ -141,7 +144,8 @@ def test_removing_what_holds_nothing_is_quick(account: Account) -> None:
 def test_a_session_comes_back_from_its_archive(session: Account) -> None:
     do(
         session,
-        f"git init -q -b main ~/code; cd ~/code; {COMMIT} 1; mkdir ~/d; echo 'a b' > ~/d/'ü x'; chmod 700 ~/d; ln -s d ~/l; ln ~/d/* ~/hard; mkfifo ~/p",
+        f"git init -q -b main ~/code; cd ~/code; {COMMIT} 1; "
+        "mkdir ~/d; echo 'a b' > ~/d/'ü x'; chmod 700 ~/d; ln -s d ~/l; ln ~/d/* ~/hard; mkfifo ~/p",
     )
     do(
         session,

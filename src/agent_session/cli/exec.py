@@ -11,7 +11,7 @@ from agent_session.errors import UsageError
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The session; it must run.")]
 Command = Annotated[
-    list[str], typer.Argument(metavar="-- COMMAND...", help="A program and its arguments, no shell line.")
+    list[str], typer.Argument(metavar="COMMAND", help="A program and its arguments, no shell line.")
 ]
 
 
