@@ -87,7 +87,10 @@ def shown(engine: Engine, session: Session, *, scrollback: bool = False) -> str:
         raise NotReady(
             session.name, "its terminal does not answer", [plain(done.stderr.decode("utf-8", "replace").strip())]
         )
-    return coloured(done.stdout.decode("utf-8", "replace")).rstrip("\n")
+    rows = coloured(done.stdout.decode("utf-8", "replace")).split("\n")
+    while rows and not plain(rows[-1]).strip():
+        rows.pop()
+    return "\n".join(rows)
 
 
 def key(name: str) -> str:

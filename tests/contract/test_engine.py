@@ -211,6 +211,21 @@ def test_a_command_reads_any_bytes_from_its_standard_input(bench: Bench) -> None
     assert bench.engine.run(name, ["cat"]).stdout == b""
 
 
+def test_a_command_reads_a_file_and_writes_one(bench: Bench) -> None:
+    name = bench.running()
+    (bench.folder / "sent").write_bytes(bytes(range(256)) * 1000)
+    with (bench.folder / "sent").open("rb") as sent, (bench.folder / "got").open("wb") as got:
+        done = bench.engine.run(name, ["cat"], stdin=sent, stdout=got)
+    assert (done.exit_code, done.stdout) == (0, b"")
+    assert (bench.folder / "got").read_bytes() == (bench.folder / "sent").read_bytes()
+
+
+def test_a_command_can_have_the_callers_streams_instead_of_a_terminal(bench: Bench) -> None:
+    command = bench.engine.attach_command("x", ["y"], {"TERM": "xterm"}, terminal=False)
+    assert "-i" in command
+    assert not {"-t", "-it"} & set(command)
+
+
 def test_an_argument_arrives_as_it_is(bench: Bench) -> None:
     name = bench.running()
     odd = ["a b", "", "it's", "$HOME", "größe", "new\nline", "-x"]

@@ -133,7 +133,7 @@ def test_a_closed_pane_is_a_conflict(made: Make) -> None:
 
 
 def test_of_escape_sequences_only_colours_are_let_through(made: Make) -> None:
-    screen = b"\x1b[1;38;2;1;2;3mred\x1b[m\x1b[2J\x1b]0;title\x07\x1b]8;;http://x\x1b\\link\x1bPq\x1b\\\x1b(B\x07\r\nend\x9b\n\n"
+    screen = b"\x1b[1;38;2;1;2;3mred\x1b[m\x1b[2J\x1b]0;title\x07\x1b]8;;http://x\x1b\\link\x1bPq\x1b\\\x1b(B\x07\r\nend\x9b\n\x1b[m \n\n"
     engine, session = made(lambda *_: ExecResult(exit_code=0, stdout=screen))
     assert screens.shown(engine, session) == "\x1b[1;38;2;1;2;3mred\x1b[mlink\nend\ufffd"
     assert screens.plain("\x1b[1mx\x1b]52;c;AAAA\x07\x1b[?1049h\x1b") == "x"
