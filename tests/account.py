@@ -24,7 +24,18 @@ from tests.waiting import until
 REPOSITORY = Path(__file__).resolve().parents[1]
 LAUNCHER = REPOSITORY / "agent-session"
 STUB = REPOSITORY / "tests" / "images" / "stub"
-KEPT = ("PATH", "USER", "LOGNAME", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE")
+KEPT = (
+    "PATH",
+    "USER",
+    "LOGNAME",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +49,6 @@ class Done:
 
 class Account:
     """A user without a past. `home`, `runtime` and `folder` (of all that is its own) are directories that exist."""
-
 
     def __init__(self, images: Path, driver: str) -> None:
         # /var/tmp is a disk where /tmp may be memory; and the path is short, as sockets' paths must be.
@@ -83,7 +93,12 @@ class Account:
         return folder
 
     def run(
-        self, *arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, stdin: str | None = None, seconds: float = 60
+        self,
+        *arguments: str | Path,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+        seconds: float = 60,
     ) -> Done:
         """Run agent-session without a terminal, with nothing or a text on its standard input."""
         done = subprocess.run(
@@ -98,13 +113,17 @@ class Account:
         )
         return Done(code=done.returncode, out=done.stdout, err=done.stderr)
 
-    def ok(self, *arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, seconds: float = 60) -> str:
+    def ok(
+        self, *arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, seconds: float = 60
+    ) -> str:
         """Run agent-session, which must succeed; returns its standard output."""
         done = self.run(*arguments, cwd=cwd, env=env, seconds=seconds)
         assert done.code == 0, f"agent-session {' '.join(map(str, arguments))}: {done}"
         return done.out
 
-    def begin(self, *arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
+    def begin(
+        self, *arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    ) -> "subprocess.Popen[str]":
         """agent-session, running beside the test, in a process group of its own as under a shell."""
         return subprocess.Popen(
             [LAUNCHER, *arguments],
@@ -208,9 +227,23 @@ class Account:
 
     def workers(self) -> dict[int, str]:
         """Of those, what should be gone when no command runs: not containers' monitors and networks, not Podman's namespace holder."""
-        lasting = {"conmon", "slirp4netns", "pasta", "pasta.avx2", "catatonit", "pause", "rootlessport", "rootlessport-c", "fuse-overlayfs"}
+        lasting = {
+            "conmon",
+            "slirp4netns",
+            "pasta",
+            "pasta.avx2",
+            "catatonit",
+            "pause",
+            "rootlessport",
+            "rootlessport-c",
+            "fuse-overlayfs",
+        }
         paused = self._pause_pid()
-        return {pid: name for pid, name in self.processes().items() if name not in lasting and pid != paused and "tmux" not in name}
+        return {
+            pid: name
+            for pid, name in self.processes().items()
+            if name not in lasting and pid != paused and "tmux" not in name
+        }
 
     def wait_for(self, path: Path, *, seconds: float = 10) -> None:
         """Until a path exists."""
@@ -238,7 +271,12 @@ class Account:
                 os.kill(pid, signal.SIGKILL)
         # Some of it belongs to subordinate ids.
         remove = ["rm", "-rf", "--", str(self.folder)]
-        subprocess.run(remove if os.geteuid() == 0 else ["podman", "unshare", *remove], capture_output=True, check=False, timeout=60)
+        subprocess.run(
+            remove if os.geteuid() == 0 else ["podman", "unshare", *remove],
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _pause_pid(self) -> int | None:
@@ -261,7 +299,10 @@ def link_what_is_the_machines(config_home: Path, data_home: Path) -> None:
     """Podman's settings and the virtual environment of a checkout that cannot be written are not what is tested."""
     real_config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     real_data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    for ours, theirs in ((config_home / "containers", real_config / "containers"), (data_home / "agent-session" / "venv", real_data / "agent-session" / "venv")):
+    for ours, theirs in (
+        (config_home / "containers", real_config / "containers"),
+        (data_home / "agent-session" / "venv", real_data / "agent-session" / "venv"),
+    ):
         ours.parent.mkdir(parents=True, exist_ok=True)
         if theirs.exists():
             ours.symlink_to(theirs)
@@ -287,9 +328,19 @@ class Storage:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AGENT_SESSION_")}
         environment |= {"XDG_DATA_HOME": str(data), "CONTAINERS_STORAGE_CONF": str(self.folder / "storage.conf")}
         command: Sequence[str | Path] = [LAUNCHER, "build", agent]
-        done = subprocess.run(command, env=environment, cwd=self.folder, stdin=subprocess.DEVNULL, text=True, capture_output=True, check=False)
+        done = subprocess.run(
+            command,
+            env=environment,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            capture_output=True,
+            check=False,
+        )
         if done.returncode:
-            pytest.fail(f"{LAUNCHER} build {agent} ended with {done.returncode}:\n{done.stderr[-3000:]}\nhint: scripts/setup --all")
+            pytest.fail(
+                f"{LAUNCHER} build {agent} ended with {done.returncode}:\n{done.stderr[-3000:]}\nhint: scripts/setup --all"
+            )
         return done.stdout.strip()
 
 
@@ -297,9 +348,17 @@ def find_storage(folder: Path) -> Storage:
     """Where this user's Podman keeps images; fails with the command that installs Podman."""
     if not shutil.which("podman"):
         pytest.fail("podman is not installed: sudo scripts/setup --system")
-    asked = ["podman", "--log-level=error", "info", "--format", "{{.Store.GraphRoot}}\n{{.Store.RunRoot}}\n{{.Store.GraphDriverName}}"]
+    asked = [
+        "podman",
+        "--log-level=error",
+        "info",
+        "--format",
+        "{{.Store.GraphRoot}}\n{{.Store.RunRoot}}\n{{.Store.GraphDriverName}}",
+    ]
     done = subprocess.run(asked, text=True, capture_output=True, check=False)
     if done.returncode:
-        pytest.fail(f"podman does not work for this user: {done.stderr}\nhint: sudo scripts/setup --system --user $USER")
+        pytest.fail(
+            f"podman does not work for this user: {done.stderr}\nhint: sudo scripts/setup --system --user $USER"
+        )
     path, runroot, driver = done.stdout.split("\n")[:3]
     return Storage(path=Path(path), runroot=Path(runroot), driver=driver, folder=folder)

@@ -11,13 +11,22 @@ import pytest
 from tests.waiting import until
 
 SECONDS = 20
-OPTIONS = "set -g default-terminal xterm-256color\nset -g remain-on-exit on\nset -g remain-on-exit-format \"\"\nset -g status off\nset -s escape-time 0\n"
+OPTIONS = 'set -g default-terminal xterm-256color\nset -g remain-on-exit on\nset -g remain-on-exit-format ""\nset -g status off\nset -s escape-time 0\n'
 
 
 class Terminal:
     """One window with one program. Its lines are the screen a person would see."""
 
-    def __init__(self, command: Sequence[str], *, environment: Mapping[str, str], cwd: Path, folder: Path, columns: int = 80, rows: int = 24) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        cwd: Path,
+        folder: Path,
+        columns: int = 80,
+        rows: int = 24,
+    ) -> None:
         if not shutil.which("tmux"):
             pytest.fail("the e2e tests drive a real terminal: sudo apt-get install tmux")
         self._socket = folder / f"tmux-{time.monotonic_ns()}"
@@ -75,14 +84,22 @@ class Terminal:
 
     def wait_for(self, *texts: str, seconds: float = SECONDS, escapes: bool = False) -> str:
         """The first screen with all of the texts on it."""
-        return self.wait(lambda screen: all(text in screen for text in texts), " and ".join(map(repr, texts)), seconds=seconds, escapes=escapes)
+        return self.wait(
+            lambda screen: all(text in screen for text in texts),
+            " and ".join(map(repr, texts)),
+            seconds=seconds,
+            escapes=escapes,
+        )
 
     def wait(self, wanted: Callable[[str], bool], what: str, *, seconds: float = SECONDS, escapes: bool = False) -> str:
         """The first screen that is wanted; fails with the one that was there instead."""
         deadline = time.monotonic() + seconds
         while not wanted(screen := self.screen(escapes=escapes)):
             if time.monotonic() > deadline:
-                pytest.fail(f"not on the screen within {seconds:g} s: {what}\n--- the screen:\n{screen.rstrip()}\n---", pytrace=True)
+                pytest.fail(
+                    f"not on the screen within {seconds:g} s: {what}\n--- the screen:\n{screen.rstrip()}\n---",
+                    pytrace=True,
+                )
             time.sleep(0.03)
         return screen
 
@@ -95,12 +112,21 @@ class Terminal:
 
     def close(self) -> None:
         """Close the window as a person would: the program gets SIGHUP and its terminal is gone."""
-        subprocess.run(["tmux", "-S", self._socket, "kill-server"], env=self._environment, capture_output=True, check=False)
+        subprocess.run(
+            ["tmux", "-S", self._socket, "kill-server"], env=self._environment, capture_output=True, check=False
+        )
 
     def _asked(self, format_: str) -> str:
         return self._tmux("display-message", "-p", "-t", "w", format_).strip()
 
     def _tmux(self, *arguments: str) -> str:
-        done = subprocess.run(["tmux", "-S", self._socket, *arguments], env=self._environment, capture_output=True, text=True, check=False, timeout=20)
+        done = subprocess.run(
+            ["tmux", "-S", self._socket, *arguments],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
+        )
         assert done.returncode == 0, f"tmux {' '.join(arguments)}: {done.stderr}"
         return done.stdout

@@ -47,12 +47,20 @@ def read(environment: Mapping[str, str], *, signing: bool = False, github: bool 
         if key:
             values += [(name, found[name]) for name in SIGNING if name in found] + [("user.signingkey", f"key::{key}")]
         else:
-            notes.append("commits cannot be signed: a session signs with an SSH key only (git config --global gpg.format ssh)")
+            notes.append(
+                "commits cannot be signed: a session signs with an SSH key only (git config --global gpg.format ssh)"
+            )
     if github:
-        token = environment.get("GH_TOKEN") or environment.get("GITHUB_TOKEN") or _ask(["gh", "auth", "token"], environment).strip()
+        token = (
+            environment.get("GH_TOKEN")
+            or environment.get("GITHUB_TOKEN")
+            or _ask(["gh", "auth", "token"], environment).strip()
+        )
         if token:
             variables = [("GH_TOKEN", token), ("GITHUB_TOKEN", token)]
-            helper = '!. /run/agent-session/seed/environment; echo username=x-access-token; echo "password=$GH_TOKEN"; :'
+            helper = (
+                '!. /run/agent-session/seed/environment; echo username=x-access-token; echo "password=$GH_TOKEN"; :'
+            )
             values.append(("credential.https://github.com.helper", helper))
         else:
             notes.append("no GitHub token found (looked for GH_TOKEN, GITHUB_TOKEN and gh's login); gh auth login")
@@ -94,7 +102,9 @@ def _ask(command: list[str], environment: Mapping[str, str]) -> str:
     """What a program of the host answers, "" if it does not."""
     kept = {name: environment[name] for name in KEPT if name in environment}
     try:
-        done = subprocess.run(command, env=kept, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=SECONDS)
+        done = subprocess.run(
+            command, env=kept, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=SECONDS
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.decode("utf-8", "surrogateescape")

@@ -98,7 +98,9 @@ def _recipe(engine: Engine, workshop: Workshop, name: str, folder: Path, base: s
     context: dict[str, bytes | Path] = {}
     try:
         for path in sorted(folder.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:  # pip compiles what it installs, agents' programs too
+            if (
+                path.is_file() and "__pycache__" not in path.parts
+            ):  # pip compiles what it installs, agents' programs too
                 context[path.relative_to(folder).as_posix()] = path.read_bytes()
     except OSError as error:
         raise ConfigurationError(folder, f"cannot be read: {error}") from error

@@ -114,7 +114,13 @@ class PodmanEngine:
 
     def remove(self, name: str) -> None:
         """Remove a container; its named volumes stay."""
-        self._call("DELETE", f"/containers/{name}", f"removing {name}", params={"force": True, "timeout": 0}, absent_is_fine=True)
+        self._call(
+            "DELETE",
+            f"/containers/{name}",
+            f"removing {name}",
+            params={"force": True, "timeout": 0},
+            absent_is_fine=True,
+        )
 
     def remove_volume(self, name: str) -> None:
         """Remove a named volume."""
@@ -147,7 +153,9 @@ class PodmanEngine:
         """Keep a secret. The type matters: Podman 4.3 would take a form's body for parameters."""
         self.remove_secret(name)
         headers = {"Content-Type": "application/octet-stream"}
-        self._call("POST", "/secrets/create", f"storing the secret {name}", content, params={"name": name}, headers=headers)
+        self._call(
+            "POST", "/secrets/create", f"storing the secret {name}", content, params={"name": name}, headers=headers
+        )
 
     def remove_secret(self, name: str) -> None:
         """Forget a secret."""
@@ -229,7 +237,9 @@ class PodmanEngine:
 
     def pull(self, reference: str) -> Iterator[str]:
         """Fetch an image."""
-        answer = self._call("POST", "/images/pull", f"fetching {reference}", params={"reference": reference}, stream=True)
+        answer = self._call(
+            "POST", "/images/pull", f"fetching {reference}", params={"reference": reference}, stream=True
+        )
         for report in _reports(answer):
             if "error" in report:
                 raise troubleshooting.explain(report["error"], f"fetching {reference}")
@@ -277,7 +287,11 @@ class PodmanEngine:
 
     def _sweep(self, workplaces: set[str]) -> None:
         if workplaces:
-            subprocess.run([*self._podman(), "rm", "--force", *(line.split()[0] for line in workplaces)], capture_output=True, check=False)
+            subprocess.run(
+                [*self._podman(), "rm", "--force", *(line.split()[0] for line in workplaces)],
+                capture_output=True,
+                check=False,
+            )
 
     def warm(self, reference: str) -> None:
         """Map the image's layers to the session's user ids now: seconds for a large image, which would look like a hang at start."""
@@ -324,7 +338,11 @@ class PodmanEngine:
     def _podman(self) -> list[str]:
         service = self._opened[0] if self._opened else None
         command = podman_service.podman()
-        if service is None and not self._environment.get("CONTAINER_HOST") and not self._environment.get("CONTAINER_CONNECTION"):
+        if (
+            service is None
+            and not self._environment.get("CONTAINER_HOST")
+            and not self._environment.get("CONTAINER_CONNECTION")
+        ):
             return [command]
         return [command, "--url", self._service.url] if self._service.given else [command]
 
@@ -360,13 +378,17 @@ class PodmanEngine:
         return _refusal(answer.status_code, answer.text, doing, absent_is_fine=absent_is_fine)
 
     def _listed(self, filters: Mapping[str, list[str]]) -> list[Container]:
-        answer = self._call("GET", "/containers/json", "listing containers", params={"all": True, "filters": json.dumps(filters)})
+        answer = self._call(
+            "GET", "/containers/json", "listing containers", params={"all": True, "filters": json.dumps(filters)}
+        )
         return [_container(item) for item in answer.json()]
 
     def _create_volume(self, name: str, labels: Mapping[str, str]) -> bool:
         if self.volume_labels(name) is not None:
             return False
-        self._call("POST", "/volumes/create", f"creating the volume {name}", json.dumps({"Name": name, "Label": dict(labels)}))
+        self._call(
+            "POST", "/volumes/create", f"creating the volume {name}", json.dumps({"Name": name, "Label": dict(labels)})
+        )
         return True
 
     def _specification(self, spec: ContainerSpec) -> dict[str, Any]:

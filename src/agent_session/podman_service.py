@@ -66,7 +66,10 @@ def has_subordinate_ids() -> bool:
         pass
     try:
         me = {pwd.getpwuid(os.geteuid()).pw_name, str(os.geteuid())}
-        owners = [{line.split(":")[0] for line in Path(file).read_text(encoding="utf-8").splitlines()} for file in ("/etc/subuid", "/etc/subgid")]
+        owners = [
+            {line.split(":")[0] for line in Path(file).read_text(encoding="utf-8").splitlines()}
+            for file in ("/etc/subuid", "/etc/subgid")
+        ]
     except (OSError, KeyError):
         return False
     return all(me & names for names in owners)
@@ -103,7 +106,9 @@ def _answers(path: str) -> bool:
 
 
 def _connection(name: str | None) -> str:
-    listing = subprocess.run([podman(), "system", "connection", "list", "--format", "json"], capture_output=True, text=True, check=False)
+    listing = subprocess.run(
+        [podman(), "system", "connection", "list", "--format", "json"], capture_output=True, text=True, check=False
+    )
     try:
         connections = json.loads(listing.stdout or "[]")
     except ValueError:
@@ -111,7 +116,9 @@ def _connection(name: str | None) -> str:
     for connection in connections:
         if connection.get("Name") == name or (not name and connection.get("Default")):
             return str(connection["URI"])
-    raise troubleshooting.explain(listing.stderr or "cannot connect to Podman: no connection is defined", "asking Podman for its connections")
+    raise troubleshooting.explain(
+        listing.stderr or "cannot connect to Podman: no connection is defined", "asking Podman for its connections"
+    )
 
 
 def _own_service() -> Service:

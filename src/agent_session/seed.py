@@ -68,9 +68,7 @@ def crossings(agent: Agent, environment: Mapping[str, str]) -> list[Crossing]:
         Crossing(name=name, kind="variable", source="environment", found=bool(environment.get(name)))
         for name in agent.environment
     ]
-    files = [
-        Crossing(name=item.target, kind="file", source=item.source, found=_is_there(item)) for item in agent.files
-    ]
+    files = [Crossing(name=item.target, kind="file", source=item.source, found=_is_there(item)) for item in agent.files]
     return variables + files
 
 

@@ -14,7 +14,15 @@ from typing import Literal
 from agent_session import placeholders, plan, terminals
 from agent_session.agents import Agent
 from agent_session.engine import Container, Engine
-from agent_session.errors import NameTaken, NotFoundError, NotReady, PodmanRefused, SessionConflict, SessionNotFound, SessionRunning
+from agent_session.errors import (
+    NameTaken,
+    NotFoundError,
+    NotReady,
+    PodmanRefused,
+    SessionConflict,
+    SessionNotFound,
+    SessionRunning,
+)
 from agent_session.placeholders import Placeholder
 from agent_session.plan import SessionRequest
 from agent_session.projects import Project
@@ -90,7 +98,9 @@ def check_agrees(session: Session, *, agent: str | None, projects: Sequence[Path
     """SessionConflict where what was asked for (None, empty: nothing) is not what the session has."""
     strangers = [path for path in projects if path not in {project.source for project in session.projects}]
     if agent not in {None, session.agent} or strangers:
-        has = f"agent {session.agent} and " + (", ".join(str(project.source) for project in session.projects) or "no project")
+        has = f"agent {session.agent} and " + (
+            ", ".join(str(project.source) for project in session.projects) or "no project"
+        )
         asked = [f"agent {agent}"] if agent not in {None, session.agent} else []
         raise SessionConflict(session.name, has=has, asked=", ".join([*asked, *map(str, strangers)]))
 
@@ -207,7 +217,11 @@ def _bring_up(engine: Engine, container: str, name: str, seed: Seed, *, screen: 
     Not as root: there the agent, uid 0 as well, could change what the guard runs with rights that the agent has not.
     """
     with ThreadPoolExecutor(max_workers=1) as beside:
-        guard = None if engine.rootful else beside.submit(engine.oversee, container, ["/usr/local/bin/session-guard", *guarded()])
+        guard = (
+            None
+            if engine.rootful
+            else beside.submit(engine.oversee, container, ["/usr/local/bin/session-guard", *guarded()])
+        )
         notes = deliver(engine, name, seed, screen=screen, container=container)
         if guard:
             guard.result()
@@ -228,7 +242,9 @@ def deliver(engine: Engine, name: str, seed: Seed, *, screen: bool, container: s
     said = [line for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
     if done.exit_code:
         words = said[-8:]
-        reason = f"nothing on its screen after {READY_SECONDS} s" if done.exit_code == 124 else "its terminal did not start"
+        reason = (
+            f"nothing on its screen after {READY_SECONDS} s" if done.exit_code == 124 else "its terminal did not start"
+        )
         raise NotReady(name, reason, words)
     return tuple("".join(letter for letter in line[:300] if letter.isprintable()) for line in said[:20])
 
@@ -287,7 +303,10 @@ def tidy(engine: Engine, over: Sequence[Placeholder] = ()) -> list[Session]:
 
 def protected(request: SessionRequest, *, strict: bool) -> SessionRequest:
     """The request, with what protects the host from its agent; `strict` as in protection.protect, which says what it raises."""
-    trees = [*request.projects, *([Project(source=request.kob.resolve(), target=PurePosixPath(request.kob))] if request.kob else [])]
+    trees = [
+        *request.projects,
+        *([Project(source=request.kob.resolve(), target=PurePosixPath(request.kob))] if request.kob else []),
+    ]
     return replace(request, protection=protect(trees, request.options.unprotected, strict=strict))
 
 
@@ -350,6 +369,8 @@ def _mounts(label: str) -> list[tuple[Path, bool]]:
 def _projects(label: str) -> tuple[Project, ...]:
     """Labels can be made by anybody: what does not read as projects is none."""
     try:
-        return tuple(Project(source=Path(item["source"]), target=PurePosixPath(item["target"])) for item in json.loads(label))
+        return tuple(
+            Project(source=Path(item["source"]), target=PurePosixPath(item["target"])) for item in json.loads(label)
+        )
     except (ValueError, TypeError, KeyError):
         return ()

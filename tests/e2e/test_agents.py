@@ -13,7 +13,15 @@ from tests.account import REPOSITORY, Account
 from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
-DIALOGS = ("trust the files", "Choose the text style", "Select login method", "Detected a custom API key", "auto mode", "Settings error", "Bypass")
+DIALOGS = (
+    "trust the files",
+    "Choose the text style",
+    "Select login method",
+    "Detected a custom API key",
+    "auto mode",
+    "Settings error",
+    "Bypass",
+)
 
 
 def test_claude_is_at_its_prompt_with_nothing_but_a_key_in_the_old_file(account: Account, claude: str) -> None:  # noqa: ARG001
@@ -53,7 +61,9 @@ def test_agents_tells_which_are_ready(account: Account, claude: str) -> None:
     assert listed["claude"]["built"]
     assert listed["claude"]["image"] == claude
     assert not any(credential["found"] for credential in listed["claude"]["credentials"])
-    keyed = {agent["name"]: agent for agent in json.loads(account.ok("agents", "--json", env={"ANTHROPIC_API_KEY": "sk"}))}
+    keyed = {
+        agent["name"]: agent for agent in json.loads(account.ok("agents", "--json", env={"ANTHROPIC_API_KEY": "sk"}))
+    }
     assert any(credential["found"] for credential in keyed["claude"]["credentials"])
 
 
@@ -73,25 +83,42 @@ def test_this_repository_is_worked_on_in_a_session(account: Account) -> None:
         subprocess.run([*git, *command], cwd=project, env=account.environment, check=True)
     terminal = account.window("start", "-a", "shell", cwd=project, columns=120, rows=30)
     terminal.wait_for("agent@", "/workspace/agent-session")
-    terminal.type("clear; sed -i 's/^# What to do.*/# Edited in a session/' Makefile && python3 -m compileall -q src/agent_session && git diff --stat", "Enter")
+    terminal.type(
+        "clear; sed -i 's/^# What to do.*/# Edited in a session/' Makefile && python3 -m compileall -q src/agent_session && git diff --stat",
+        "Enter",
+    )
     terminal.wait_for("Makefile | 2 +-", "1 file changed")
     edited = project / "Makefile"
     assert edited.read_text().startswith("# Edited in a session\n")
     assert (edited.stat().st_uid, edited.stat().st_gid) == (os.getuid(), os.getgid())
-    terminal.type("clear; git -c user.name=A -c user.email=a@example.org commit -qam 'Edit in a session' && git log --oneline | cat", "Enter")
+    terminal.type(
+        "clear; git -c user.name=A -c user.email=a@example.org commit -qam 'Edit in a session' && git log --oneline | cat",
+        "Enter",
+    )
     terminal.wait_for("Edit in a session", "Begin")
-    log = subprocess.run(["git", "log", "--format=%s"], cwd=project, env=account.environment, text=True, capture_output=True, check=True)
+    log = subprocess.run(
+        ["git", "log", "--format=%s"], cwd=project, env=account.environment, text=True, capture_output=True, check=True
+    )
     assert log.stdout.split("\n")[:2] == ["Edit in a session", "Begin"]
     assert {path.stat().st_uid for path in project.rglob("*") if not path.is_symlink()} == {os.getuid()}
 
 
 def test_the_wheel_carries_the_agents(account: Account, tmp_path: Path) -> None:
-    built = subprocess.run([sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, REPOSITORY], text=True, capture_output=True, check=False)
+    built = subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, REPOSITORY],
+        text=True,
+        capture_output=True,
+        check=False,
+    )
     if built.returncode:
-        pytest.fail(f"the wheel cannot be built: {built.stdout[-2000:]}{built.stderr[-2000:]}\nhint: scripts/setup --dev")
+        pytest.fail(
+            f"the wheel cannot be built: {built.stdout[-2000:]}{built.stderr[-2000:]}\nhint: scripts/setup --dev"
+        )
     [wheel] = tmp_path.glob("*.whl")
     target = tmp_path / "installed"
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", target, wheel], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", target, wheel], check=True
+    )
     listed = subprocess.run(
         [sys.executable, "-m", "agent_session", "agents", "--json"],
         env=account.environment | {"PYTHONPATH": str(target)}, cwd=account.home, text=True, capture_output=True, check=False,

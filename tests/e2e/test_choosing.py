@@ -51,7 +51,9 @@ def test_whoever_has_chosen_is_not_asked(account: Account, how: str) -> None:
     if how == "configuration":
         (account.home / ".config" / "agent-session").mkdir()
         (account.home / ".config" / "agent-session" / "config.yaml").write_text("agent: shell\n")
-    terminal = account.window("start", *flags, cwd=account.project(), env={"AGENT_SESSION_AGENT": "shell"} if how == "variable" else None)
+    terminal = account.window(
+        "start", *flags, cwd=account.project(), env={"AGENT_SESSION_AGENT": "shell"} if how == "variable" else None
+    )
     terminal.wait_for("Shell · session default")
 
 

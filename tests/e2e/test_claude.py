@@ -41,7 +41,17 @@ LOGINS = {
     "Vertex": (None, VERTEX, {}),
 }
 PROMPT = "\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT}"
-DIALOGS = ("trust", "Do you want", "Enter to confirm", "Press Enter", "Select login", "text style", "Settings Error", "auto mode", "1. Yes")
+DIALOGS = (
+    "trust",
+    "Do you want",
+    "Enter to confirm",
+    "Press Enter",
+    "Select login",
+    "text style",
+    "Settings Error",
+    "auto mode",
+    "1. Yes",
+)
 
 
 def claude_json(account: Account, content: object) -> Path:
@@ -140,7 +150,8 @@ def test_with_auto_approve_it_does_not_ask(account: Account) -> None:
     project = account.project()
     account.ok("start", "-d", "-a", "claude", "--auto-approve", cwd=project, env=BASE)
     model = Model(account).begin(
-        {"tool": "Bash", "input": {"command": "echo unasked > made.txt", "description": "make a file"}}, {"text": "All done"}
+        {"tool": "Bash", "input": {"command": "echo unasked > made.txt", "description": "make a file"}},
+        {"text": "All done"},
     )
     ask(model, "make it", "All done")
     assert (project / "made.txt").read_text() == "unasked\n"
@@ -187,7 +198,12 @@ def test_what_the_user_is_and_has_taught_comes_along(account: Account) -> None:
     own = inside("default", "cat", "/home/agent/.claude/settings.json")
     assert "Bash(ls:*)" in own
     assert not [word for word in ("/opt/", "hooked", "bypassPermissions", "from-settings") if word in own]
-    assert inside("default", "stat", "-c", "%a", "/home/agent/.claude/CLAUDE.md", "/home/agent/.claude/commands/greet-me.md") == "444\n444"
+    assert (
+        inside(
+            "default", "stat", "-c", "%a", "/home/agent/.claude/CLAUDE.md", "/home/agent/.claude/commands/greet-me.md"
+        )
+        == "444\n444"
+    )
     assert "/opt" not in model.ask("! echo $TAUGHT_SECRET", "from-settings")
     assert account.screen()
     inside("default", "zellij", "--session", "default", "action", "write-chars", "--pane-id", "terminal_0", "/gsd-help")
@@ -201,7 +217,9 @@ def test_what_the_user_is_and_has_taught_comes_along(account: Account) -> None:
     assert account.podman_done("exec", "agent_default", "test", "-e", "/home/agent/.claude/CLAUDE.md").code == 1
     account.ok("stop")
     account.ok("start", "-d", "--no-taught", env=BASE)
-    assert account.podman_done("exec", "agent_default", "test", "-e", "/home/agent/.claude/commands/greet-me.md").code == 1
+    assert (
+        account.podman_done("exec", "agent_default", "test", "-e", "/home/agent/.claude/commands/greet-me.md").code == 1
+    )
 
 
 def test_a_claude_json_that_cannot_be_used_is_said_in_a_line_and_the_session_starts(account: Account) -> None:
@@ -212,7 +230,10 @@ def test_a_claude_json_that_cannot_be_used_is_said_in_a_line_and_the_session_sta
         "empty": ("", "~/.claude.json is not used: empty"),
         "large": (b"{" + b" " * 50_000_000 + b"}", "~/.claude.json was left out: it has 50000002 bytes"),
         "directory": (None, "~/.claude.json was left out: it is not a regular file"),
-        "newline": (json.dumps({"apiKey": f"{KEY[:30]}\n{KEY[30:]}"}), "~/.claude.json holds an API key that cannot be one"),
+        "newline": (
+            json.dumps({"apiKey": f"{KEY[:30]}\n{KEY[30:]}"}),
+            "~/.claude.json holds an API key that cannot be one",
+        ),
         "readable": (json.dumps({"apiKey": KEY}), "~/.claude.json can be read by other users"),
     }
     account.folder.chmod(0o755)
@@ -229,6 +250,10 @@ def test_a_claude_json_that_cannot_be_used_is_said_in_a_line_and_the_session_sta
         assert [said for said in done.err.splitlines() if said.startswith(line)], (name, done.err)
         assert KEY[:30] not in done.err
         after = file.stat()
-        assert (after.st_mtime_ns, after.st_ino, after.st_mode) == (before[0].st_mtime_ns, before[0].st_ino, before[0].st_mode)
+        assert (after.st_mtime_ns, after.st_ino, after.st_mode) == (
+            before[0].st_mtime_ns,
+            before[0].st_ino,
+            before[0].st_mode,
+        )
         account.podman("rm", "--force", "--time", "0", f"agent_{name}")
         file.rmdir() if content is None else file.unlink()

@@ -166,7 +166,10 @@ def test_another_directory_is_told_that_the_default_session_is_elsewhere(account
     other = account.project("two")
     done = account.run("start", "-d", cwd=other)
     assert (done.code, done.out) == (0, "default\n")
-    assert f"session 'default' does not contain {other}; for a session of its own: agent-session start -n two\n" in done.err
+    assert (
+        f"session 'default' does not contain {other}; for a session of its own: agent-session start -n two\n"
+        in done.err
+    )
     assert "does not contain" not in account.run("start", "-d", cwd=account.project("one")).err
 
 

@@ -71,7 +71,10 @@ def test_it_edits_with_permission_and_remembers_until_asked_to_start_afresh(acco
 
     account.ok("stop", cwd=project)
     account.ok("start", "-d", "--fresh", "--auto-approve", cwd=project)
-    model.begin({"tool": "bash", "input": {"command": "echo unasked > unasked.txt", "description": "make a file"}}, {"text": "All done"})
+    model.begin(
+        {"tool": "bash", "input": {"command": "echo unasked > unasked.txt", "description": "make a file"}},
+        {"text": "All done"},
+    )
     assert "PINEAPPLE" not in ask(model, "make it", "All done")
     assert "PINEAPPLE" not in json.dumps(model.turns()[0]["body"]["messages"])
     assert (project / "unasked.txt").read_text() == "unasked\n"

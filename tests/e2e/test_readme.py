@@ -15,7 +15,18 @@ from tests.account import REPOSITORY, Account
 pytestmark = pytest.mark.e2e
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8") if (REPOSITORY / "README.md").exists() else ""
 BLOCKS = re.findall(r"^```(?:console|sh|bash)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-MACHINES_OWN = ("make", "sudo", "brew", "pipx", "uv", "git clone", "podman machine", "loginctl", "scripts/setup", "scripts/test")
+MACHINES_OWN = (
+    "make",
+    "sudo",
+    "brew",
+    "pipx",
+    "uv",
+    "git clone",
+    "podman machine",
+    "loginctl",
+    "scripts/setup",
+    "scripts/test",
+)
 VERBS = ("start", "attach", "stop", "restart", "ls", "rm", "build", "agents", "exec", "cp", "send", "screen", "logs")
 
 
@@ -85,7 +96,9 @@ def test_every_option_and_variable_it_mentions_exists(account: Account) -> None:
     for verb, rest in re.findall(r"(?<![\w/-])agent-session ([a-z]+)([^`\n]*)", README):
         assert verb in VERBS or verb in everything, f"agent-session {verb}"
         for option in re.findall(r"(?<![\w-])(--?[a-z][a-z-]*)", re.split(r"[|&;#]|   ", rest.replace("\\|", " "))[0]):
-            assert re.search(rf"(?<![\w-]){option}(?![\w-])", helps.get(verb, everything)), f"agent-session {verb} {option}"
+            assert re.search(rf"(?<![\w-]){option}(?![\w-])", helps.get(verb, everything)), (
+                f"agent-session {verb} {option}"
+            )
     for variable in set(re.findall(r"AGENT_SESSION_[A-Z_]+[A-Z]", README)):
         assert variable in everything or mentioned_in_the_source(variable), variable
 

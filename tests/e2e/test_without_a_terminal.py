@@ -28,7 +28,10 @@ def test_everything_can_be_chosen_by_environment_alone(account: Account) -> None
         "name": "chosen",
         "agent": "shell",
         "status": "running",
-        "projects": [{"source": str(one), "target": "/workspace/one"}, {"source": str(two), "target": "/workspace/two"}],
+        "projects": [
+            {"source": str(one), "target": "/workspace/one"},
+            {"source": str(two), "target": "/workspace/two"},
+        ],
         "container": "agent_chosen",
     }
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", session["created"])
@@ -166,13 +169,17 @@ def test_a_socket_that_is_served_is_used(account: Account) -> None:
     socket.parent.mkdir()
     account.podman("info")  # the first podman of an account stays in the foreground as two processes
     with subprocess.Popen(
-        ["podman", "--log-level=error", "system", "service", "--time=0", f"unix://{socket}"], env=account.environment, cwd=account.home
+        ["podman", "--log-level=error", "system", "service", "--time=0", f"unix://{socket}"],
+        env=account.environment,
+        cwd=account.home,
     ) as service:
         try:
             account.wait_for(socket)
             account.ok("start", "-d", "-a", "shell", cwd=account.project())
             assert account.sessions() == {"default": "running"}
-            named = account.ok("ls", "--json", env={"CONTAINER_HOST": f"unix://{socket}", "XDG_RUNTIME_DIR": "/nowhere"})
+            named = account.ok(
+                "ls", "--json", env={"CONTAINER_HOST": f"unix://{socket}", "XDG_RUNTIME_DIR": "/nowhere"}
+            )
             assert json.loads(named)[0]["status"] == "running"
             account.ok("stop", env={"CONTAINER_HOST": f"unix://{socket}"})
         finally:
@@ -183,8 +190,15 @@ def test_the_launcher_works_from_anywhere_and_through_links(account: Account, tm
     (tmp_path / "one").symlink_to(LAUNCHER)
     (tmp_path / "deeper").mkdir()
     (tmp_path / "deeper" / "two").symlink_to("../one")
-    for command, cwd in ((LAUNCHER, Path("/")), (tmp_path / "one", account.home), ("./two", tmp_path / "deeper"), ("agent-session", account.home)):
-        done = subprocess.run([command, "--version"], env=account.environment, cwd=cwd, text=True, capture_output=True, check=False)
+    for command, cwd in (
+        (LAUNCHER, Path("/")),
+        (tmp_path / "one", account.home),
+        ("./two", tmp_path / "deeper"),
+        ("agent-session", account.home),
+    ):
+        done = subprocess.run(
+            [command, "--version"], env=account.environment, cwd=cwd, text=True, capture_output=True, check=False
+        )
         assert re.fullmatch(r"agent-session \d+\.\d+\S*\n", done.stdout), done
 
 

@@ -29,7 +29,12 @@ class Model:
 
     def begin(self, *replies: Mapping[str, Any]) -> "Model":
         """Start the server, with a script; see tests/models/server.py for what a reply can be."""
-        self._in("sh", "-c", f"cat >/tmp/model.py; exec setsid python3 /tmp/model.py {PORT} >/tmp/model.log 2>&1 <&- &", stdin=SERVER.read_text())
+        self._in(
+            "sh",
+            "-c",
+            f"cat >/tmp/model.py; exec setsid python3 /tmp/model.py {PORT} >/tmp/model.log 2>&1 <&- &",
+            stdin=SERVER.read_text(),
+        )
         until(lambda: self._curl(f"{URL}/requests"), "the scripted model server")
         return self.script(*replies)
 
@@ -67,5 +72,7 @@ class Model:
     def _in(self, *command: str, stdin: str) -> str:
         whole = ["podman", "exec", "--interactive", f"agent_{self._session}", *command]
         environment, home = self._account.environment, self._account.home
-        done = subprocess.run(whole, env=environment, cwd=home, input=stdin, text=True, capture_output=True, timeout=30, check=False)
+        done = subprocess.run(
+            whole, env=environment, cwd=home, input=stdin, text=True, capture_output=True, timeout=30, check=False
+        )
         return done.stdout

@@ -120,9 +120,15 @@ class Handler(BaseHTTPRequestHandler):
         elif "status" in reply:
             kind = {429: "rate_limit_error", 529: "overloaded_error"}.get(reply["status"], "api_error")
             words = reply.get("message", "scripted error")
-            self.send(reply["status"], {"type": "error", "error": {"type": kind, "message": words}}, **{"x-should-retry": "false"})
+            self.send(
+                reply["status"],
+                {"type": "error", "error": {"type": kind, "message": words}},
+                **{"x-should-retry": "false"},
+            )
         elif "garbage" in reply:
-            self.send_bytes(200, b"\x00\xff<html>this is no answer", "text/event-stream" if streamed else "application/json")
+            self.send_bytes(
+                200, b"\x00\xff<html>this is no answer", "text/event-stream" if streamed else "application/json"
+            )
         elif streamed:
             self.stream(events(body, reply), as_lines, pause=reply.get("pause", 0))
         else:
@@ -130,7 +136,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def stream(self, events: Iterator[dict[str, Any]], as_lines: Any, *, pause: float) -> None:
         self.send_response(200)
-        self.send_header("content-type", "application/vnd.amazon.eventstream" if as_lines is aws_event else "text/event-stream")
+        self.send_header(
+            "content-type", "application/vnd.amazon.eventstream" if as_lines is aws_event else "text/event-stream"
+        )
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         try:
@@ -189,23 +197,49 @@ def whole(body: dict[str, Any], reply: dict[str, Any], *, chat: bool) -> dict[st
     """An answer in one piece."""
     tool, text = reply.get("tool"), text_of(reply)
     if chat:
-        call = {"id": call_id(body), "type": "function", "function": {"name": tool, "arguments": json.dumps(reply.get("input", {}))}}
+        call = {
+            "id": call_id(body),
+            "type": "function",
+            "function": {"name": tool, "arguments": json.dumps(reply.get("input", {}))},
+        }
         message = {"role": "assistant", "content": text, **({"tool_calls": [call]} if tool else {})}
         choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if tool else "stop"}
         usage = {"prompt_tokens": 12, "completion_tokens": 7, "total_tokens": 19}
-        return {"id": "chat_1", "object": "chat.completion", "created": 1, "model": body.get("model", "m"), "choices": [choice], "usage": usage}
+        return {
+            "id": "chat_1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": body.get("model", "m"),
+            "choices": [choice],
+            "usage": usage,
+        }
     content: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
-    content += [{"type": "tool_use", "id": call_id(body), "name": tool, "input": reply.get("input", {})}] if tool else []
-    return head(body) | {"content": content, "stop_reason": "tool_use" if tool else "end_turn", "stop_sequence": None, "usage": USAGE}
+    content += (
+        [{"type": "tool_use", "id": call_id(body), "name": tool, "input": reply.get("input", {})}] if tool else []
+    )
+    return head(body) | {
+        "content": content,
+        "stop_reason": "tool_use" if tool else "end_turn",
+        "stop_sequence": None,
+        "usage": USAGE,
+    }
 
 
 def head(body: dict[str, Any]) -> dict[str, Any]:
-    return {"id": f"msg_{time.monotonic_ns()}", "type": "message", "role": "assistant", "model": body.get("model", "claude-scripted")}
+    return {
+        "id": f"msg_{time.monotonic_ns()}",
+        "type": "message",
+        "role": "assistant",
+        "model": body.get("model", "claude-scripted"),
+    }
 
 
 def messages_events(body: dict[str, Any], reply: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """A streamed answer of the Messages API."""
-    yield {"type": "message_start", "message": head(body) | {"content": [], "stop_reason": None, "stop_sequence": None, "usage": USAGE}}
+    yield {
+        "type": "message_start",
+        "message": head(body) | {"content": [], "stop_reason": None, "stop_sequence": None, "usage": USAGE},
+    }
     tool, text, index = reply.get("tool"), text_of(reply), 0
     if text:
         yield {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
@@ -214,9 +248,17 @@ def messages_events(body: dict[str, Any], reply: dict[str, Any]) -> Iterator[dic
         yield {"type": "content_block_stop", "index": 0}
         index = 1
     if tool:
-        yield {"type": "content_block_start", "index": index, "content_block": {"type": "tool_use", "id": call_id(body), "name": tool, "input": {}}}
+        yield {
+            "type": "content_block_start",
+            "index": index,
+            "content_block": {"type": "tool_use", "id": call_id(body), "name": tool, "input": {}},
+        }
         for piece in pieces(json.dumps(reply.get("input", {}))):
-            yield {"type": "content_block_delta", "index": index, "delta": {"type": "input_json_delta", "partial_json": piece}}
+            yield {
+                "type": "content_block_delta",
+                "index": index,
+                "delta": {"type": "input_json_delta", "partial_json": piece},
+            }
         yield {"type": "content_block_stop", "index": index}
     stop = {"stop_reason": "tool_use" if tool else "end_turn", "stop_sequence": None}
     yield {"type": "message_delta", "delta": stop, "usage": {"output_tokens": 7}}

@@ -14,7 +14,15 @@ def running(storage: Storage, claude: str) -> Iterator[Account]:  # noqa: ARG001
     """An account in which the session "default" of the agent `claude` runs on the project "app", with a key in the environment."""
     account = Account(storage.path, storage.driver)
     try:
-        account.ok("start", "-d", "-a", "claude", cwd=account.project(README="hello"), env={"ANTHROPIC_API_KEY": SECRET}, seconds=120)
+        account.ok(
+            "start",
+            "-d",
+            "-a",
+            "claude",
+            cwd=account.project(README="hello"),
+            env={"ANTHROPIC_API_KEY": SECRET},
+            seconds=120,
+        )
         yield account
     finally:
         account.close()

@@ -35,7 +35,9 @@ def test_the_home_survives_a_stop_and_goes_with_the_session_but_the_project_stay
     assert account.volumes() == []
     assert {path.name: path.read_text() for path in project.iterdir()} == {"precious": "mine", "work": "work\n"}
     account.ok("start", "-d", "-a", "shell", cwd=project)
-    assert account.podman_done("exec", "agent_default", "cat", "/home/agent/notes").code != 0, "a new session begins anew"
+    assert account.podman_done("exec", "agent_default", "cat", "/home/agent/notes").code != 0, (
+        "a new session begins anew"
+    )
 
 
 def test_mounts_are_read_only_and_kob_is_writable_at_the_same_paths_as_on_the_host(account: Account) -> None:
@@ -45,7 +47,14 @@ def test_mounts_are_read_only_and_kob_is_writable_at_the_same_paths_as_on_the_ho
         (folder / "file").write_text(f"of {folder.name}\n")
     project = account.project()
     (project / "link").symlink_to(kob / "file")
-    account.ok("start", "-d", "-a", "shell", cwd=project, env={"AGENT_SESSION_MOUNTS": str(reference), "AGENT_SESSION_KOB": str(kob)})
+    account.ok(
+        "start",
+        "-d",
+        "-a",
+        "shell",
+        cwd=project,
+        env={"AGENT_SESSION_MOUNTS": str(reference), "AGENT_SESSION_KOB": str(kob)},
+    )
     assert account.inside("default", "cat", str(reference / "file"), "/workspace/app/link") == "of reference\nof kob"
     assert account.podman_done("exec", "agent_default", "touch", str(reference / "new")).code != 0
     account.inside("default", "sh", "-c", "echo changed > /workspace/app/link")
@@ -57,7 +66,9 @@ def test_several_mounts_are_a_colon_list(account: Account) -> None:
     folders = [account.home / "shared" / name for name in ("one", "two")]
     for folder in folders:
         folder.mkdir(parents=True)
-    account.ok("start", "-d", "-a", "shell", cwd=account.project(), env={"AGENT_SESSION_MOUNTS": ":".join(map(str, folders))})
+    account.ok(
+        "start", "-d", "-a", "shell", cwd=account.project(), env={"AGENT_SESSION_MOUNTS": ":".join(map(str, folders))}
+    )
     account.inside("default", "ls", *map(str, folders))
 
 
@@ -67,10 +78,14 @@ def test_two_projects_of_one_name_both_get_in(account: Account) -> None:
         project.mkdir(parents=True)
         (project / "whose").write_text(project.parent.name)
     account.ok("start", "-d", "-a", "shell", one, two)
-    assert account.inside("default", "cat", "/workspace/client-api/whose", "/workspace/server-api/whose") == "clientserver"
+    assert (
+        account.inside("default", "cat", "/workspace/client-api/whose", "/workspace/server-api/whose") == "clientserver"
+    )
 
 
-@pytest.mark.parametrize("name", ["with space", "colon:s", "comma,s", "größe", "quote's \"double\"", "back\\slash", "$HOME", "-dash"])
+@pytest.mark.parametrize(
+    "name", ["with space", "colon:s", "comma,s", "größe", 'quote\'s "double"', "back\\slash", "$HOME", "-dash"]
+)
 def test_any_directory_name_is_mounted_or_refused_with_a_reason(account: Account, name: str) -> None:
     project = account.project(name)
     done = account.run("start", "-d", "-a", "shell", cwd=project)
@@ -94,7 +109,14 @@ def test_a_symlinked_project_is_mounted_under_its_real_name(account: Account) ->
 
 def test_directories_that_hold_everything_are_refused(account: Account) -> None:
     (account.home / ".ssh").mkdir()
-    for path in (Path("/"), account.home, account.home.parent, account.home / ".ssh", account.home / "missing", account.home / ".bashrc"):
+    for path in (
+        Path("/"),
+        account.home,
+        account.home.parent,
+        account.home / ".ssh",
+        account.home / "missing",
+        account.home / ".bashrc",
+    ):
         done = account.run("start", "-d", "-a", "shell", path)
         assert (done.code, done.out) == (2, ""), path
         assert "cannot use" in done.err

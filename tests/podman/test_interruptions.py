@@ -112,12 +112,18 @@ def test_starts_of_different_sessions_do_not_wait_for_each_other(account: Accoun
     project = account.project()
     several = [account.begin("start", "-d", "-a", "shell", "-n", f"s{number}", cwd=project) for number in range(3)]
     told = [process.communicate(timeout=60) for process in several]
-    assert [(process.returncode, out) for process, (out, _) in zip(several, told, strict=True)] == [(0, "s0\n"), (0, "s1\n"), (0, "s2\n")]
+    assert [(process.returncode, out) for process, (out, _) in zip(several, told, strict=True)] == [
+        (0, "s0\n"),
+        (0, "s1\n"),
+        (0, "s2\n"),
+    ]
     assert "waiting" not in "".join(err for _, err in told)
 
 
 def test_a_second_start_waits_while_the_first_builds(account: Account) -> None:
-    account.agent("slow", f"RUN while [ ! -e /proc/{os.getpid()} ] && [ $((n=${{n:-0}}+1)) -lt 40 ]; do sleep 0.05; done")
+    account.agent(
+        "slow", f"RUN while [ ! -e /proc/{os.getpid()} ] && [ $((n=${{n:-0}}+1)) -lt 40 ]; do sleep 0.05; done"
+    )
     project = account.project()
     first = account.begin("start", "-d", "--build", "-a", "slow", "-n", "first", cwd=project)
     until(lambda: (account.home / ".local" / "state" / "agent-session" / "build-slow.log").exists(), "the build's log")

@@ -13,7 +13,10 @@ pytestmark = pytest.mark.podman
 
 
 def test_the_agents_user_is_the_caller_outside_and_1000_inside(running: Account) -> None:
-    assert running.inside("default", "sh", "-c", "id -u; id -g; id -un; echo $HOME; pwd") == "1000\n1000\nagent\n/home/agent\n/workspace/app"
+    assert (
+        running.inside("default", "sh", "-c", "id -u; id -g; id -un; echo $HOME; pwd")
+        == "1000\n1000\nagent\n/home/agent\n/workspace/app"
+    )
     pid = int(running.podman("inspect", "--format", "{{.State.Pid}}", "agent_default"))
     assert os.stat(f"/proc/{pid}").st_uid == os.getuid()
 
@@ -52,7 +55,9 @@ def test_only_the_project_and_its_own_home_are_there(running: Account) -> None:
 
 
 def test_no_runtimes_socket_is_inside(running: Account) -> None:
-    assert "podman.sock" not in running.inside("default", "sh", "-c", "find / -xdev -type s 2>/dev/null; cat /proc/mounts")
+    assert "podman.sock" not in running.inside(
+        "default", "sh", "-c", "find / -xdev -type s 2>/dev/null; cat /proc/mounts"
+    )
 
 
 def test_a_secret_is_in_the_agents_pane_and_nowhere_else(running: Account) -> None:
@@ -69,7 +74,12 @@ def test_a_secret_is_in_the_agents_pane_and_nowhere_else(running: Account) -> No
     for arguments in (running.folder / "run").rglob("config.json"):
         told[str(arguments)] = arguments.read_text()
     assert {where for where, text in told.items() if SECRET in text} == set()
-    pane = running.inside("default", "sh", "-c", "for p in $(pgrep -f session-pane); do tr '\\0' '\\n' </proc/$p/environ; done; pgrep -x claude")
+    pane = running.inside(
+        "default",
+        "sh",
+        "-c",
+        "for p in $(pgrep -f session-pane); do tr '\\0' '\\n' </proc/$p/environ; done; pgrep -x claude",
+    )
     assert SECRET not in pane, "the pane's shell has it in its own memory only"
     claude = pane.split()[-1]
     assert f"ANTHROPIC_API_KEY={SECRET}" in running.inside("default", "cat", f"/proc/{claude}/environ").split("\0")

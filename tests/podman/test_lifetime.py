@@ -60,7 +60,9 @@ def test_orphaned_processes_are_reaped(account: Account) -> None:
     assert "Z" not in account.inside("default", "ps", "-eo", "stat=")
 
 
-def test_the_agents_end_leaves_a_shell_and_the_shells_end_ends_the_session_with_nobody_attached(stub_account: Account) -> None:
+def test_the_agents_end_leaves_a_shell_and_the_shells_end_ends_the_session_with_nobody_attached(
+    stub_account: Account,
+) -> None:
     account = stub_account
     account.ok("start", "-d", "-a", "stub", cwd=account.project())
     assert "stub ready" in account.screen()
@@ -82,13 +84,24 @@ def test_detach_returns_when_the_screen_is_there(stub_account: Account) -> None:
 def test_panes_have_the_callers_time_zone_and_a_utf8_locale(account: Account) -> None:
     account.ok("start", "-d", "-a", "shell", cwd=account.project(), env={"TZ": "Asia/Kolkata"})
     account.tell("default", "date +zone=%z; echo $LANG; echo ü | wc -m")
-    until(lambda: "zone=+0530" in account.screen() and "UTF-8" in account.screen(), "zone and locale", told=account.screen)
+    until(
+        lambda: "zone=+0530" in account.screen() and "UTF-8" in account.screen(), "zone and locale", told=account.screen
+    )
 
 
 def test_a_session_needs_no_process_on_the_host_but_its_monitor(account: Account) -> None:
     account.ok("start", "-d", "-a", "shell", cwd=account.project())
     account.wait_for_rest()
-    for verb in (("ls",), ("agents",), ("start", "-d"), ("build", "shell"), ("stop",), ("restart", "-d"), ("stop",), ("rm", "-f")):
+    for verb in (
+        ("ls",),
+        ("agents",),
+        ("start", "-d"),
+        ("build", "shell"),
+        ("stop",),
+        ("restart", "-d"),
+        ("stop",),
+        ("rm", "-f"),
+    ):
         account.ok(*verb)
         assert account.workers() == {}, verb
     assert list(account.runtime.rglob("podman-*.sock")) == []

@@ -60,7 +60,10 @@ def test_roots_terminal_attaches_and_comes_back(account: Account) -> None:
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_start_of_roots_leaves_nothing_in_the_way(account: Account, ending: signal.Signals) -> None:
     process = account.begin("start", "-d", "-a", "shell", cwd=account.project())
-    until(lambda: process.poll() is not None or (account.storage / "volumes" / "agent_default_home").exists(), "the volume")
+    until(
+        lambda: process.poll() is not None or (account.storage / "volumes" / "agent_default_home").exists(),
+        "the volume",
+    )
     process.send_signal(ending)
     process.communicate(timeout=30)
     if ending != signal.SIGKILL and process.returncode != 0:

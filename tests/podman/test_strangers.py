@@ -10,7 +10,12 @@ pytestmark = pytest.mark.podman
 def test_a_container_that_is_not_ours_is_neither_listed_nor_touched(account: Account, shell: str) -> None:
     account.podman("create", "--name", "agent_taken", shell)
     assert account.sessions() == {}
-    for command in (("start", "-d", "-a", "shell", "-n", "taken"), ("stop", "taken"), ("restart", "taken"), ("rm", "-f", "taken")):
+    for command in (
+        ("start", "-d", "-a", "shell", "-n", "taken"),
+        ("stop", "taken"),
+        ("restart", "taken"),
+        ("rm", "-f", "taken"),
+    ):
         done = account.run(*command, cwd=account.project())
         assert (done.code, done.out) == (5, ""), command
         assert "agent_taken" in done.err

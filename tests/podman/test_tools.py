@@ -16,7 +16,9 @@ def wheel(folder: Path) -> None:
     with zipfile.ZipFile(folder / "hello_pip-1.0-py3-none-any.whl", "w") as archive:
         archive.writestr("hello_pip.py", "def main():\n    print('hello from pip')\n")
         archive.writestr(f"{metadata}/METADATA", "Metadata-Version: 2.1\nName: hello-pip\nVersion: 1.0\n")
-        archive.writestr(f"{metadata}/WHEEL", "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(
+            f"{metadata}/WHEEL", "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
         archive.writestr(f"{metadata}/entry_points.txt", "[console_scripts]\nhello-pip = hello_pip:main\n")
         archive.writestr(f"{metadata}/RECORD", "")
 

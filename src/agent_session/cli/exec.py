@@ -10,9 +10,7 @@ from agent_session.cli.invocation import of
 from agent_session.errors import UsageError
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The session; it must run.")]
-Command = Annotated[
-    list[str], typer.Argument(metavar="COMMAND", help="A program and its arguments, no shell line.")
-]
+Command = Annotated[list[str], typer.Argument(metavar="COMMAND", help="A program and its arguments, no shell line.")]
 
 
 def exec(context: typer.Context, name: Name, command: Command) -> NoReturn:

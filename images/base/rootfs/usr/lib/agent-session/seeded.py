@@ -67,7 +67,9 @@ def write_text(path: Path, content: str) -> None:
 def export(variables: dict[str, str], *, unset: Iterable[str] = ()) -> None:
     """Variables for the agent, on the tmpfs; its command sources them. What its pane or caller has set itself is stronger."""
     lines = [f"unset {name}\n" for name in unset]
-    lines += [f'[ "${{{name}+set}}" ] || export {name}={shlex.quote(value)}\n' for name, value in sorted(variables.items())]
+    lines += [
+        f'[ "${{{name}+set}}" ] || export {name}={shlex.quote(value)}\n' for name, value in sorted(variables.items())
+    ]
     write_text(ENVIRONMENT, "".join(lines))
 
 
@@ -78,7 +80,11 @@ def install_taught(home: Path, *, leave: Callable[[str], bool]) -> None:
     """
     record = Path.home() / ".local/state/agent-session/taught.json"
     before = read_object(record, "the record of what was taught")
-    host = {str(path.relative_to(TAUGHT)): path for path in sorted(TAUGHT.rglob("*")) if path.is_file()} if TAUGHT.is_dir() else {}
+    host = (
+        {str(path.relative_to(TAUGHT)): path for path in sorted(TAUGHT.rglob("*")) if path.is_file()}
+        if TAUGHT.is_dir()
+        else {}
+    )
     host = {name: path for name, path in host.items() if not leave(name)}
     for name in before.keys() - host.keys():
         _forget(home, name, before[name])

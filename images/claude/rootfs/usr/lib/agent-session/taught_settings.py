@@ -20,7 +20,20 @@ TYPES = {
 }  # fmt: skip
 MODES = {"default", "acceptEdits", "plan"}
 # The session's own surroundings.
-NOT_FROM_SETTINGS = ("PATH", "HOME", "USER", "SHELL", "TMPDIR", "LD_", "XDG_", "SSH_", "ZELLIJ", "AGENT_SESSION_", "NODE_EXTRA_CA_CERTS", "CLAUDE_CONFIG_DIR")
+NOT_FROM_SETTINGS = (
+    "PATH",
+    "HOME",
+    "USER",
+    "SHELL",
+    "TMPDIR",
+    "LD_",
+    "XDG_",
+    "SSH_",
+    "ZELLIJ",
+    "AGENT_SESSION_",
+    "NODE_EXTRA_CA_CERTS",
+    "CLAUDE_CONFIG_DIR",
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +67,11 @@ def stays(key: str) -> bool:
 
 def permissions(host: dict[str, Any]) -> dict[str, Any]:
     """Rules come along; directories of the host and modes that ask nobody do not."""
-    rules = {key: [rule for rule in host[key] if isinstance(rule, str)] for key in ("allow", "ask", "deny") if isinstance(host.get(key), list)}
+    rules = {
+        key: [rule for rule in host[key] if isinstance(rule, str)]
+        for key in ("allow", "ask", "deny")
+        if isinstance(host.get(key), list)
+    }
     return rules | ({"defaultMode": host["defaultMode"]} if host.get("defaultMode") in MODES else {})
 
 
