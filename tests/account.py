@@ -104,7 +104,7 @@ class Account:
         done = subprocess.run(
             [LAUNCHER, *arguments],
             cwd=cwd or self.home,
-            env=self.environment | (env or {}),
+            env={**self.environment, **(env or {})},
             text=True,
             capture_output=True,
             timeout=seconds,
@@ -128,7 +128,7 @@ class Account:
         return subprocess.Popen(
             [LAUNCHER, *arguments],
             cwd=cwd or self.home,
-            env=self.environment | (env or {}),
+            env={**self.environment, **(env or {})},
             text=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -266,9 +266,9 @@ class Account:
                 os.kill(pid, signal.SIGKILL)
         if self.storage.exists():
             self.podman_done("rm", "--all", "--force", "--time", "0")
-        if pid := self._pause_pid():
+        if pause := self._pause_pid():
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pause, signal.SIGKILL)
         # Some of it belongs to subordinate ids.
         remove = ["rm", "-rf", "--", str(self.folder)]
         subprocess.run(

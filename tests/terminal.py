@@ -11,7 +11,10 @@ import pytest
 from tests.waiting import until
 
 SECONDS = 20
-OPTIONS = 'set -g default-terminal xterm-256color\nset -g remain-on-exit on\nset -g remain-on-exit-format ""\nset -g status off\nset -s escape-time 0\n'
+OPTIONS = (
+    "set -g default-terminal xterm-256color\nset -g remain-on-exit on\n"
+    'set -g remain-on-exit-format ""\nset -g status off\nset -s escape-time 0\n'
+)
 
 
 class Terminal:

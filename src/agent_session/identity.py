@@ -4,7 +4,6 @@ It crosses over as a git configuration that the session's system configuration i
 project wins. Keys never cross: the ssh-agent signs on the host, and the session is shown its socket.
 """
 
-import os
 import stat
 import subprocess
 from collections.abc import Mapping
@@ -71,7 +70,7 @@ def agent_socket(environment: Mapping[str, str]) -> str:
     """The path of the user's ssh-agent, or NO_AGENT."""
     path = environment.get("SSH_AUTH_SOCK", "")
     try:
-        return path if path.startswith("/") and stat.S_ISSOCK(os.stat(path).st_mode) else NO_AGENT
+        return path if path.startswith("/") and stat.S_ISSOCK(Path(path).stat().st_mode) else NO_AGENT
     except OSError:
         return NO_AGENT
 

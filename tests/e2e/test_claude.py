@@ -3,6 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,7 +172,7 @@ def test_what_the_user_is_and_has_taught_comes_along(account: Account) -> None:
     (taught / "commands").mkdir(parents=True)
     (taught / "CLAUDE.md").write_text("Always mention the KUMQUAT.\n")
     (taught / "commands" / "greet-me.md").write_text("Greet the user.\n")
-    settings = {
+    settings: dict[str, Any] = {
         "apiKeyHelper": "/opt/key",
         "statusLine": {"type": "command", "command": "/opt/line"},
         "hooks": {"Stop": [{"hooks": [{"type": "command", "command": "touch /workspace/app/hooked"}]}]},
@@ -179,14 +180,19 @@ def test_what_the_user_is_and_has_taught_comes_along(account: Account) -> None:
         "env": {"TAUGHT_SECRET": "from-settings"},
         "model": 5,
     }
+    settings["permissions"]["allow"].append("Bash(")
     (taught / "settings.json").write_text(json.dumps(settings))
     one, two = account.project("one", CLAUDE__md="see @~/notes.md\n"), account.project("two")
+    (account.home / "projects" / "two" / "sub").mkdir()
     (one / ".mcp.json").write_text('{"mcpServers": {"own": {"command": "cat"}}}')
     for root in (one, one / "inner", two):
         subprocess.run(["git", "init", "-q", root], check=True)
     done = account.run("start", "-d", "-a", "claude", one, two, env=BASE)
     assert done.code == 0
-    assert done.err.splitlines() == ["model in ~/.claude/settings.json is not used: not what Claude expects"]
+    assert sorted(done.err.splitlines()) == [
+        "model in ~/.claude/settings.json is not used: Expected string, but received number",
+        'permissions.allow in ~/.claude/settings.json is not used: Invalid permission rule "Bash(" was skipped: Malformed Tool(content) rule',
+    ]
     model = Model(account).begin({"text": "Taught"})
     assert "/workspace" in ask(model, "hello", "Taught")
     assert "KUMQUAT" in json.dumps(model.turns()[0]["body"])
@@ -217,6 +223,7 @@ def test_what_the_user_is_and_has_taught_comes_along(account: Account) -> None:
     assert account.podman_done("exec", "agent_default", "test", "-e", "/home/agent/.claude/CLAUDE.md").code == 1
     account.ok("stop")
     account.ok("start", "-d", "--no-taught", env=BASE)
+    model.shown("Taught")  # another container, the same conversation
     assert (
         account.podman_done("exec", "agent_default", "test", "-e", "/home/agent/.claude/commands/greet-me.md").code == 1
     )

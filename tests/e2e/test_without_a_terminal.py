@@ -68,11 +68,11 @@ def test_no_standard_input_at_all_is_no_terminal(account: Account) -> None:
         env=account.environment, cwd=account.project(), text=True, capture_output=True, timeout=60, check=False,
     )  # fmt: skip
     assert (closed.returncode, closed.stdout) == (0, "default\n"), closed.stderr
-    closed = subprocess.run(
+    deaf = subprocess.run(
         ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", LAUNCHER, "ls"],
         env=account.environment, cwd=account.project(), timeout=60, check=False,
     )  # fmt: skip
-    assert closed.returncode == 0
+    assert deaf.returncode == 0
 
 
 def test_a_question_that_nobody_can_answer_is_not_asked(account: Account) -> None:

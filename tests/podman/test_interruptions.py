@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -44,7 +45,7 @@ def commands(account: Account) -> list[tuple[str, bytes]]:
     found = []
     for pid, name in account.processes().items():
         try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
+            with Path(f"/proc/{pid}/cmdline").open("rb") as file:
                 found.append((name, file.read()))
         except OSError:
             continue

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,7 @@ def test_the_agents_user_is_the_caller_outside_and_1000_inside(running: Account)
         == "1000\n1000\nagent\n/home/agent\n/workspace/app"
     )
     pid = int(running.podman("inspect", "--format", "{{.State.Pid}}", "agent_default"))
-    assert os.stat(f"/proc/{pid}").st_uid == os.getuid()
+    assert Path(f"/proc/{pid}").stat().st_uid == os.getuid()
 
 
 def test_no_capability_is_left_and_none_can_be_gained(running: Account) -> None:
@@ -38,7 +39,9 @@ def test_namespaces_are_its_own_and_nothing_is_published(running: Account) -> No
     assert not any((found["NetworkSettings"]["Ports"] or {}).values())
     assert not found["HostConfig"]["PortBindings"]
     for kind in ("net", "pid", "ipc", "mnt", "user", "uts"):
-        assert running.inside("default", "readlink", f"/proc/self/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}")
+        assert running.inside("default", "readlink", f"/proc/self/ns/{kind}") != str(
+            Path(f"/proc/self/ns/{kind}").readlink()
+        )
 
 
 def test_only_the_project_and_its_own_home_are_there(running: Account) -> None:

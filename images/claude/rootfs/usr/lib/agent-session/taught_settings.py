@@ -14,10 +14,6 @@ STAYS_ON_HOST = {
     "skipDangerousModePermissionPrompt", "skipAutoPermissionPrompt", "useAutoModeDuringPlan",
 }  # fmt: skip
 PROGRAMS = ("Helper", "Refresh", "Export", "Command")
-TYPES = {
-    "model": str, "permissions": dict, "env": dict, "outputStyle": str, "language": str, "cleanupPeriodDays": int, "includeCoAuthoredBy": bool,
-    "alwaysThinkingEnabled": bool, "effortLevel": str, "attribution": dict, "enableAllProjectMcpServers": bool,
-}  # fmt: skip
 MODES = {"default", "acceptEdits", "plan"}
 # The session's own surroundings.
 NOT_FROM_SETTINGS = (
@@ -45,11 +41,11 @@ class Taught:
 
 
 def read(path: Path) -> Taught:
-    """What may come along; a value that Claude would stop to complain about is left out with a note."""
+    """What may come along."""
     found = {key: value for key, value in read_object(path, "~/.claude/settings.json").items() if not stays(key)}
-    for key, kind in TYPES.items():
-        if key in found and not isinstance(found[key], kind):
-            note(f"{key} in ~/.claude/settings.json is not used: not what Claude expects")
+    for key in ("env", "permissions"):
+        if not isinstance(found.get(key, {}), dict):
+            note(f"{key} in ~/.claude/settings.json is not used: not an object")
             del found[key]
     variables = {
         name: str(value)
