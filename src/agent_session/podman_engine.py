@@ -1,9 +1,9 @@
 """The only importer of `podman`: sessions' Engine on Podman's own API, through its bindings.
 
-Every quirk of the bindings and of Podman's versions lives here. Containers are made from a whole SpecGenerator posted
-to libpod rather than by the bindings' keywords, because those drop or misplace some (tmpfs, two mounts of one source,
-security options; podman-py 5.8.0). Commands in a container go through the podman command: by the API each leaves a
-monitor behind for five minutes (Podman 4.3.1), and the bindings know no stdin. Importing the bindings costs 150 ms.
+Every quirk of the bindings and of Podman's versions lives here and in its neighbours: podman_service (where it answers),
+podman_specification (what it is told), podman_answers (what it says), podman_errand (throw-away containers). Commands in
+a container go through the podman command: by the API each leaves a monitor behind for five minutes (Podman 4.3.1), and
+the bindings know no stdin. Importing the bindings costs 150 ms.
 """
 
 import io
@@ -11,19 +11,18 @@ import json
 import os
 import platform
 import re
-import resource
 import secrets
 import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from agent_session import podman_errand, podman_service, troubleshooting
-from agent_session.engine import BuildSpec, Container, ContainerSpec, Errand, ExecResult, Mount, SecretFile
-from agent_session.errors import AgentSessionError, BuildFailed, ConflictError, NameTaken, NotFoundError, PodmanRefused
+from agent_session import podman_answers, podman_errand, podman_service, troubleshooting
+from agent_session.engine import BuildSpec, Container, ContainerSpec, Errand, ExecResult
+from agent_session.errors import BuildFailed, ConflictError, NameTaken, PodmanRefused
+from agent_session.podman_specification import KEEP_ID, root_limits, specification
 from agent_session.signals import uninterrupted
 
 ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -51,7 +50,7 @@ class PodmanEngine:
             service, client = self._opened
             self._opened = None
             client.close()
-            service.close()
+            service.close(with_its_work=self._before_build is not None)
         if self._before_build is not None:
             with uninterrupted():
                 self._sweep(self._workplaces() - self._before_build)
@@ -89,7 +88,12 @@ class PodmanEngine:
         self.check()
         made = [m.source for m in spec.mounts if m.kind == "volume" and self._create_volume(m.source, spec.labels)]
         try:
-            self._call("POST", "/containers/create", f"creating {spec.name}", json.dumps(self._specification(spec)))
+            self._call(
+                "POST",
+                "/containers/create",
+                f"creating {spec.name}",
+                json.dumps(specification(spec, rootful=self.rootful)),
+            )
         except BaseException as error:
             for volume in made:
                 self.remove_volume(volume)
@@ -240,7 +244,7 @@ class PodmanEngine:
         answer = self._call(
             "POST", "/images/pull", f"fetching {reference}", params={"reference": reference}, stream=True
         )
-        for report in _reports(answer):
+        for report in podman_answers.reports(answer):
             if "error" in report:
                 raise troubleshooting.explain(report["error"], f"fetching {reference}")
             yield from report.get("stream", "").splitlines()
@@ -270,7 +274,7 @@ class PodmanEngine:
             self._before_build = self._workplaces()
             answer = self._call("POST", "/build", f"building {spec.tag}", archive, params=params, stream=True)
             last = ""
-            for report in _reports(answer):
+            for report in podman_answers.reports(answer):
                 if "error" in report:
                     self._before_build = None
                     raise BuildFailed(f"{last}\n  {report['error'].strip()}".strip(), hint="")
@@ -313,7 +317,7 @@ class PodmanEngine:
     def _errand(self, errand: Errand, name: str, *, terminal: bool = False) -> list[str]:
         user = ["--userns=keep-id:uid=1000,gid=1000", "--user=1000:1000"]
         if self.rootful:
-            limits = (_limit("NOFILE", 20000), _limit("NPROC", 2048))
+            limits = root_limits()
             user = ["--user=0:0", *(f"--ulimit={x['type']}={x['soft']}:{x['hard']}" for x in limits)]
         return [*self._podman(), *podman_errand.arguments(errand, name=name, user=user, terminal=terminal)]
 
@@ -370,18 +374,20 @@ class PodmanEngine:
         try:
             answer = getattr(client, method.lower())(path, params=params, stream=stream, **body)
         except OSError as error:  # the bindings' APIError and requests' own are both OSErrors
-            raise troubleshooting.unreachable(service.url, _root_cause(error), self._environment) from error
+            raise troubleshooting.unreachable(
+                service.url, podman_answers.root_cause(error), self._environment
+            ) from error
         if old := troubleshooting.too_old(answer.headers.get("Libpod-Api-Version", "")):
             raise old
         if answer.status_code < 400:
             return answer
-        return _refusal(answer.status_code, answer.text, doing, absent_is_fine=absent_is_fine)
+        return podman_answers.refusal(answer.status_code, answer.text, doing, absent_is_fine=absent_is_fine)
 
     def _listed(self, filters: Mapping[str, list[str]]) -> list[Container]:
         answer = self._call(
             "GET", "/containers/json", "listing containers", params={"all": True, "filters": json.dumps(filters)}
         )
-        return [_container(item) for item in answer.json()]
+        return [podman_answers.container(item) for item in answer.json()]
 
     def _create_volume(self, name: str, labels: Mapping[str, str]) -> bool:
         if self.volume_labels(name) is not None:
@@ -391,107 +397,9 @@ class PodmanEngine:
         )
         return True
 
-    def _specification(self, spec: ContainerSpec) -> dict[str, Any]:
-        """The SpecGenerator: least privilege, the caller's own files, no host network."""
-        whole = {
-            "name": spec.name,
-            "image": spec.image,
-            "hostname": spec.hostname,
-            "work_dir": str(spec.workdir),
-            "labels": dict(spec.labels),
-            "env": dict(spec.environment),
-            "volumes": [
-                {"Name": m.source, "Dest": str(m.target), "Options": ["ro"] if m.read_only else []}
-                for m in spec.mounts
-                if m.kind == "volume"
-            ],
-            "secrets": [_secret(s, uid=0 if self.rootful else 1000) for s in spec.secrets],
-            "mounts": [_mount(m) for m in spec.mounts if m.kind != "volume"],
-            "stop_timeout": spec.stop_timeout,
-            "cap_drop": ["all"],
-            "no_new_privileges": True,
-            "selinux_opts": ["disable"],  # relabelling a user's project would be worse (and slow)
-            "httpproxy": True,
-        }
-        if self.rootful:
-            # id-mapped storage and keep-id are not to be had; a root without CAP_SYS_RESOURCE may not raise its limits
-            return whole | {"user": "0:0", "r_limits": [_limit("NOFILE", 20000), _limit("NPROC", 2048)]}
-        return whole | {"user": "1000:1000", "userns": KEEP_ID}
-
-
-KEEP_ID = {"nsmode": "keep-id", "value": "uid=1000,gid=1000"}
-
-
-def _mount(mount: Mount) -> dict[str, Any]:
-    if mount.kind == "tmpfs":
-        options = ["rw", "nosuid", "nodev", "mode=1777"]  # its owner is container root: the agent needs the mode
-        return {"type": "tmpfs", "source": "tmpfs", "destination": str(mount.target), "options": options}
-    options = ["rbind", "ro" if mount.read_only else "rw"]
-    return {"type": "bind", "source": mount.source, "destination": str(mount.target), "options": options}
-
-
-def _secret(secret: SecretFile, *, uid: int) -> dict[str, Any]:
-    return {"Source": secret.name, "Target": secret.target, "UID": uid, "GID": uid, "Mode": 0o400}
-
 
 def _errand_name() -> str:
     return f"agent-errand-{secrets.token_hex(6)}"
-
-
-def _limit(name: str, most: int) -> dict[str, Any]:
-    hard = resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[1]
-    hard = most if hard == resource.RLIM_INFINITY else min(hard, most)
-    return {"type": name.lower(), "soft": min(1024, hard), "hard": hard}
-
-
-def _container(item: Mapping[str, Any]) -> Container:
-    started = item.get("StartedAt") or 0
-    return Container(
-        name=item["Names"][0],
-        id=item["Id"],
-        image=item["Image"],
-        running=item["State"] in {"running", "paused", "stopping"},
-        created=datetime.fromisoformat(re.sub(r"\.\d+", "", item["Created"])).astimezone(UTC),
-        started=datetime.fromtimestamp(started, UTC) if started > 0 else None,
-        labels=item.get("Labels") or {},
-    )
-
-
-def _refusal(status: int, text: str, doing: str, *, absent_is_fine: bool) -> None:
-    try:
-        said = str(json.loads(text).get("message", text))
-    except (ValueError, AttributeError):
-        said = text
-    lower = said.lower()
-    if status == 404 or "no such volume" in lower:
-        if absent_is_fine:
-            return
-        raise NotFoundError(f"{doing}: {said}", hint="agent-session ls")
-    error: AgentSessionError = troubleshooting.explain(said, doing)
-    if "already in use" in lower or status == 409:
-        error = ConflictError(f"{doing}: {said}", hint="podman ps -a")
-    raise error
-
-
-def _root_cause(error: BaseException) -> str:
-    """The innermost system error's words: the bindings wrap it four deep."""
-    words = str(error)
-    inner: BaseException | None = error
-    while inner:
-        if isinstance(inner, OSError) and inner.strerror:
-            words = inner.strerror
-        inner = inner.__cause__ or inner.__context__
-    return words
-
-
-def _reports(answer: Any) -> Iterator[dict[str, Any]]:
-    """The JSON objects of a streamed answer; a connection that breaks ends in an error report."""
-    try:
-        for line in answer.iter_lines():
-            if line.strip():
-                yield json.loads(line)
-    except (OSError, ValueError) as error:
-        yield {"error": f"Podman's answer broke off: {error}"}
 
 
 def _write_context(context: Mapping[str, bytes | Path], archive: Any) -> None:

@@ -5,12 +5,14 @@ but Linux, where Podman lives in a virtual machine); the user's socket; and wher
 `podman system service`, which ends with us, and by itself when we are killed.
 """
 
+import contextlib
 import json
 import os
 import pwd
 import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -40,13 +42,29 @@ class Service:
         """Whether our own service has ended by itself."""
         return self.process is not None and self.process.poll() is not None
 
-    def close(self) -> None:
-        """End the service if it is our own. Containers live on: they belong to their monitors."""
+    def close(self, *, with_its_work: bool = False) -> None:
+        """End the service if it is our own. Containers live on: they belong to their monitors; `with_its_work`: a build's step ends."""
         if self.process:
+            children = _descendants(self.process.pid) if with_its_work else []
             self.process.terminate()
             self.process.wait()
+            for child in children:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(child, signal.SIGKILL)
             Path(self.url.removeprefix("unix://")).unlink(missing_ok=True)
             self.process = None
+
+
+def _descendants(parent: int) -> list[int]:
+    """The processes that a process has begun, and those that they have."""
+    parents = {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(file.parent.name)] = int(file.read_text(errors="replace").rpartition(")")[2].split()[1])
+    found = [parent]
+    for one in found:
+        found += [pid for pid, its_parent in parents.items() if its_parent == one]
+    return found[1:]
 
 
 def podman() -> str:

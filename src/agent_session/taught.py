@@ -69,7 +69,7 @@ def _files(item: Taught, reasons: dict[str, int]) -> Iterator[tuple[str, Path]]:
         below[:] = sorted(set(below) - NEVER - set(links))
         for name in sorted([*names, *links]):
             path = Path(folder, name)
-            if path.is_symlink() and (name in links or not path.resolve().is_relative_to(top)):
+            if path.is_symlink() and (name in links or not Path(os.path.realpath(path)).is_relative_to(top)):
                 reasons["a link that leads elsewhere"] = reasons.get("a link that leads elsewhere", 0) + 1
             elif name.isprintable():
                 yield str(Path(item.target, path.relative_to(top))), path

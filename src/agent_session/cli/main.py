@@ -3,6 +3,7 @@
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -82,15 +83,25 @@ def options(
 def main() -> None:
     """Run the program and end the process with a documented exit code."""
     signals.raise_on_endings()
+    _open_what_is_closed()
     sys.exit(run(sys.argv[1:]))
+
+
+def _open_what_is_closed() -> None:
+    """Where a caller closed a standard stream (`>&-`), the next files to be opened would get its number, and its output."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 (it is for as long as we are)
 
 
 def run(arguments: list[str]) -> int:
     """Run one command line; returns its exit code. Expected failures are told on stderr, a bug with its traceback."""
     try:
         code = int(app(arguments, prog_name="agent-session", standalone_mode=False) or 0)
-        if sys.stdout is not None:
-            sys.stdout.flush()  # or a reader that left is only noticed when nobody can answer it any more
+        sys.stdout.flush()  # or a reader that left is only noticed when nobody can answer it any more
         return code
     except TyperException as error:
         return _fail(error.format_message(), hint=_help_hint(arguments), code=2)

@@ -176,7 +176,7 @@ def start(
 
     Two more variables, for a new session: AGENT_SESSION_MOUNTS, a colon-separated list of host paths, mounted read-only at the
     same paths; AGENT_SESSION_KOB, one directory, mounted read-write at its own path, so that symbolic links in projects resolve.
-    A flag beats a variable, a variable the configuration file, the file the default.
+    A flag beats a variable, a variable the configuration file (AGENT_SESSION_CONFIG names another), the file the default.
     """
     from agent_session import sessions
 

@@ -1,0 +1,63 @@
+"""What Podman's API answers, in our words: containers, refusals, the reports of something long."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from agent_session import troubleshooting
+from agent_session.engine import Container
+from agent_session.errors import AgentSessionError, ConflictError, NotFoundError
+
+
+def container(item: Mapping[str, Any]) -> Container:
+    """One item of a listing."""
+    started = item.get("StartedAt") or 0
+    return Container(
+        name=item["Names"][0],
+        id=item["Id"],
+        image=item["Image"],
+        running=item["State"] in {"running", "paused", "stopping"},
+        created=datetime.fromisoformat(re.sub(r"\.\d+", "", item["Created"])).astimezone(UTC),
+        started=datetime.fromtimestamp(started, UTC) if started > 0 else None,
+        labels=item.get("Labels") or {},
+    )
+
+
+def refusal(status: int, text: str, doing: str, *, absent_is_fine: bool) -> None:
+    """Raise what a status of 400 and more means, unless something is absent and may be."""
+    try:
+        said = str(json.loads(text).get("message", text))
+    except (ValueError, AttributeError):
+        said = text
+    lower = said.lower()
+    if status == 404 or "no such volume" in lower:
+        if absent_is_fine:
+            return
+        raise NotFoundError(f"{doing}: {said}", hint="agent-session ls")
+    error: AgentSessionError = troubleshooting.explain(said, doing)
+    if "already in use" in lower or status == 409:
+        error = ConflictError(f"{doing}: {said}", hint="podman ps -a")
+    raise error
+
+
+def root_cause(error: BaseException) -> str:
+    """The innermost system error's words: the bindings wrap it four deep."""
+    words = str(error)
+    inner: BaseException | None = error
+    while inner:
+        if isinstance(inner, OSError) and inner.strerror:
+            words = inner.strerror
+        inner = inner.__cause__ or inner.__context__
+    return words
+
+
+def reports(answer: Any) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a streamed answer; a connection that breaks ends in an error report."""
+    try:
+        for line in answer.iter_lines():
+            if line.strip():
+                yield json.loads(line)
+    except (OSError, ValueError) as error:
+        yield {"error": f"Podman's answer broke off: {error}"}

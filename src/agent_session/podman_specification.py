@@ -1,0 +1,63 @@
+"""What Podman's API is told to make: a SpecGenerator for each of our containers.
+
+A whole one is posted rather than the bindings' keywords, because those drop or misplace some (tmpfs, two mounts of one source,
+security options; podman-py 5.8.0).
+"""
+
+import resource
+from typing import Any
+
+from agent_session.engine import ContainerSpec, Mount, SecretFile
+
+KEEP_ID = {"nsmode": "keep-id", "value": "uid=1000,gid=1000"}
+
+
+def specification(spec: ContainerSpec, *, rootful: bool) -> dict[str, Any]:
+    """The SpecGenerator: least privilege, the caller's own files, no host network."""
+    whole = {
+        "name": spec.name,
+        "image": spec.image,
+        "hostname": spec.hostname,
+        "work_dir": str(spec.workdir),
+        "labels": dict(spec.labels),
+        "env": dict(spec.environment),
+        "volumes": [
+            {"Name": m.source, "Dest": str(m.target), "Options": ["ro"] if m.read_only else []}
+            for m in spec.mounts
+            if m.kind == "volume"
+        ],
+        "secrets": [_secret(s, uid=0 if rootful else 1000) for s in spec.secrets],
+        "mounts": [_mount(m) for m in spec.mounts if m.kind != "volume"],
+        "stop_timeout": spec.stop_timeout,
+        "cap_drop": ["all"],
+        "no_new_privileges": True,
+        "selinux_opts": ["disable"],  # relabelling a user's project would be worse (and slow)
+        "httpproxy": True,
+    }
+    if rootful:
+        # id-mapped storage and keep-id are not to be had; a root without CAP_SYS_RESOURCE may not raise its limits
+        return whole | {"user": "0:0", "r_limits": root_limits()}
+    return whole | {"user": "1000:1000", "userns": KEEP_ID}
+
+
+def _mount(mount: Mount) -> dict[str, Any]:
+    if mount.kind == "tmpfs":
+        options = ["rw", "nosuid", "nodev", "mode=1777"]  # its owner is container root: the agent needs the mode
+        return {"type": "tmpfs", "source": "tmpfs", "destination": str(mount.target), "options": options}
+    options = ["rbind", "ro" if mount.read_only else "rw"]
+    return {"type": "bind", "source": mount.source, "destination": str(mount.target), "options": options}
+
+
+def _secret(secret: SecretFile, *, uid: int) -> dict[str, Any]:
+    return {"Source": secret.name, "Target": secret.target, "UID": uid, "GID": uid, "Mode": 0o400}
+
+
+def root_limits() -> list[dict[str, Any]]:
+    """Limits that a root without CAP_SYS_RESOURCE may give; Podman's defaults may be above what it has."""
+    return [_limit("NOFILE", 20000), _limit("NPROC", 2048)]
+
+
+def _limit(name: str, most: int) -> dict[str, Any]:
+    hard = resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[1]
+    hard = most if hard == resource.RLIM_INFINITY else min(hard, most)
+    return {"type": name.lower(), "soft": min(1024, hard), "hard": hard}
