@@ -27,7 +27,25 @@ MACHINES_OWN = (
     "scripts/setup",
     "scripts/test",
 )
-VERBS = ("start", "attach", "stop", "restart", "ls", "rm", "build", "agents", "exec", "cp", "send", "screen", "logs")
+VERBS = (
+    "start",
+    "attach",
+    "stop",
+    "restart",
+    "ls",
+    "rm",
+    "build",
+    "agents",
+    "exec",
+    "cp",
+    "send",
+    "screen",
+    "logs",
+    "update",
+    "export",
+    "login",
+    "logout",
+)
 
 
 def commands(block: str) -> list[str]:

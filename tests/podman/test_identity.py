@@ -25,7 +25,9 @@ def lent(account: Account) -> Iterator[dict[str, str]]:
     socket = account.runtime / "ssh"
     with subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL) as agent:
         environment = {"SSH_AUTH_SOCK": str(socket), "GITHUB_TOKEN": TOKEN}
-        while subprocess.run(["ssh-add", "-q", key], env=os.environ | environment, stderr=subprocess.DEVNULL, check=False).returncode:
+        while subprocess.run(
+            ["ssh-add", "-q", key], env=os.environ | environment, stderr=subprocess.DEVNULL, check=False
+        ).returncode:
             assert agent.poll() is None
         key.unlink()
         yield environment

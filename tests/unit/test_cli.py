@@ -20,7 +20,10 @@ from agent_session.engine import ContainerSpec, ExecResult
 from agent_session.errors import PodmanUnavailable
 from tests.fake_engine import FakeEngine
 
-VERBS = ("start", "attach", "stop", "restart", "ls", "rm", "build", "agents", "exec", "cp", "send", "screen", "logs")
+VERBS = (
+    "start", "attach", "stop", "restart", "ls", "rm", "build", "agents", "exec", "cp", "send", "screen", "logs",
+    "update", "export", "login", "logout",
+)  # fmt: skip
 AGENTS = {
     "claude": "title: Claude\nenvironment: [ANTHROPIC_API_KEY]\ncredentials: [ANTHROPIC_API_KEY]\nhint: claude setup-token\n",
     "opencode": "title: OpenCode\n",
@@ -742,3 +745,16 @@ def test_the_program_ends_with_the_documented_code(home: Path) -> None:
         out, err = process.communicate()
     assert (process.returncode, out) == (2, "")
     assert err.startswith("error: ")
+
+
+def test_a_place_of_this_machine_that_cannot_be_used_is_named_without_a_traceback(
+    laptop: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_self: Invocation) -> FakeEngine:
+        raise OSError(28, "No space left on device", "/home/somebody/.local/state")
+
+    monkeypatch.setattr(Invocation, "engine", full)
+    ran = laptop("ls")
+    assert ran.code == 3
+    assert ran.err.splitlines()[0] == "error: /home/somebody/.local/state: No space left on device"
+    assert "Traceback" not in ran.err

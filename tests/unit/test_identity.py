@@ -58,7 +58,9 @@ def test_a_missing_github_token_is_said(home: Path) -> None:
 def test_a_signing_key_crosses_as_its_public_half(home: Path, tmp_path: Path) -> None:
     (home / "key").write_text("PRIVATE")
     (home / "key.pub").write_text("ssh-ed25519 AAAA me\n")
-    (home / ".gitconfig").write_text("[user]\n\tsigningkey = ~/key\n[gpg]\n\tformat = ssh\n[commit]\n\tgpgsign = true\n")
+    (home / ".gitconfig").write_text(
+        "[user]\n\tsigningkey = ~/key\n[gpg]\n\tformat = ssh\n[commit]\n\tgpgsign = true\n"
+    )
     found = identity.read(environment(home), signing=True)
     assert read_back(tmp_path, found, "user.signingkey") == "key::ssh-ed25519 AAAA me"
     assert read_back(tmp_path, found, "commit.gpgsign") == "true"

@@ -24,7 +24,9 @@ def server() -> Iterator[Server]:
 
 
 def post(server: Server, path: str, body: Any, method: str = "POST") -> str:
-    request = urllib.request.Request(f"http://127.0.0.1:{server.server_port}{path}", json.dumps(body).encode(), method=method)
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{server.server_port}{path}", json.dumps(body).encode(), method=method
+    )
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
         return str(answer.read().decode("utf-8", "replace"))
 
@@ -44,7 +46,11 @@ def test_a_streamed_message_carries_text_and_a_tool_call(server: Server) -> None
 
 def test_a_streamed_chat_completion_carries_text_and_a_tool_call(server: Server) -> None:
     post(server, "/script", [TOOL], "PUT")
-    told = [event["choices"][0] for event in events(post(server, "/v1/chat/completions", ASKED | {"stream": True})) if event["choices"]]
+    told = [
+        event["choices"][0]
+        for event in events(post(server, "/v1/chat/completions", ASKED | {"stream": True}))
+        if event["choices"]
+    ]
     assert "".join(choice["delta"].get("content") or "" for choice in told) == "I write."
     calls = [call["function"] for choice in told for call in choice["delta"].get("tool_calls", [])]
     assert json.loads("".join(call["arguments"] for call in calls)) == TOOL["input"]

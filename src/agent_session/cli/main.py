@@ -1,6 +1,7 @@
 """The command line's composition root and error boundary."""
 
 import os
+import shlex
 import sys
 import traceback
 from pathlib import Path
@@ -21,6 +22,7 @@ from agent_session.cli import (
     logout,
     logs,
     ls,
+    render,
     restart,
     rm,
     screen,
@@ -112,7 +114,10 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `agent-session ls | head -1`
         return 141
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename and error.strerror:  # a file or directory of this machine
+            place = render.plain(os.fsdecode(error.filename))
+            return _fail(f"{place}: {error.strerror}", hint=f"ls -ld {shlex.quote(place)}; df -h", code=3)
         traceback.print_exc()
         return _fail("this is a bug in agent-session", hint="agent-session --version", code=1)
 
