@@ -748,13 +748,13 @@ def test_the_program_ends_with_the_documented_code(home: Path) -> None:
 
 
 def test_a_place_of_this_machine_that_cannot_be_used_is_named_without_a_traceback(
-    laptop: Machine, monkeypatch: pytest.MonkeyPatch
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(_self: Invocation) -> FakeEngine:
         raise OSError(28, "No space left on device", "/home/somebody/.local/state")
 
     monkeypatch.setattr(Invocation, "engine", full)
-    ran = laptop("ls")
+    ran = machine("ls")
     assert ran.code == 3
     assert ran.err.splitlines()[0] == "error: /home/somebody/.local/state: No space left on device"
     assert "Traceback" not in ran.err
