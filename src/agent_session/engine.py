@@ -13,7 +13,7 @@ from typing import IO, Literal, Protocol
 
 @dataclass(frozen=True, kw_only=True)
 class Mount:
-    """One mount. `source` is a host path (bind), a volume's name (volume) or "" (tmpfs)."""
+    """One mount. `source` is a host path (bind), a volume's name (volume) or "" (tmpfs; read-only: to all but the container's root)."""
 
     kind: Literal["bind", "volume", "tmpfs"]
     target: PurePosixPath

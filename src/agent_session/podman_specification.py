@@ -42,7 +42,8 @@ def specification(spec: ContainerSpec, *, rootful: bool) -> dict[str, Any]:
 
 def _mount(mount: Mount) -> dict[str, Any]:
     if mount.kind == "tmpfs":
-        options = ["rw", "nosuid", "nodev", "mode=1777"]  # its owner is container root: the agent needs the mode
+        # Its owner is container root, so the mode decides whether the agent may write.
+        options = ["rw", "nosuid", "nodev", f"mode={'755' if mount.read_only else '1777'}"]
         return {"type": "tmpfs", "source": "tmpfs", "destination": str(mount.target), "options": options}
     options = ["rbind", "ro" if mount.read_only else "rw"]
     return {"type": "bind", "source": mount.source, "destination": str(mount.target), "options": options}

@@ -43,7 +43,7 @@ class Entry:
     kind: str
     why: str
     placeholder: str | None
-    scratch: bool = False
+    refuses: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ def entries(scope: str) -> tuple[Entry, ...]:
             placeholder=None
             if line["kind"] == "directory" or line["placeholder"] == "directory"
             else line["placeholder"],
-            scratch=bool(line.get("scratch")),
+            refuses=bool(line.get("refuses")),
         )
         for line in data[scope]
     )
@@ -284,8 +284,8 @@ def _hold(work: _Work, place: _Place, entry: Entry) -> None:
     ours = Placeholder(path=place.source, content=content)
     # What exists counts, too: the host may remove it while a session runs, and the guard then holds the name.
     work.placeholders[place.source] = ours if content is None else _unseen(ours)
-    if entry.scratch and (not os.path.lexists(place.source) or is_placeholder(ours)):
-        work.mounts[place.target] = Mount(kind="tmpfs", target=place.target)
+    if entry.refuses and (not os.path.lexists(place.source) or is_placeholder(ours)):
+        work.mounts[place.target] = Mount(kind="tmpfs", target=place.target, read_only=True)
         return
     _mount(work, place, read_only=True)
 

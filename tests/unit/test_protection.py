@@ -63,7 +63,7 @@ def test_all_of_the_list_is_mounted_whether_it_exists_or_not(app: Path) -> None:
     for line in protection.entries("repository"):
         if "/" in line.path:  # only where the directory is
             continue
-        assert found[line.path] == ("tmpfs" if line.scratch else "ro")
+        assert found[line.path] == ("tmpfs" if line.refuses else "ro")
     for line in protection.entries("git"):
         assert found[f".git/{line.path}"] == "ro"
     assert found[".git"] == "rw"
