@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from agent_session import __version__, places, zellij
-from agent_session.cli import attach, main, prompts, restart, rm, start
+from agent_session.cli import attach, main, prompts, request, restart, rm, start
 from agent_session.cli.invocation import Invocation
 from agent_session.config import DEFAULT_BASE_IMAGE
 from agent_session.engine import ContainerSpec, ExecResult
@@ -128,7 +128,7 @@ def machine(bare: Machine) -> Machine:
 
 
 def terminal(monkeypatch: pytest.MonkeyPatch, *, there: bool) -> None:
-    for verb in (start, attach, restart, rm):
+    for verb in (start, request, attach, restart, rm):
         monkeypatch.setattr(verb, "on_terminal", lambda: there)
 
 
