@@ -128,6 +128,9 @@ def test_it_edits_with_permission_and_remembers_until_asked_to_start_afresh(acco
     account.ok("start", "-d", cwd=project, env=BASE)
     model.begin({"text": "After a stop"})
     assert "write the PINEAPPLE file" in ask(model, "and now", "After a stop")
+    # Claude writes its record a moment after the screen.
+    written = ("exec", "agent_default", "grep", "-rq", "After a stop", "/home/agent/.claude/projects")
+    until(lambda: account.podman_done(*written).code == 0, "the answer in the record")
     account.podman("kill", "agent_default")
     until(lambda: account.sessions() == {"default": "stopped"}, "the end")
     account.ok("start", "-d", cwd=project, env=BASE)

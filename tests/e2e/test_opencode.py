@@ -1,6 +1,7 @@
 """OpenCode, the real one, against a scripted model: logged in, with its permissions and yesterday's conversation."""
 
 import json
+import subprocess
 
 import pytest
 
@@ -40,6 +41,10 @@ def ask(model: Model, prompt: str, answer: str) -> str:
 def test_it_edits_with_permission_and_remembers_until_asked_to_start_afresh(account: Account) -> None:
     log_in(account, mcp={"off": {"type": "local", "command": ["/opt/nowhere"]}}, plugin=["file:///opt/plugin.js"])
     project = account.project()
+    # As in a fresh clone: OpenCode ends at once where it cannot make .opencode/.gitignore.
+    subprocess.run(["git", "init", "-q", project], check=True)
+    (project / ".opencode" / "command").mkdir(parents=True)
+    (project / ".opencode" / "command" / "hello.md").write_text("Say hello.\n")
     terminal = account.window("start", "-a", "opencode", cwd=project, columns=100, rows=30)
     terminal.wait_for(READY, seconds=40)
     model = Model(account).begin(
@@ -78,3 +83,5 @@ def test_it_edits_with_permission_and_remembers_until_asked_to_start_afresh(acco
     assert "PINEAPPLE" not in ask(model, "make it", "All done")
     assert "PINEAPPLE" not in json.dumps(model.turns()[0]["body"]["messages"])
     assert (project / "unasked.txt").read_text() == "unasked\n"
+    account.ok("stop", cwd=project)
+    assert [path.name for path in (project / ".opencode").iterdir()] == ["command"]

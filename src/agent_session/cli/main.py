@@ -103,7 +103,8 @@ def run(arguments: list[str]) -> int:
     """Run one command line; returns its exit code. Expected failures are told on stderr, a bug with its traceback."""
     try:
         code = int(app(arguments, prog_name="agent-session", standalone_mode=False) or 0)
-        sys.stdout.flush()  # or a reader that left is only noticed when nobody can answer it any more
+        if sys.stdout:  # None where somebody closed it before we began
+            sys.stdout.flush()  # or a reader that left is only noticed when nobody can answer it any more
         return code
     except TyperException as error:
         return _fail(error.format_message(), hint=_help_hint(arguments), code=2)
