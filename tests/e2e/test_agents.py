@@ -13,6 +13,8 @@ from tests.account import REPOSITORY, Account
 from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
+# Where Anthropic's servers cannot be reached and nobody says so, Claude Code waits 19 s for its managed settings before it shows anything.
+NOBODY = {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}
 DIALOGS = (
     "trust the files",
     "Choose the text style",
@@ -27,7 +29,7 @@ DIALOGS = (
 def test_claude_is_at_its_prompt_with_nothing_but_a_key_in_the_old_file(account: Account, claude: str) -> None:  # noqa: ARG001
     (account.home / ".claude.json").write_text('{"apiKey": "sk-ant-api03-test0123456789-test0123456789-AA"}')
     (account.home / ".claude.json").chmod(0o600)
-    terminal = account.window("start", "-a", "claude", cwd=account.project(), columns=110, rows=36)
+    terminal = account.window("start", "-a", "claude", cwd=account.project(), env=NOBODY, columns=110, rows=36)
     screen = terminal.wait_for("Claude Code", "Claude · session default · Ctrl q detaches", seconds=60)
     screen = terminal.wait(lambda now: "❯" in now or any(dialog in now for dialog in DIALOGS), "a prompt")
     assert [dialog for dialog in DIALOGS if dialog in screen] == []

@@ -71,6 +71,19 @@ def test_a_killed_client_never_keeps_the_session_small(account: Account) -> None
     assert clients(account) == 1
 
 
+def test_a_session_is_found_again_however_many_windows_vanished_before(account: Account) -> None:
+    project = account.project()
+    window = account.window("start", "-a", "shell", cwd=project)
+    window.wait_for(PROMPT)
+    window.type("echo still-$((40 + 2))", "Enter")
+    window.wait_for("still-42")
+    for _ in range(6):
+        window.close()
+        window = account.window("start", cwd=project)
+        window.wait_for("still-42", "Ctrl q detaches")
+    until(lambda: clients(account) == 1, "one client", told=lambda: clients(account))
+
+
 def test_two_terminals_share_one_screen_and_either_may_leave(account: Account) -> None:
     first = account.window("start", "-a", "shell", cwd=account.project())
     first.wait_for(PROMPT)

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-from pathlib import Path
 
 import pytest
 
@@ -74,9 +73,9 @@ def test_an_interrupted_start_of_roots_leaves_nothing_in_the_way(account: Accoun
 
 def test_claude_runs_as_root_in_its_sandbox(account: Account, claude: str) -> None:  # noqa: ARG001
     (account.home / ".claude.json").write_text('{"apiKey": "sk-ant-api03-test0123456789-test0123456789-AA"}')
-    terminal = account.window("start", "-a", "claude", cwd=account.project(), columns=110, rows=36)
+    nobody = {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}
+    terminal = account.window("start", "-a", "claude", cwd=account.project(), env=nobody, columns=110, rows=36)
     terminal.wait_for("Claude Code", "❯", seconds=60)
-    assert Path(f"/proc/{terminal.pid}").exists()
 
 
 def test_sessions_of_root_and_of_others_are_not_the_same(account: Account, other_account: Account) -> None:
