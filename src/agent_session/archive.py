@@ -21,6 +21,7 @@ from agent_session.errors import ArchiveRefused, PodmanRefused
 from agent_session.plan import SessionRequest
 from agent_session.projects import WORKSPACE, Project
 from agent_session.seed import Seed
+from agent_session.session import Session
 from agent_session.signals import uninterrupted
 
 SKIPPABLE = 0x184D2A5E
@@ -39,7 +40,7 @@ class Manifest:
     options: dict[str, Any]
 
 
-def save(engine: Engine, session: sessions.Session, agent: Agent | None, file: Path) -> None:
+def save(engine: Engine, session: Session, agent: Agent | None, file: Path) -> None:
     """Write a session's archive, mode 600, in one step: FILE is whole or as it was. PodmanRefused where packing fails."""
     asked = {"leave_out": list(agent.private if agent else ())}
     errand = Errand(
@@ -87,7 +88,7 @@ def retargeted(projects: tuple[Project, ...], manifest: Manifest) -> tuple[Proje
     return tuple(Project(source=p.source, target=target) for p, target in zip(projects, targets, strict=True))
 
 
-def create(engine: Engine, request: SessionRequest, seed: Seed, file: Path, *, screen: bool) -> sessions.Session:
+def create(engine: Engine, request: SessionRequest, seed: Seed, file: Path, *, screen: bool) -> Session:
     """Make a session with what an archive holds; as sessions.create, all or nothing. ArchiveRefused names the reason."""
     labels = plan.session_labels(request)
     with uninterrupted():
@@ -120,7 +121,7 @@ def _mounts(name: str, *, read_only: bool) -> list[Mount]:
     return [Mount(kind="volume", source=source, target=target, read_only=read_only) for source, target in volumes]
 
 
-def _manifest(session: sessions.Session) -> dict[str, Any]:
+def _manifest(session: Session) -> dict[str, Any]:
     return {
         "format": 1,
         "made_by": f"agent-session {__version__}",

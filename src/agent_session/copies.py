@@ -16,7 +16,7 @@ from agent_session import plan, tars
 from agent_session.engine import Engine, Errand, ExecResult, Mount
 from agent_session.errors import ConflictError, CopyRefused, NotFoundError
 from agent_session.projects import WORKSPACE
-from agent_session.sessions import Session
+from agent_session.session import Session
 
 PROGRAM = "/usr/lib/agent-session/copy"
 SECONDS = 6 * 3600

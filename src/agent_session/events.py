@@ -17,7 +17,7 @@ from typing import Any
 from agent_session import plan, sessions
 from agent_session.engine import Engine, Errand, Mount
 from agent_session.errors import UsageError
-from agent_session.sessions import Session
+from agent_session.session import Session
 
 FOLDER = (".local", "state", "agent-session")
 FILES = ("events.1.jsonl", "events.jsonl")

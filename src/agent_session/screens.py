@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from agent_session import sessions
 from agent_session.engine import Engine
 from agent_session.errors import ConflictError, NotReady, SessionStopped, UsageError
-from agent_session.sessions import Session
+from agent_session.session import Session
 
 LARGEST_TEXT = 1_000_000
 """Bytes of UTF-8 that may be typed at once."""

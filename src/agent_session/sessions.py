@@ -3,17 +3,15 @@
 A Session is only ever read back from a container; Podman is the database. Callers that may change a session hold its lock.
 """
 
-import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
 from agent_session import placeholders, plan, terminals
 from agent_session.agents import Agent
-from agent_session.engine import Container, Engine
+from agent_session.engine import Engine
 from agent_session.errors import (
     NameTaken,
     NotFoundError,
@@ -26,43 +24,14 @@ from agent_session.errors import (
 from agent_session.placeholders import Placeholder
 from agent_session.plan import SessionRequest
 from agent_session.projects import Project
-from agent_session.protection import guarded, protect, read_label
+from agent_session.protection import guarded, protect
 from agent_session.seed import Seed
+from agent_session.session import Session, read
 from agent_session.signals import uninterrupted
 
 READY_SECONDS = 60
 YOUNG = timedelta(seconds=90)
 """A session started longer ago than this has had its seed, or has given up waiting for it (60 s) and ended."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Session:
-    """One session as Podman knows it. `created` and `started` are aware times; `started` is None if it never ran."""
-
-    name: str
-    agent: str
-    status: Literal["running", "stopped"]
-    projects: tuple[Project, ...]
-    created: datetime
-    container: str
-    image: str
-    started: datetime | None = None
-    mounts: tuple[Path, ...] = ()
-    kob: Path | None = None
-    options: plan.Options = field(default_factory=plan.Options)
-    login: str | None = None
-    protection: str = ""  # digest
-    placeholders: tuple[Placeholder, ...] = ()
-    notes: tuple[str, ...] = ()  # what its start had to say to the user; only of the call that started it
-
-    @property
-    def running(self) -> bool:
-        """Whether its container runs."""
-        return self.status == "running"
-
-    def contains(self, directory: Path) -> bool:
-        """Whether a host directory is in one of its projects."""
-        return any(project.source == directory or project.source in directory.parents for project in self.projects)
 
 
 def list_sessions(engine: Engine) -> list[Session]:
@@ -77,8 +46,8 @@ def find(engine: Engine, name: str) -> Session | None:
     container = engine.container(plan.container_name(plan.check_name(name)))
     if container is None:
         unfinished = engine.container(plan.next_name(name))
-        return _session(unfinished) if unfinished else None
-    session = _session(container)
+        return read(unfinished) if unfinished else None
+    session = read(container)
     if session is None:
         raise NameTaken(name, container.name)
     if not session.running and placeholders.any_left(session.placeholders):
@@ -203,7 +172,7 @@ def recreate(engine: Engine, session: Session, request: SessionRequest, seed: Se
 def settle(engine: Engine, name: str) -> None:
     """Undo, or finish, a `recreate` that was killed: with the old container there, the new one is unfinished, else it is the session."""
     unfinished = engine.container(plan.next_name(name))
-    if unfinished is None or _session(unfinished) is None:
+    if unfinished is None or read(unfinished) is None:
         return
     if engine.container(plan.container_name(name)):
         engine.remove(unfinished.name)
@@ -288,7 +257,7 @@ def tidy(engine: Engine, over: Sequence[Placeholder] = ()) -> list[Session]:
     """Remove from the host what held names for sessions that no longer run; returns all sessions, in no order."""
 
     def look() -> tuple[list[Session], list[Placeholder]]:
-        found = [session for container in engine.containers(plan.LABEL_NAME) if (session := _session(container))]
+        found = [session for container in engine.containers(plan.LABEL_NAME) if (session := read(container))]
         needed = {held.path for session in found if session.running for held in session.placeholders}
         ended = [held for session in found if not session.running for held in session.placeholders]
         return found, [held for held in (*ended, *over) if held.path not in needed]
@@ -322,55 +291,3 @@ def _stop(engine: Engine, session: Session) -> None:
         engine.stop(session.container)
     except NotFoundError as error:
         raise SessionNotFound(session.name) from error
-
-
-def _session(container: Container) -> Session | None:
-    """None for a container that is not ours: by its labels, and by a name that goes with them."""
-    name = container.labels.get(plan.LABEL_NAME)
-    if name is None or not plan.NAME.fullmatch(name):
-        return None
-    if container.name not in {plan.container_name(name), plan.next_name(name)}:
-        return None
-    mounts = _mounts(container.labels.get(plan.LABEL_MOUNTS, ""))
-    protection, held = read_label(container.labels.get(plan.LABEL_PROTECTION, ""))
-    return Session(
-        name=name,
-        agent=container.labels.get(plan.LABEL_AGENT, "?"),
-        status="running" if container.running else "stopped",
-        projects=_projects(container.labels.get(plan.LABEL_PROJECTS, "")),
-        created=_created(container),
-        container=container.name,
-        image=container.image,
-        started=container.started,
-        mounts=tuple(path for path, read_only in mounts if read_only),
-        kob=next((path for path, read_only in mounts if not read_only), None),
-        options=plan.read_options(container.labels.get(plan.LABEL_OPTIONS, "")),
-        login=container.labels.get(plan.LABEL_LOGIN) or None,
-        protection=protection,
-        placeholders=held,
-    )
-
-
-def _created(container: Container) -> datetime:
-    try:
-        said = datetime.fromisoformat(container.labels.get(plan.LABEL_CREATED, ""))
-    except ValueError:
-        return container.created
-    return said if said.tzinfo else container.created
-
-
-def _mounts(label: str) -> list[tuple[Path, bool]]:
-    try:
-        return [(Path(item["path"]), bool(item["read_only"])) for item in json.loads(label)]
-    except (ValueError, TypeError, KeyError):
-        return []
-
-
-def _projects(label: str) -> tuple[Project, ...]:
-    """Labels can be made by anybody: what does not read as projects is none."""
-    try:
-        return tuple(
-            Project(source=Path(item["source"]), target=PurePosixPath(item["target"])) for item in json.loads(label)
-        )
-    except (ValueError, TypeError, KeyError):
-        return ()

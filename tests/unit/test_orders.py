@@ -17,7 +17,7 @@ from agent_session.errors import ConflictError, CopyRefused, NotFoundError, Sess
 from agent_session.plan import SessionRequest
 from agent_session.projects import Project
 from agent_session.seed import EMPTY
-from agent_session.sessions import Session
+from agent_session.session import Session
 from tests.fake_engine import FakeEngine
 
 IMAGE = "localhost/agent-session-stub:1"

@@ -13,7 +13,7 @@ from agent_session.errors import AgentSessionError, Interrupted, NotReady, Podma
 from agent_session.plan import SessionRequest
 from agent_session.projects import Project
 from agent_session.seed import EMPTY
-from agent_session.sessions import Session
+from agent_session.session import Session
 from tests.fake_engine import FakeEngine
 
 OLD, NEW = "localhost/agent-session-stub:1", "localhost/agent-session-stub:2"

@@ -11,7 +11,7 @@ from agent_session.engine import Engine
 from agent_session.errors import ConflictError, UsageError
 
 if TYPE_CHECKING:
-    from agent_session import sessions
+    from agent_session.session import Session
 
 Name = Annotated[
     str | None,
@@ -37,7 +37,7 @@ def attach(context: typer.Context, name: Name = None) -> None:
         enter(invocation, engine, session)
 
 
-def enter(invocation: Invocation, engine: Engine, session: "sessions.Session") -> NoReturn:
+def enter(invocation: Invocation, engine: Engine, session: "Session") -> NoReturn:
     """Become the terminal's client of a session: this process is replaced, so resize, Ctrl-C and exit status are Podman's."""
     from agent_session import sessions, terminals
 

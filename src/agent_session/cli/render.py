@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agent_session.images import Tell
-    from agent_session.sessions import Session
+    from agent_session.session import Session
 
 COLOURS = {"running": "32", "stopped": "31"}
 FOLDED_LINES = 6

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from agent_session.images import Workshop
     from agent_session.plan import Options, SessionRequest
     from agent_session.projects import Project
-    from agent_session.sessions import Session
+    from agent_session.session import Session
 
 CHOSEN = ("auto_approve", "unprotected", "taught", "git_signing", "github_token")
 

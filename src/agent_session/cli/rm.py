@@ -12,7 +12,7 @@ from agent_session.errors import ConflictError, PodmanRefused, SessionRunning, U
 
 if TYPE_CHECKING:
     from agent_session.engine import Engine
-    from agent_session.sessions import Session
+    from agent_session.session import Session
     from agent_session.work import Work
 
 DiscardWork = Annotated[

@@ -15,7 +15,7 @@ from agent_session.errors import ConflictError
 if TYPE_CHECKING:
     from agent_session.archive import Manifest
     from agent_session.engine import Engine
-    from agent_session.sessions import Session
+    from agent_session.session import Session
 
 Projects = Annotated[
     list[str] | None,
