@@ -108,15 +108,18 @@ def check_names(command: str) -> None:
             assert (REPOSITORY / word).exists(), command
 
 
+def verbs(account: Account) -> list[str]:
+    """All there are."""
+    return re.findall(r"^  ([a-z]+)  ", account.ok("--help").partition("Commands:")[2], re.MULTILINE)
+
+
 def test_every_option_and_variable_it_mentions_exists(account: Account) -> None:
-    helps = {verb: account.ok(verb, "--help") for verb in VERBS}
+    helps = {verb: account.ok(verb, "--help") for verb in verbs(account)}
     everything = account.ok("--help") + "".join(helps.values())
-    for verb, rest in re.findall(r"(?<![\w/-])agent-session ([a-z]+)([^`\n]*)", README):
-        assert verb in VERBS or verb in everything, f"agent-session {verb}"
+    for verb, rest in re.findall(r"(?:`|^\$ |: )(?:\./)?agent-session ([a-z]+)([^`\n]*)", README, re.MULTILINE):
+        assert verb in helps, f"agent-session {verb}"
         for option in re.findall(r"(?<![\w-])(--?[a-z][a-z-]*)", re.split(r"[|&;#]|   ", rest.replace("\\|", " "))[0]):
-            assert re.search(rf"(?<![\w-]){option}(?![\w-])", helps.get(verb, everything)), (
-                f"agent-session {verb} {option}"
-            )
+            assert re.search(rf"(?<![\w-]){option}(?![\w-])", helps[verb]), f"agent-session {verb} {option}"
     for variable in set(re.findall(r"AGENT_SESSION_[A-Z_]+[A-Z]", README)):
         assert variable in everything or mentioned_in_the_source(variable), variable
 
@@ -127,8 +130,7 @@ def mentioned_in_the_source(variable: str) -> bool:
 
 
 def test_every_command_option_and_exit_code_there_is_is_in_it(account: Account) -> None:
-    told = account.ok("--help")
-    for verb in re.findall(r"^  ([a-z]+)  ", told.partition("Commands:")[2], re.MULTILINE):
+    for verb in verbs(account):
         assert f"agent-session {verb}" in README, verb
         for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", account.ok(verb, "--help").partition("Options:")[2]):
             assert option in README or option == "--help", f"agent-session {verb} {option}"

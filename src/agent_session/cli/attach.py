@@ -8,7 +8,7 @@ import typer
 from agent_session.cli.invocation import Invocation, of, on_terminal
 from agent_session.config import DEFAULT_SESSION
 from agent_session.engine import Engine
-from agent_session.errors import ConflictError, UsageError
+from agent_session.errors import SessionStopped, UsageError
 
 if TYPE_CHECKING:
     from agent_session.session import Session
@@ -33,7 +33,7 @@ def attach(context: typer.Context, name: Name = None) -> None:
     with invocation.engine() as engine:
         session = sessions.get(engine, name or invocation.config.name or DEFAULT_SESSION)
         if not session.running:
-            raise ConflictError(f"session '{session.name}' is stopped", hint=f"agent-session restart {session.name}")
+            raise SessionStopped(session.name)
         enter(invocation, engine, session)
 
 
