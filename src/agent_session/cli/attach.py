@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from agent_session.cli.invocation import Invocation, of, on_terminal
+from agent_session.cli.invocation import Invocation, note, of, on_terminal
 from agent_session.config import DEFAULT_SESSION
 from agent_session.engine import Engine
 from agent_session.errors import SessionStopped, UsageError
@@ -35,6 +35,22 @@ def attach(context: typer.Context, name: Name = None) -> None:
         if not session.running:
             raise SessionStopped(session.name)
         enter(invocation, engine, session)
+
+
+def arrive(invocation: Invocation, engine: Engine, session: "Session", *, detached: bool, silent: bool) -> None:
+    """The end of a start: attach, or print the session's name; unless `silent`, say why nothing is attached."""
+    tell_notes(session)
+    if not detached:
+        enter(invocation, engine, session)
+    print(session.name)
+    if not silent:
+        note(f"no terminal here to attach; the session runs: agent-session attach {session.name}")
+
+
+def tell_notes(session: "Session") -> None:
+    """What the session's start had to say."""
+    for line in session.notes:
+        note(line)
 
 
 def enter(invocation: Invocation, engine: Engine, session: "Session") -> NoReturn:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from agent_session.cli import attach
-from agent_session.cli.invocation import note, of, on_terminal
+from agent_session.cli.invocation import of, on_terminal
 from agent_session.cli.start import wake
 from agent_session.config import DEFAULT_SESSION
 
@@ -24,10 +24,4 @@ def restart(context: typer.Context, name: attach.Name = None, detach: Detach = N
     wanted = config.name or DEFAULT_SESSION
     with invocation.engine() as engine, invocation.locked(wanted):
         session = wake(invocation, engine, sessions.get(engine, wanted), config, screen=detached)
-        for line in session.notes:
-            note(line)
-        if not detached:
-            attach.enter(invocation, engine, session)
-        print(session.name)
-        if not config.detach:
-            note(f"no terminal here to attach; the session runs: agent-session attach {session.name}")
+        attach.arrive(invocation, engine, session, detached=detached, silent=config.detach)

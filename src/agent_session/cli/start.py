@@ -203,16 +203,11 @@ def start(
         else:
             _check_agrees(session, config)
             session = wake(invocation, engine, session, config, screen=detached)
-        for line in session.notes:
-            note(line)
         if as_json:
+            attach.tell_notes(session)
             render.print_json(render.session_json(session))
-        elif detached:
-            print(session.name)
-            if not config.detach:
-                note(f"no terminal here to attach; the session runs: agent-session attach {session.name}")
         else:
-            attach.enter(invocation, engine, session)
+            attach.arrive(invocation, engine, session, detached=detached, silent=config.detach)
 
 
 def wake(invocation: Invocation, engine: "Engine", session: "Session", config: Config, *, screen: bool) -> "Session":
