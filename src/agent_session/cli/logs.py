@@ -47,8 +47,11 @@ def _json(event: "Event") -> str:
 
 
 def _line(event: "Event") -> str:
+    detail = event.detail
+    if event.kind == "state":
+        detail = {str(detail.get("value", "")): str(detail.get("reason", ""))}
     words = ", ".join(
-        f"{key} {value if isinstance(value, str) else json.dumps(value)}" for key, value in event.detail.items()
+        f"{key} {value if isinstance(value, str) else json.dumps(value)}".strip() for key, value in detail.items()
     )
     moment = event.time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     return render.plain(f"{moment}  {event.kind}{': ' if words else ''}{words}")
