@@ -15,6 +15,7 @@ from agent_session.cli import (
     agents,
     attach,
     build,
+    completion,
     cp,
     exec,
     export,
@@ -48,7 +49,7 @@ app = typer.Typer(
 )
 for verb in (
     start.start, attach.attach, stop.stop, restart.restart, ls.ls, rm.rm, update.update, build.build, agents.agents,
-    login.login, logout.logout, export.export, send.send, screen.screen, logs.logs, cp.cp,
+    login.login, logout.logout, export.export, send.send, screen.screen, logs.logs, cp.cp, completion.completion,
 ):  # fmt: skip
     app.command()(verb)
 # What follows NAME is somebody else's command line, dashes and all.
@@ -102,6 +103,8 @@ def _open_what_is_closed() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line; returns its exit code. Expected failures are told on stderr, a bug with its traceback."""
     try:
+        if arguments[:1] == [completion.QUESTION]:
+            return completion.answer(typer.main.get_command(app), arguments[1:], os.environ)
         code = int(app(arguments, prog_name="agent-session", standalone_mode=False) or 0)
         if sys.stdout:  # None where somebody closed it before we began
             sys.stdout.flush()  # or a reader that left is only noticed when nobody can answer it any more
