@@ -32,7 +32,7 @@ from agent_session.cli import (
     stop,
     update,
 )  # fmt: skip
-from agent_session.cli.invocation import Invocation
+from agent_session.cli.invocation import Invocation, silence
 from agent_session.config import read_config
 from agent_session.errors import AgentSessionError, Interrupted
 
@@ -74,13 +74,36 @@ def options(
             show_default=False,
         ),
     ] = None,
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "-v",
+            "--verbose",
+            count=True,
+            metavar="",
+            help="Tell each call of the engine with its time on stderr; -vv also the podman commands and HTTP requests. "
+            "[env: AGENT_SESSION_VERBOSE=1 or 2]",
+            show_default=False,
+        ),
+    ] = 0,
+    quiet: Annotated[
+        bool | None,
+        typer.Option(
+            "-q",
+            "--quiet",
+            help="No notes on stderr: only errors, and results on stdout. [env: AGENT_SESSION_QUIET=1]",
+            show_default=False,
+        ),
+    ] = None,
     _version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     """A persistent, rootless home for AI coding agents."""
     environment = dict(os.environ) | ({"AGENT_SESSION_CONFIG": config} if config else {})
-    context.obj = Invocation(config=read_config(environment, places.config_file()), environment=environment)
+    chosen = read_config(environment, places.config_file()).with_flags(verbose=min(verbose, 2) or None, quiet=quiet)
+    silence(notes=chosen.quiet)
+    context.obj = Invocation(config=chosen, environment=environment)
 
 
 def main() -> None:
