@@ -91,6 +91,11 @@ class FakeEngine:
         kept = self._containers.get(name)
         return kept.container if kept else None
 
+    def as_commands(self, spec: ContainerSpec) -> list[list[str]]:
+        """Argvs of the same shape as Podman's."""
+        volumes = [["podman", "volume", "create", mount.source] for mount in spec.mounts if mount.kind == "volume"]
+        return [*volumes, ["podman", "run", "--detach", f"--name={spec.name}", spec.image]]
+
     def create(self, spec: ContainerSpec) -> None:
         """Make a container, and its volumes where they are not there yet."""
         if spec.name in self._containers:

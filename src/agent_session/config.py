@@ -16,6 +16,7 @@ from agent_session.errors import ConfigurationError
 
 PREFIX = "AGENT_SESSION_"
 DEFAULT_SESSION = "default"
+LEVELS = (0, 1, 2)
 DEFAULT_AGENT = "claude"
 DEFAULT_BASE_IMAGE = "docker.io/library/debian:trixie-slim"
 
@@ -43,6 +44,8 @@ class Config:
     import_from: str | None = None
     allow_secret_directories: bool = False
     base_image: str = DEFAULT_BASE_IMAGE
+    verbose: int = 0  # 1: each call of the engine, 2: how it is made
+    quiet: bool = False
     insisted: frozenset[str] = frozenset()
 
     def with_flags(self, **flags: Any) -> "Config":
@@ -89,6 +92,10 @@ def _from_file(key: str, value: object) -> Any:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise ValueError(f"{key} must be a list of paths")
         return tuple(value)
+    if _kind(key) == "int":
+        if value not in LEVELS or isinstance(value, bool):
+            raise ValueError(f"{key} must be 0, 1 or 2")
+        return value
     if not isinstance(value, str):
         raise ValueError(f"{key} must be a text")
     return value
@@ -99,6 +106,10 @@ def _from_environment(key: str, value: str) -> Any:
         if value not in {"0", "1"}:
             raise ConfigurationError(PREFIX + key.upper(), f"must be 1 or 0, not {value!r}")
         return value == "1"
+    if _kind(key) == "int":
+        if value not in map(str, LEVELS):
+            raise ConfigurationError(PREFIX + key.upper(), f"must be 0, 1 or 2, not {value!r}")
+        return int(value)
     if "tuple" in _kind(key):
         return tuple(item for item in value.split(os.pathsep) if item)
     return value

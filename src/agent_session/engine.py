@@ -108,6 +108,9 @@ class Engine(Protocol):
     def container(self, name: str) -> Container | None:
         """The container of that name, whoever made it."""
 
+    def as_commands(self, spec: ContainerSpec) -> list[list[str]]:
+        """The argvs that would make its volumes and, the last one, make and start that container; for people. Nothing is run."""
+
     def create(self, spec: ContainerSpec) -> None:
         """Make a container, not started, and the named volumes it asks for, labelled as it is. NameTaken if the name is."""
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from agent_session import podman_answers, podman_errand, podman_service, troubleshooting
+from agent_session import podman_answers, podman_commands, podman_errand, podman_service, troubleshooting
 from agent_session.engine import BuildSpec, Container, ContainerSpec, Errand, ExecResult
 from agent_session.errors import BuildFailed, ConflictError, NameTaken, PodmanRefused
 from agent_session.podman_specification import KEEP_ID, root_limits, specification
@@ -82,6 +82,10 @@ class PodmanEngine:
         """Podman without subordinate ids answers, lists, and fails late with an obscure word: say so before."""
         if not self._service.given and not self.rootful and not podman_service.has_subordinate_ids():
             raise troubleshooting.explain("no subuid ranges found for you", "looking at /etc/subuid and /etc/subgid")
+
+    def as_commands(self, spec: ContainerSpec) -> list[list[str]]:
+        """The same as `create` and `start`, for the podman command."""
+        return [[*self._podman(), *words] for words in podman_commands.commands(spec, rootful=self.rootful)]
 
     def create(self, spec: ContainerSpec) -> None:
         """Make a container and its named volumes; those go again if it cannot be made."""

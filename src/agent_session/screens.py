@@ -23,6 +23,10 @@ NAMED = {
         "PgUp": "PageUp", "PgDn": "PageDown", "Backspace": "Backspace", "Space": "Space",
     }.items()
 }  # fmt: skip
+KEY_NAMES = (
+    "Enter", "Esc", "Tab", "Up", "Down", "Left", "Right", "Home", "End", "PgUp", "PgDn", "Insert", "Delete", "Backspace", "Space",
+    *(f"F{number}" for number in range(1, 13)),
+)  # fmt: skip
 KEYS = (
     "Enter, Esc, Tab, Up, Down, Left, Right, Home, End, PgUp, PgDn, Insert, Delete, Backspace, Space, F1 to F12, a character; "
     "with C-, M- or S- in front"

@@ -30,6 +30,7 @@ from agent_session.session import Session, read
 from agent_session.signals import uninterrupted
 
 READY_SECONDS = 60
+GUARD = "/usr/local/bin/session-guard"
 YOUNG = timedelta(seconds=90)
 """A session started longer ago than this has had its seed, or has given up waiting for it (60 s) and ended."""
 
@@ -186,11 +187,7 @@ def _bring_up(engine: Engine, container: str, name: str, seed: Seed, *, screen: 
     Not as root: there the agent, uid 0 as well, could change what the guard runs with rights that the agent has not.
     """
     with ThreadPoolExecutor(max_workers=1) as beside:
-        guard = (
-            None
-            if engine.rootful
-            else beside.submit(engine.oversee, container, ["/usr/local/bin/session-guard", *guarded()])
-        )
+        guard = None if engine.rootful else beside.submit(engine.oversee, container, [GUARD, *guarded()])
         notes = deliver(engine, name, seed, screen=screen, container=container)
         if guard:
             guard.result()

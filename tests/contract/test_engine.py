@@ -73,6 +73,16 @@ def test_a_container_that_is_not_there_is_not_found(bench: Bench) -> None:
         bench.engine.stop(missing)
 
 
+def test_a_container_can_be_told_as_commands_and_is_not_made(bench: Bench) -> None:
+    spec = bench.spec(volume(f"{bench.prefix}-home"))
+    *volumes, run = bench.engine.as_commands(spec)
+    assert [words[-1] for words in volumes] == [f"{bench.prefix}-home"]
+    assert f"--name={spec.name}" in run[run.index("run") :]
+    assert run[-1] == spec.image
+    assert bench.engine.container(spec.name) is None
+    assert bench.engine.volume_labels(f"{bench.prefix}-home") is None
+
+
 def test_a_name_is_taken_once(bench: Bench) -> None:
     name = bench.created()
     first = bench.engine.container(name)

@@ -45,6 +45,7 @@ VERBS = (
     "export",
     "login",
     "logout",
+    "completion",
 )
 
 

@@ -14,8 +14,14 @@ from agent_session.config import Config
 
 if TYPE_CHECKING:
     from agent_session.agents import Agent
+    from agent_session.engine import Engine
     from agent_session.images import Workshop
-    from agent_session.podman_engine import PodmanEngine
+    from agent_session.witness import Watcher
+
+
+WATCHERS: "list[Watcher]" = []
+"""Tests' own, in a process of theirs: told of each call of the engine."""
+_silenced = [False]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +31,18 @@ class Invocation:
     config: Config
     environment: Mapping[str, str]
 
-    def engine(self) -> "PodmanEngine":
-        """Podman, to be used in a `with`."""
+    def engine(self) -> "AbstractContextManager[Engine]":
+        """Podman, to be used in a `with`; watched by WATCHERS, and with --verbose by us."""
+        from agent_session import witness
         from agent_session.podman_engine import PodmanEngine
 
-        return PodmanEngine(self.environment)
+        narrator = [witness.Narrator(tell=_tell)] if self.config.verbose else []
+        if self.config.verbose > 1:
+            witness.tell_details(_tell)
+        watched: AbstractContextManager[Engine] = witness.watched(
+            PodmanEngine(self.environment), [*WATCHERS, *narrator]
+        )
+        return watched
 
     def agents(self) -> "dict[str, Agent]":
         """All agents there are, by name."""
@@ -69,8 +82,23 @@ def of(context: typer.Context) -> Invocation:
     return invocation
 
 
-def note(line: str) -> None:
-    """A line for the person, on stderr: stdout is for results."""
+def silence(*, notes: bool) -> None:
+    """With --quiet: from now on no notes."""
+    _silenced[0] = notes
+
+
+def note(line: str, *, needed: bool = False) -> None:
+    """A line for the person, on stderr: stdout is for results. With --quiet only what is needed to answer a question."""
+    if needed or not _silenced[0]:
+        _tell(line)
+
+
+def quiet() -> bool:
+    """Whether notes are silenced."""
+    return _silenced[0]
+
+
+def _tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 

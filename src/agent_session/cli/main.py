@@ -15,6 +15,7 @@ from agent_session.cli import (
     agents,
     attach,
     build,
+    completion,
     cp,
     exec,
     export,
@@ -31,7 +32,7 @@ from agent_session.cli import (
     stop,
     update,
 )  # fmt: skip
-from agent_session.cli.invocation import Invocation
+from agent_session.cli.invocation import Invocation, silence
 from agent_session.config import read_config
 from agent_session.errors import AgentSessionError, Interrupted
 
@@ -48,7 +49,7 @@ app = typer.Typer(
 )
 for verb in (
     start.start, attach.attach, stop.stop, restart.restart, ls.ls, rm.rm, update.update, build.build, agents.agents,
-    login.login, logout.logout, export.export, send.send, screen.screen, logs.logs, cp.cp,
+    login.login, logout.logout, export.export, send.send, screen.screen, logs.logs, cp.cp, completion.completion,
 ):  # fmt: skip
     app.command()(verb)
 # What follows NAME is somebody else's command line, dashes and all.
@@ -73,13 +74,36 @@ def options(
             show_default=False,
         ),
     ] = None,
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "-v",
+            "--verbose",
+            count=True,
+            metavar="",
+            help="Tell each call of the engine with its time on stderr; -vv also the podman commands and HTTP requests. "
+            "[env: AGENT_SESSION_VERBOSE=1 or 2]",
+            show_default=False,
+        ),
+    ] = 0,
+    quiet: Annotated[
+        bool | None,
+        typer.Option(
+            "-q",
+            "--quiet",
+            help="No notes on stderr: only errors, and results on stdout. [env: AGENT_SESSION_QUIET=1]",
+            show_default=False,
+        ),
+    ] = None,
     _version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     """A persistent, rootless home for AI coding agents."""
     environment = dict(os.environ) | ({"AGENT_SESSION_CONFIG": config} if config else {})
-    context.obj = Invocation(config=read_config(environment, places.config_file()), environment=environment)
+    chosen = read_config(environment, places.config_file()).with_flags(verbose=min(verbose, 2) or None, quiet=quiet)
+    silence(notes=chosen.quiet)
+    context.obj = Invocation(config=chosen, environment=environment)
 
 
 def main() -> None:
@@ -102,6 +126,8 @@ def _open_what_is_closed() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line; returns its exit code. Expected failures are told on stderr, a bug with its traceback."""
     try:
+        if arguments[:1] == [completion.QUESTION]:
+            return completion.answer(typer.main.get_command(app), arguments[1:], os.environ)
         code = int(app(arguments, prog_name="agent-session", standalone_mode=False) or 0)
         if sys.stdout:  # None where somebody closed it before we began
             sys.stdout.flush()  # or a reader that left is only noticed when nobody can answer it any more

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from agent_session.cli.invocation import quiet
+
 if TYPE_CHECKING:
     from agent_session.images import Tell
     from agent_session.session import Session
@@ -73,6 +75,9 @@ def ago(moment: datetime) -> str:
 @contextmanager
 def build_progress(title: str) -> Iterator["Tell"]:
     """Gives a function for the lines of a build: folded to a few on a terminal, all of them elsewhere; on stderr."""
+    if quiet():
+        yield lambda _line: None
+        return
     if not sys.stderr.isatty():
         yield lambda line: print(line, file=sys.stderr, flush=True)
         return

@@ -24,6 +24,12 @@ CHOSEN = ("auto_approve", "unprotected", "taught", "git_signing", "github_token"
 
 def asked(invocation: Invocation, engine: "Engine", config: Config, manifest: "Manifest | None") -> "SessionRequest":
     """The request for a new session, after questions on a terminal. All of it is checked before an image is built."""
+    request = wished(invocation, engine, config, manifest)
+    return replace(request, image=image_for(engine, invocation.workshop(), request.agent, config))
+
+
+def wished(invocation: Invocation, engine: "Engine", config: Config, manifest: "Manifest | None") -> "SessionRequest":
+    """The same, but for the image, which may have to be built first. Nothing is changed."""
     from agent_session import plan, sessions, trust
 
     name = plan.check_name(config.name or DEFAULT_SESSION)
@@ -45,7 +51,7 @@ def asked(invocation: Invocation, engine: "Engine", config: Config, manifest: "M
     request = sessions.protected(request, strict="unprotected" in config.insisted)
     for line in request.protection.notes:
         note(line)
-    return replace(request, image=image_for(engine, workshop, agent, config))
+    return request
 
 
 def _directories(

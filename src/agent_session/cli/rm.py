@@ -82,6 +82,6 @@ def _work(
 
 def _tell(name: str, work: "Work") -> None:
     if work.lines:
-        note(f"only in '{name}', and nowhere else:")
+        note(f"only in '{name}', and nowhere else:", needed=True)
         for line in work.lines:
-            note(f"  {line}")
+            note(f"  {line}", needed=True)

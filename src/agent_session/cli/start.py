@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent_session.cli import attach, render, request
+from agent_session.cli import attach, rehearsal, render, request
 from agent_session.cli.export import imported
 from agent_session.cli.invocation import Invocation, directory, note, of, on_terminal
 from agent_session.config import DEFAULT_SESSION, Config
@@ -142,6 +142,13 @@ AllowSecrets = Annotated[
         show_default=False,
     ),
 ]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Change nothing: print what would be done, and the podman commands that do the same. With --json as one object.",
+    ),
+]
 
 
 def start(
@@ -161,6 +168,7 @@ def start(
     ssh_agent: SshAgent = None,
     github_token: GithubToken = None,
     allow_secret_directories: AllowSecrets = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Start a session in a project's directory, or come back to it.
 
@@ -193,15 +201,15 @@ def start(
     config, manifest = imported(chosen)
     detached = config.detach or as_json or not on_terminal()
     session_name = config.name or DEFAULT_SESSION
+    if dry_run:
+        _rehearse(invocation, config, manifest, as_json=as_json)
+        return
     with invocation.engine() as engine, invocation.locked(session_name):
         session = sessions.find(engine, session_name)
         if session is None:
             session = _create(invocation, engine, config, manifest, screen=detached)
-        elif manifest:
-            hint = f"agent-session start --import {shlex.quote(str(config.import_from))} -n OTHER-NAME"
-            raise ConflictError(f"session '{session_name}' exists already", hint=hint)
         else:
-            _check_agrees(session, config)
+            _check_agrees(session, config, manifest)
             session = wake(invocation, engine, session, config, screen=detached)
         if as_json:
             attach.tell_notes(session)
@@ -230,10 +238,21 @@ def wake(invocation: Invocation, engine: "Engine", session: "Session", config: C
     return sessions.resume(engine, session, seed, screen=screen)
 
 
-def _check_agrees(session: "Session", config: Config) -> None:
+def _rehearse(invocation: Invocation, config: Config, manifest: "Manifest | None", *, as_json: bool) -> None:
+    with invocation.engine() as engine:
+        session = rehearsal.find(engine, config.name or DEFAULT_SESSION)
+        if session:
+            _check_agrees(session, config, manifest)
+        rehearsal.tell(rehearsal.rehearse(invocation, engine, config, session, manifest), as_json=as_json)
+
+
+def _check_agrees(session: "Session", config: Config, manifest: "Manifest | None") -> None:
     from agent_session import sessions
     from agent_session.projects import resolve_projects
 
+    if manifest:
+        hint = f"agent-session start --import {shlex.quote(str(config.import_from))} -n OTHER-NAME"
+        raise ConflictError(f"session '{session.name}' exists already", hint=hint)
     wanted: tuple[Path, ...] = ()
     if "projects" in config.insisted:
         wanted = tuple(p.source for p in resolve_projects(config.projects, home=Path.home(), allow_secrets=True))

@@ -1,0 +1,71 @@
+"""What is said on stderr: everything with -v, nothing but errors with --quiet; and a process killed between two calls."""
+
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.account import REPOSITORY, Account
+
+pytestmark = pytest.mark.podman
+LINE = re.compile(r"^ *[0-9]+\.[0-9] ms  [a-z_]+( .*)?$")
+SECRET = "sk-ant-not-to-be-seen"
+
+
+def test_each_call_is_told_with_its_time_and_results_stay_results(account: Account) -> None:
+    done = account.run("-v", "start", "-d", "-a", "shell", "-n", "web", account.project("webapp"))
+    assert done.out == "web\n"
+    lines = done.err.splitlines()
+    assert all(LINE.match(line) for line in lines)
+    assert any("create agent_web of localhost/agent-session-shell" in line for line in lines)
+    assert any("run agent_web session-seed" in line for line in lines)
+    assert account.run("ls", "--json", env={"AGENT_SESSION_VERBOSE": "1"}).err
+
+
+def test_twice_tells_commands_and_requests_and_never_a_secret(account: Account) -> None:
+    account.ok("build", "shell")
+    environment = {"ANTHROPIC_API_KEY": SECRET, "GH_TOKEN": SECRET}
+    done = account.run(
+        "-vv", "start", "-d", "-a", "shell", "-n", "web", "--github-token", account.project("webapp"), env=environment
+    )
+    assert done.code == 0, done.err
+    assert re.search(r"^ +\S*podman exec -i agent_web session-seed", done.err, re.MULTILINE)
+    assert "/containers/create" in done.err
+    assert SECRET not in done.err + done.out
+
+
+def test_quiet_leaves_results_and_errors(account: Account) -> None:
+    assert account.run("--quiet", "ls").err == ""
+    assert "no sessions" in account.run("ls").err
+    done = account.run("-q", "start", "-a", "shell", "-n", "web", account.project("webapp"))
+    assert (done.out, done.err) == ("web\n", "")
+    assert "session 'x' not found" in account.run("--quiet", "stop", "x").err
+    assert account.run("ls", env={"AGENT_SESSION_QUIET": "1"}).err == ""
+
+
+def test_a_process_can_be_killed_between_two_calls(account: Account) -> None:
+    project, log = account.project("webapp"), account.home / "steps"
+    command = [
+        sys.executable,
+        "-m",
+        "tests.killed",
+        "6",
+        "SIGKILL",
+        log,
+        "start",
+        "-d",
+        "-a",
+        "shell",
+        "-n",
+        "web",
+        project,
+    ]
+    environment = account.environment | {"PYTHONPATH": f"{REPOSITORY}/src:{REPOSITORY}", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, env=environment, cwd=account.home, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    steps = log.read_text().splitlines()
+    assert len(steps) == 6
+    assert steps[0].startswith("1 before ")
+    assert account.ok("start", "-d", "-a", "shell", "-n", "web", project) == "web\n"

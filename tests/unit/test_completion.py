@@ -1,0 +1,89 @@
+"""What is offered for the last word of a command line."""
+
+from pathlib import Path
+
+import pytest
+import typer
+
+from agent_session import glance
+from agent_session.cli import completion, grammar, main
+
+KNOWN = grammar.read(typer.main.get_command(main.app))
+SESSIONS = [
+    glance.Glimpse(name="api.v2", agent="claude", running=False),
+    glance.Glimpse(name="web-1", agent="shell", running=True),
+]
+
+
+@pytest.fixture(autouse=True)
+def sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(glance, "sessions", lambda _environment: SESSIONS)
+
+
+def offered(*words: str) -> list[str]:
+    return [word for word, _ in completion.offers(KNOWN, words, {})]
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["re"], ["restart"]),
+        (["start", "--no-b"], ["--no-build"]),
+        (["logs", ""], ["api.v2", "web-1"]),
+        (["stop", ""], ["web-1"]),
+        (["attach", ""], ["web-1"]),
+        (["rm", ""], ["api.v2"]),
+        (["stop", "web-1", ""], []),
+        (["stop", "--", "w"], ["web-1"]),
+        (["stop", "--", "-"], []),
+        (["start", "--name", "a"], ["api.v2"]),
+        (["start", "--name=a"], ["--name=api.v2"]),
+        (["start", "-dna", "w"], [":directories"]),
+        (["start", "-dn", "w"], ["web-1"]),
+        (["cp", "w"], ["web-1:", ":files"]),
+        (["cp", "web-1:a", "w"], [":files"]),
+        (["cp", "a", "b", ""], []),
+        (["exec", "web-1", ""], []),
+        (["export", "api.v2", ""], [":files"]),
+        (["--config", ""], [":files"]),
+        (["--config", "x", "sto"], ["stop"]),
+        (["start", "-a", "op"], ["opencode"]),
+        (["send", "web-1", "--key", "Pg"], ["PgUp", "PgDn"]),
+        (["completion", ""], ["bash", "zsh", "fish"]),
+        (["no-such-verb", ""], []),
+    ],
+)
+def test_what_is_offered_is_what_could_stand_there(words: list[str], wanted: list[str]) -> None:
+    assert offered(*words) == wanted
+
+
+def test_each_option_of_each_verb_is_offered() -> None:
+    for verb in KNOWN.verbs.values():
+        assert offered(verb.name, "-") == [name for option in verb.options for name in option.names], verb.name
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("agent-session sto", ["sto"]),
+        ("agent-session stop ", ["stop", ""]),
+        ('agent-session stop "we', ["stop", "we"]),
+        ("agent-session stop 'a b", ["stop", "a b"]),
+    ],
+)
+def test_a_line_of_bash_is_read_as_bash_would(line: str, words: list[str]) -> None:
+    assert completion._split(line) == words
+
+
+def test_no_podman_means_no_names_and_no_word_about_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main.run(["__complete", "stop", ""]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_shell_that_is_not_known_is_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["completion", "tcsh"]) == 2
+    assert "tcsh" in capsys.readouterr().err
