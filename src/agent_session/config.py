@@ -43,6 +43,7 @@ class Config:
     import_from: str | None = None
     allow_secret_directories: bool = False
     base_image: str = DEFAULT_BASE_IMAGE
+    notify_url: str | None = None
     insisted: frozenset[str] = frozenset()
 
     def with_flags(self, **flags: Any) -> "Config":

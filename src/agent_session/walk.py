@@ -34,8 +34,16 @@ def open_file(top: Path | int, *parts: str) -> int:
 
 def content(top: Path | int, *parts: str, largest: int) -> bytes:
     """What is in a file, `largest` bytes of it at most; OSError as open_file."""
-    with os.fdopen(open_file(top, *parts), "rb", buffering=0) as file:
-        read = b""
-        while len(read) < largest and (more := file.read(largest - len(read))):
-            read += more
-        return read
+    file = open_file(top, *parts)
+    try:
+        return rest(file, largest=largest)
+    finally:
+        os.close(file)
+
+
+def rest(file: int, *, largest: int) -> bytes:
+    """What is left to be read of a file, `largest` bytes of it at most."""
+    read = b""
+    while len(read) < largest and (more := os.read(file, largest - len(read))):
+        read += more
+    return read
