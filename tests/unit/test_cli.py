@@ -21,7 +21,7 @@ from agent_session.errors import PodmanUnavailable
 from tests.fake_engine import FakeEngine
 
 VERBS = (
-    "start", "attach", "stop", "restart", "ls", "rm", "build", "agents", "exec", "cp", "send", "screen", "logs",
+    "start", "attach", "stop", "restart", "ls", "rm", "build", "agents", "exec", "cp", "send", "screen", "logs", "status", "wait", "watch",
     "update", "export", "login", "logout",
 )  # fmt: skip
 AGENTS = {
