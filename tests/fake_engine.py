@@ -3,6 +3,7 @@
 What commands do in its containers, and in its builds, is a function that a test gives it.
 """
 
+import os
 import re
 import secrets
 import shutil
@@ -132,12 +133,12 @@ class FakeEngine:
         kept = self._kept(name)
         self._check_secrets(kept.spec)
         if not kept.container.running:
-            self._put(kept, replace(kept.container, running=True, started=datetime.now(UTC)))
+            self._put(kept, replace(kept.container, running=True, started=datetime.now(UTC), pid=os.getpid()))
 
     def stop(self, name: str) -> None:
         """End a container."""
         kept = self._kept(name)
-        self._put(kept, replace(kept.container, running=False))
+        self._put(kept, replace(kept.container, running=False, pid=None))
 
     def remove(self, name: str) -> None:
         """Remove a container; its volumes stay."""
@@ -169,6 +170,20 @@ class FakeEngine:
     def volume_path(self, name: str) -> Path | None:
         """A volume's directory."""
         return self._folder / name if name in self._volumes else None
+
+    def root(self, container_id: str, pid: int) -> int | None:
+        """A container's files, where the test has given it any: see `files`."""
+        kept = [kept.container for kept in self._containers.values() if kept.container.id == container_id]
+        folder = self._folder / f"root-{container_id}"
+        if not kept or kept[0].pid != pid or not folder.is_dir():
+            return None
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def files(self, name: str) -> Path:
+        """The directory that is a container's root from now on; for tests."""
+        folder = self._folder / f"root-{self._kept(name).container.id}"
+        folder.mkdir(exist_ok=True)
+        return folder
 
     def secret_id(self, name: str) -> str | None:
         """A secret's id."""

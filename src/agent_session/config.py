@@ -46,6 +46,7 @@ class Config:
     base_image: str = DEFAULT_BASE_IMAGE
     verbose: int = 0  # 1: each call of the engine, 2: how it is made
     quiet: bool = False
+    notify_url: str | None = None
     insisted: frozenset[str] = frozenset()
 
     def with_flags(self, **flags: Any) -> "Config":

@@ -46,7 +46,8 @@ class ContainerSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """What the engine says there is. `started` is None for one that never ran; times are aware."""
+    """What the engine says there is. `started` is None for one that never ran, `pid` (its first process's, as the engine's machine
+    counts) for one that does not run; times are aware."""
 
     name: str
     id: str
@@ -54,6 +55,7 @@ class Container:
     running: bool
     created: datetime
     started: datetime | None = None
+    pid: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -137,6 +139,13 @@ class Engine(Protocol):
 
     def volume_path(self, name: str) -> Path | None:
         """Where this process can read a volume's files; None where there is no volume, or no such place."""
+
+    def root(self, container_id: str, pid: int) -> int | None:
+        """A descriptor of a running container's root directory (by Container's id and pid), which the caller closes.
+
+        None where this process cannot see it: another machine's container, one that has ended, no right to look. No round trip.
+        What is below is the agent's to change: see `walk`.
+        """
 
     def secret_id(self, name: str) -> str | None:
         """What tells one content of a secret from the next, None where there is none of that name."""

@@ -11,6 +11,7 @@ AgentSessionError
 ├── BuildFailed 8           ImageMissing
 ├── NotReady 9              the container runs, its screen does not come up
 ├── AgentServerError 10     the agent's own server (later)
+├── TimedOut 124            not done within the time given
 └── Interrupted 130         Ctrl-C; SIGTERM and SIGHUP end with 128 + their number
 """
 
@@ -212,6 +213,12 @@ class AgentServerError(AgentSessionError):
     """The agent's own server did not answer as it should."""
 
     exit_code = 10
+
+
+class TimedOut(AgentSessionError):
+    """Not done within the time given."""
+
+    exit_code = 124
 
 
 class Interrupted(AgentSessionError):

@@ -3,10 +3,10 @@
 The agent can write there too, so it is read as anything from a container: bounded, parsed strictly, no link followed.
 """
 
+import contextlib
 import json
 import os
 import re
-import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from agent_session import plan, sessions
+from agent_session import plan, sessions, walk
 from agent_session.engine import Engine, Errand, Mount
 from agent_session.errors import UsageError
 from agent_session.session import Session
@@ -122,8 +122,8 @@ def _mark(engine: Engine, session: Session) -> object:
         return None
     found = []
     for name in FILES:
-        descriptor = _open(home, name)
-        if descriptor is not None:
+        with contextlib.suppress(OSError):
+            descriptor = walk.open_file(home, *FOLDER, name)
             status = os.fstat(descriptor)
             os.close(descriptor)
             found.append((status.st_ino, status.st_size, status.st_mtime_ns))
@@ -131,30 +131,11 @@ def _mark(engine: Engine, session: Session) -> object:
 
 
 def _tail(home: Path, name: str) -> bytes:
-    descriptor = _open(home, name)
-    if descriptor is None:
+    try:
+        descriptor = walk.open_file(home, *FOLDER, name)
+    except OSError:
         return b""
     with os.fdopen(descriptor, "rb") as file:
         size = os.fstat(descriptor).st_size
         file.seek(max(0, size - LARGEST))
         return file.read(LARGEST)
-
-
-def _open(home: Path, name: str) -> int | None:
-    """A regular file of the record's, opened without following anything; None where there is none."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    opened = []
-    try:
-        opened.append(os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
-        for part in FOLDER:
-            opened.append(os.open(part, flags | os.O_DIRECTORY, dir_fd=opened[-1]))
-        file = os.open(name, flags, dir_fd=opened[-1])
-    except OSError:
-        return None
-    finally:
-        for descriptor in opened:
-            os.close(descriptor)
-    if stat.S_ISREG(os.fstat(file).st_mode):
-        return file
-    os.close(file)
-    return None

@@ -21,6 +21,7 @@ def container(item: Mapping[str, Any]) -> Container:
         running=item["State"] in {"running", "paused", "stopping"},
         created=datetime.fromisoformat(re.sub(r"\.\d+", "", item["Created"])).astimezone(UTC),
         started=datetime.fromtimestamp(started, UTC) if started > 0 else None,
+        pid=(item.get("Pid") or None) if item["State"] in {"running", "paused", "stopping"} else None,
         labels=item.get("Labels") or {},
     )
 

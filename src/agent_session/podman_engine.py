@@ -1,7 +1,8 @@
 """The only importer of `podman`: sessions' Engine on Podman's own API, through its bindings.
 
 Every quirk of the bindings and of Podman's versions lives here and in its neighbours: podman_service (where it answers),
-podman_specification (what it is told), podman_answers (what it says), podman_errand (throw-away containers). Commands in
+podman_specification (what it is told), podman_answers (what it says), podman_errand (throw-away containers),
+podman_roots (a container's files). Commands in
 a container go through the podman command: by the API each leaves a monitor behind for five minutes (Podman 4.3.1), and
 the bindings know no stdin. Importing the bindings costs 150 ms.
 """
@@ -19,7 +20,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from agent_session import podman_answers, podman_commands, podman_errand, podman_service, troubleshooting
+from agent_session import (
+    podman_answers,
+    podman_commands,
+    podman_errand,
+    podman_roots,
+    podman_service,
+    troubleshooting,
+)
 from agent_session.engine import BuildSpec, Container, ContainerSpec, Errand, ExecResult
 from agent_session.errors import BuildFailed, ConflictError, NameTaken, PodmanRefused
 from agent_session.podman_specification import KEEP_ID, root_limits, specification
@@ -151,6 +159,10 @@ class PodmanEngine:
         answer = self._call("GET", f"/volumes/{name}/json", f"reading the volume {name}", absent_is_fine=True)
         place = Path(answer.json().get("Mountpoint") or "/nonexistent") if answer else None
         return place if place and os.access(place, os.R_OK | os.X_OK) else None
+
+    def root(self, container_id: str, pid: int) -> int | None:
+        """A running container's root directory: not where Podman is another machine's."""
+        return None if self._service.given else podman_roots.open_root(container_id, pid)
 
     def secret_id(self, name: str) -> str | None:
         """A secret's id; each new content has a new one."""

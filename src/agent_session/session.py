@@ -25,6 +25,8 @@ class Session:
     container: str
     image: str
     started: datetime | None = None
+    id: str = ""  # its container's
+    pid: int | None = None  # of its container's first process, while it runs
     mounts: tuple[Path, ...] = ()
     kob: Path | None = None
     options: plan.Options = field(default_factory=plan.Options)
@@ -61,6 +63,8 @@ def read(container: Container) -> Session | None:
         container=container.name,
         image=container.image,
         started=container.started,
+        id=container.id,
+        pid=container.pid,
         mounts=tuple(path for path, read_only in mounts if read_only),
         kob=next((path for path, read_only in mounts if not read_only), None),
         options=plan.read_options(container.labels.get(plan.LABEL_OPTIONS, "")),

@@ -1,5 +1,6 @@
 """What an engine promises: the one in memory and Podman alike. What only a kernel can promise is in test_podman.py."""
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
@@ -37,6 +38,26 @@ def test_a_container_runs_from_start_to_stop(bench: Bench) -> None:
     stopped = bench.engine.container(name)
     assert stopped
     assert not stopped.running
+
+
+def test_only_a_running_container_has_a_first_process(bench: Bench) -> None:
+    name = bench.created()
+    seen = [bench.engine.container(name)]
+    for change in (bench.engine.start, bench.engine.stop):
+        change(name)
+        seen.append(bench.engine.container(name))
+    pids = [container.pid if container else None for container in seen]
+    assert pids[1]
+    assert pids == [None, pids[1], None]
+
+
+def test_nobody_has_the_root_of_a_container_that_is_not_there(bench: Bench) -> None:
+    container = bench.engine.container(bench.running())
+    assert container
+    assert container.pid
+    bench.engine.stop(container.name)
+    assert bench.engine.root(container.id, container.pid) is None
+    assert bench.engine.root("0" * 64, os.getpid()) is None
 
 
 def test_a_container_can_be_started_again(bench: Bench) -> None:

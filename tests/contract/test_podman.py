@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from agent_session import walk
 from agent_session.engine import Errand, Mount, SecretFile
 from agent_session.errors import PodmanUnavailable
 from agent_session.podman_engine import PodmanEngine
@@ -46,6 +47,34 @@ def test_the_first_process_has_no_more_than_others(real: Bench) -> None:
     lines = real.sh(real.running(), "cat /proc/1/status").splitlines()
     assert "CapBnd:\t0000000000000000" in lines
     assert "NoNewPrivs:\t1" in lines
+
+
+def test_a_running_containers_files_are_read_without_a_process(real: Bench) -> None:
+    name = real.running()
+    real.sh(name, "mkdir -p /tmp/of/mine && echo seen >/tmp/of/mine/file")
+    container = real.engine.container(name)
+    assert container
+    assert container.pid
+    root = real.engine.root(container.id, container.pid)
+    assert root is not None
+    try:
+        assert walk.content(root, "tmp", "of", "mine", "file", largest=100) == b"seen\n"
+        assert walk.content(root, "proc", "1", "stat", largest=2) == b"1 "
+        real.engine.stop(name)
+        with pytest.raises(OSError, match=r"No such (file|process)"):
+            walk.content(root, "proc", "1", "stat", largest=2)
+    finally:
+        os.close(root)
+
+
+def test_a_root_is_that_containers_and_no_other_processs(real: Bench) -> None:
+    first, second = (real.engine.container(real.running()) for _ in range(2))
+    assert first
+    assert second
+    assert first.pid
+    assert second.pid
+    for container_id, pid in ((first.id, second.pid), (second.id, os.getpid()), (first.id, 2**22 + 1), ("", first.pid)):
+        assert real.engine.root(container_id, pid) is None
 
 
 def test_the_network_is_not_the_hosts(real: Bench) -> None:

@@ -41,6 +41,9 @@ VERBS = (
     "send",
     "screen",
     "logs",
+    "status",
+    "wait",
+    "watch",
     "update",
     "export",
     "login",
@@ -135,7 +138,7 @@ def test_every_command_option_and_exit_code_there_is_is_in_it(account: Account) 
         assert f"agent-session {verb}" in README, verb
         for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", account.ok(verb, "--help").partition("Options:")[2]):
             assert option in README or option == "--help", f"agent-session {verb} {option}"
-    for code in (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 130):
+    for code in (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 124, 130):
         assert re.search(rf"^\| {code} \|", README, re.MULTILINE), code
 
 

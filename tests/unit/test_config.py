@@ -60,6 +60,7 @@ def test_what_somebody_insisted_on_is_told_from_what_the_file_says(file: Path) -
         ("MOUNTS", "/a::/b:", "mounts", ("/a", "/b")),
         ("KOB", "/kob", "kob", "/kob"),
         ("BASE_IMAGE", "debian:x", "base_image", "debian:x"),
+        ("NOTIFY_URL", "https://ntfy.example/x", "notify_url", "https://ntfy.example/x"),
         ("ALLOW_SECRET_DIRECTORIES", "1", "allow_secret_directories", True),
     ],
 )

@@ -21,6 +21,7 @@ HOUSE = {
     errors.BuildFailed: 8,
     errors.NotReady: 9,
     errors.AgentServerError: 10,
+    errors.TimedOut: 124,
     errors.Interrupted: 130,
 }
 

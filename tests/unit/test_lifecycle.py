@@ -96,6 +96,7 @@ def test_update_that_fails_leaves_the_session_as_it_was(machine: Machine) -> Non
     machine.ok("build", "shell")
     machine.trouble.append(ExecResult(exit_code=1, stderr=b"no terminal"))
     assert machine("update").code == 9
+    machine.trouble.clear()
     assert machine.listed() == before
 
 

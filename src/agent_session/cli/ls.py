@@ -1,4 +1,4 @@
-"""`agent-session ls`: all sessions and their status."""
+"""`agent-session ls`: all sessions and their status, and what their agents do."""
 
 from typing import Annotated
 
@@ -12,12 +12,13 @@ Json = Annotated[bool, typer.Option("--json", help="A list of objects on stdout.
 
 def ls(context: typer.Context, as_json: Json = False) -> None:
     """List all sessions with their status."""
-    from agent_session import sessions
+    from agent_session import sessions, states
 
     with of(context).engine() as engine:
         found = sessions.list_sessions(engine)
+        now = states.read(engine, found)
     if as_json:
-        render.print_json([render.session_json(session) for session in found])
+        render.print_json([render.session_json(session, now[session.name]) for session in found])
         return
     if not found:
         note("no sessions; start one in a project's directory: agent-session start")
@@ -27,10 +28,12 @@ def ls(context: typer.Context, as_json: Json = False) -> None:
             s.name,
             s.agent,
             s.status,
+            now[s.name].value,
+            render.since(now[s.name]),
             render.ago(s.created),
             "auto-approve" if s.options.auto_approve else "-",
             ", ".join(str(project.source) for project in s.projects),
         )
         for s in found
     ]
-    render.print_table(("NAME", "AGENT", "STATUS", "CREATED", "OPTIONS", "PROJECTS"), rows)
+    render.print_table(("NAME", "AGENT", "STATUS", "STATE", "SINCE", "CREATED", "OPTIONS", "PROJECTS"), rows)

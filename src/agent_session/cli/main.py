@@ -29,15 +29,18 @@ from agent_session.cli import (
     screen,
     send,
     start,
+    status,
     stop,
     update,
+    wait,
+    watch,
 )  # fmt: skip
 from agent_session.cli.invocation import Invocation, silence
 from agent_session.config import read_config
 from agent_session.errors import AgentSessionError, Interrupted
 
 EXIT_CODES = """Exit codes: 0 done, 1 a bug (with a traceback), 2 usage, 3 configuration, 4 not found, 5 conflict,
-6 Podman unavailable, 7 Podman refused, 8 build failed or image missing, 9 not ready, 10 agent server, 130 interrupted."""
+6 Podman unavailable, 7 Podman refused, 8 build failed or image missing, 9 not ready, 10 agent server, 124 time-out, 130 interrupted."""
 
 app = typer.Typer(
     help="A persistent, rootless home for AI coding agents.",
@@ -50,6 +53,7 @@ app = typer.Typer(
 for verb in (
     start.start, attach.attach, stop.stop, restart.restart, ls.ls, rm.rm, update.update, build.build, agents.agents,
     login.login, logout.logout, export.export, send.send, screen.screen, logs.logs, cp.cp, completion.completion,
+    status.status, wait.wait, watch.watch,
 ):  # fmt: skip
     app.command()(verb)
 # What follows NAME is somebody else's command line, dashes and all.

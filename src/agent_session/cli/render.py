@@ -8,15 +8,16 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from agent_session.cli.invocation import quiet
 
 if TYPE_CHECKING:
     from agent_session.images import Tell
     from agent_session.session import Session
+    from agent_session.states import State
 
-COLOURS = {"running": "32", "stopped": "31"}
+COLOURS = {"running": "32", "stopped": "31", "waiting": "33", "failed": "31", "working": "36"}
 FOLDED_LINES = 6
 
 
@@ -25,12 +26,15 @@ def print_json(value: object) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def session_json(session: "Session") -> dict[str, Any]:
-    """The object of `ls --json`; keys are only ever added."""
+def session_json(session: "Session", state: "State | None" = None) -> dict[str, Any]:
+    """The object of `ls --json`, without a state where none was asked for; keys are only ever added."""
+    from agent_session import states
+
     return {
         "name": session.name,
         "agent": session.agent,
         "status": session.status,
+        **({"state": states.as_json(state)} if state else {}),
         "projects": [{"source": str(p.source), "target": str(p.target)} for p in session.projects],
         "created": session.created.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "container": session.container,
@@ -44,17 +48,23 @@ def session_json(session: "Session") -> dict[str, Any]:
     }
 
 
+def print_line(value: object) -> None:
+    """The value on stdout, as one line of a stream."""
+    print(json.dumps(value, ensure_ascii=False), flush=True)
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Aligned columns; the words running and stopped in their colours on a terminal that wants any."""
+    """Aligned columns; words of statuses and states in their colours on a terminal that wants any."""
     widths = [max(len(row[i]) for row in (columns, *rows)) for i in range(len(columns))]
-    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     for row in (columns, *rows):
         cells = [plain(cell).ljust(width) for cell, width in zip(row, widths, strict=True)]
-        line = "  ".join(
-            f"\x1b[{COLOURS[cell.strip()]}m{cell}\x1b[0m" if coloured and cell.strip() in COLOURS else cell
-            for cell in cells
-        )
-        print(line.rstrip())
+        print("  ".join(coloured(cell, sys.stdout) for cell in cells).rstrip())
+
+
+def coloured(cell: str, stream: TextIO) -> str:
+    """A word of a status or a state in its colour, on a terminal that wants any."""
+    colour = COLOURS.get(cell.strip())
+    return f"\x1b[{colour}m{cell}\x1b[0m" if colour and stream.isatty() and not os.environ.get("NO_COLOR") else cell
 
 
 def plain(text: str) -> str:
@@ -70,6 +80,11 @@ def ago(moment: datetime) -> str:
             count = seconds // length
             return f"{count} {unit}{'s' if count > 1 else ''} ago"
     return "just now"
+
+
+def since(state: "State") -> str:
+    """How long a state lasts already, "-" where nobody knows."""
+    return ago(state.since) if state.since else "-"
 
 
 @contextmanager

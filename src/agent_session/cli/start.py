@@ -179,7 +179,7 @@ def start(
     same paths; AGENT_SESSION_KOB, one directory, mounted read-write at its own path, so that symbolic links in projects resolve.
     A flag beats a variable, a variable the configuration file (AGENT_SESSION_CONFIG names another), the file the default.
     """
-    from agent_session import sessions
+    from agent_session import sessions, states
 
     invocation = of(context)
     chosen = invocation.config.with_flags(
@@ -213,7 +213,7 @@ def start(
             session = wake(invocation, engine, session, config, screen=detached)
         if as_json:
             attach.tell_notes(session)
-            render.print_json(render.session_json(session))
+            render.print_json(render.session_json(session, states.read(engine, [session])[session.name]))
         else:
             attach.arrive(invocation, engine, session, detached=detached, silent=config.detach)
 

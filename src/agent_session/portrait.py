@@ -1,0 +1,106 @@
+"""Everything about one session, and how each of it is known: for `status`, and for whoever else wants the whole picture."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from agent_session import events, plan, states, walk
+from agent_session.engine import Engine
+from agent_session.events import Event
+from agent_session.session import Session
+from agent_session.states import Evidence, State
+
+LAST_EVENTS = 5
+MOST_PROCESSES = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Portrait:
+    """One session. `memory` (bytes, what would be free without it) and `processes` are None where they cannot be seen from here."""
+
+    session: Session
+    state: State
+    evidence: Evidence | None
+    volumes: Mapping[str, bool]
+    """Each with whether it is there."""
+    events: tuple[Event, ...]
+    processes: int | None = None
+    memory: int | None = None
+
+
+def paint(engine: Engine, session: Session) -> Portrait:
+    """The whole picture of a session; a few round trips."""
+    seen = states.evidence(engine, [session])[0]
+    processes, memory = _load(engine, session)
+    return Portrait(
+        session=session,
+        state=states.judge(session, seen, now=datetime.now(UTC)),
+        evidence=seen,
+        volumes={name: engine.volume_labels(name) is not None for name in plan.volume_names(session.name)},
+        events=tuple(events.read(engine, session)[-LAST_EVENTS:]),
+        processes=processes,
+        memory=memory,
+    )
+
+
+def secrets(_engine: Engine, _session: Session) -> dict[str, str]:
+    """What is told to those alone who ask for secrets, by its name in `status --json --secrets`."""
+    return {}
+
+
+def explanations(portrait: Portrait) -> Iterator[tuple[str, str]]:
+    """What is known, and how: (what, how)."""
+    session, seen, state = portrait.session, portrait.evidence, portrait.state
+    yield "session", f"Podman: the labels of the container {session.container}"
+    yield "status", "Podman: its list of containers" + (f"; first process {session.pid}" if session.pid else "")
+    yield "state", f"{state.source} says {state.value}"
+    if seen:
+        yield from _of_evidence(seen)
+    usage = "the container's own /proc" if portrait.processes is not None else "cannot be seen from here"
+    yield "processes, memory", usage
+    yield "events", f"{plan.HOME.joinpath(*events.FOLDER)}/{events.FILES[-1]} in its volume"
+
+
+def _of_evidence(seen: Evidence) -> Iterator[tuple[str, str]]:
+    ways = {"file": "read through /proc, without a process", "engine": "read by a command in the container"}
+    if seen.trouble:
+        yield "state's file", seen.trouble
+        return
+    if seen.content is None:
+        yield "state's file", f"/{'/'.join(states.FILE)}: there is none ({ways[seen.through]})"
+        return
+    when = f", written {seen.written.isoformat(timespec='milliseconds').replace('+00:00', 'Z')}" if seen.written else ""
+    yield "state's file", f"/{'/'.join(states.FILE)}, {len(seen.content)} bytes{when} ({ways[seen.through]})"
+    keeper, _ = states.keeper_and_state(seen.content)
+    if keeper is None:
+        yield "state's keeper", "the file names none"
+        return
+    alive = "lives" if states.lives(keeper, seen.keeper) else "does not live any more"
+    yield "state's keeper", f"process {keeper[0]} of the container, begun at tick {keeper[1]}: {alive}"
+
+
+def _load(engine: Engine, session: Session) -> tuple[int | None, int | None]:
+    """How many processes it has, and the bytes of memory that are theirs (Pss: what is shared counts in parts)."""
+    root = engine.root(session.id, session.pid) if session.pid else None
+    if root is None:
+        return None, None
+    try:
+        folder = walk.open_directory(root, "proc")
+        try:
+            pids = [name for name in os.listdir(folder) if name.isdecimal()]  # noqa: PTH208 (a descriptor)
+            return len(pids), sum(_pss(folder, pid) for pid in pids[:MOST_PROCESSES])
+        finally:
+            os.close(folder)
+    except OSError:
+        return None, None
+    finally:
+        os.close(root)
+
+
+def _pss(proc: int, pid: str) -> int:
+    try:
+        lines = walk.content(proc, pid, "smaps_rollup", largest=4096).splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:"))
+    except (OSError, StopIteration, ValueError, IndexError):
+        return 0  # it has ended, or is not for us to see
