@@ -11,27 +11,9 @@ import typer
 from typer.exceptions import TyperException
 
 from agent_session import __version__, places, signals
-from agent_session.cli import (
-    agents,
-    attach,
-    build,
-    cp,
-    exec,
-    export,
-    login,
-    logout,
-    logs,
-    ls,
-    render,
-    restart,
-    rm,
-    screen,
-    send,
-    start,
-    stop,
-    update,
-)  # fmt: skip
+from agent_session.cli import render
 from agent_session.cli.invocation import Invocation
+from agent_session.cli.verbs import NAMES, Verbs
 from agent_session.config import read_config
 from agent_session.errors import AgentSessionError, Interrupted
 
@@ -39,6 +21,7 @@ EXIT_CODES = """Exit codes: 0 done, 1 a bug (with a traceback), 2 usage, 3 confi
 6 Podman unavailable, 7 Podman refused, 8 build failed or image missing, 9 not ready, 10 agent server, 130 interrupted."""
 
 app = typer.Typer(
+    cls=Verbs,
     help="A persistent, rootless home for AI coding agents.",
     epilog=EXIT_CODES,
     add_completion=False,
@@ -46,13 +29,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for verb in (
-    start.start, attach.attach, stop.stop, restart.restart, ls.ls, rm.rm, update.update, build.build, agents.agents,
-    login.login, logout.logout, export.export, send.send, screen.screen, logs.logs, cp.cp,
-):  # fmt: skip
-    app.command()(verb)
-# What follows NAME is somebody else's command line, dashes and all.
-app.command(context_settings={"allow_interspersed_args": False})(exec.exec)
 
 
 def _print_version(wanted: bool) -> None:
@@ -124,11 +100,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _help_hint(arguments: list[str]) -> str:
-    verbs = [
-        word
-        for word in arguments
-        if word in {command.callback.__name__ for command in app.registered_commands if command.callback}
-    ]
+    verbs = [word for word in arguments if word in NAMES]
     return f"agent-session {verbs[0] + ' ' if verbs else ''}--help"
 
 
