@@ -25,11 +25,14 @@ class Invocation:
     config: Config
     environment: Mapping[str, str]
 
-    def engine(self) -> "PodmanEngine":
-        """Podman, to be used in a `with`."""
+    def engine(self, *, one_question: bool = False) -> "PodmanEngine":
+        """Podman, to be used in a `with`. Where its service has to be started, that begins now, unless one question is all."""
         from agent_session.podman_engine import PodmanEngine
 
-        return PodmanEngine(self.environment)
+        engine = PodmanEngine(self.environment)
+        if not one_question:
+            engine.begin()
+        return engine
 
     def agents(self) -> "dict[str, Agent]":
         """All agents there are, by name."""
