@@ -11,11 +11,8 @@ import contextlib
 import io
 import json
 import os
-import platform
 import re
-import secrets
 import subprocess
-import tarfile
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -85,7 +82,7 @@ class PodmanEngine:
     @property
     def architecture(self) -> str:
         """Of the machine the containers run on."""
-        machine = self._host_info()["arch"] if self._service.given else platform.machine()
+        machine = self._host_info()["arch"] if self._service.given else os.uname().machine
         return ARCHITECTURES.get(machine, machine)
 
     def containers(self, label: str) -> list[Container]:
@@ -447,11 +444,13 @@ class _Bindings:
 
 
 def _errand_name() -> str:
-    return f"agent-errand-{secrets.token_hex(6)}"
+    return f"agent-errand-{os.urandom(6).hex()}"
 
 
 def _write_context(context: Mapping[str, bytes | Path], archive: Any) -> None:
     """A tar whose modes and times say nothing of this machine, so that layers are found again."""
+    import tarfile  # 3 ms that only a build need pay
+
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for name, content in sorted(context.items()):
             data = content.read_bytes() if isinstance(content, Path) else content

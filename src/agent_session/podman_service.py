@@ -10,7 +10,6 @@ import json
 import os
 import pwd
 import re
-import secrets
 import shutil
 import signal
 import socket
@@ -192,7 +191,7 @@ def _own_service() -> Service:
 
 
 def _socket_path() -> Path:
-    name = f"podman-{os.getpid()}-{secrets.token_hex(2)}.sock"
+    name = f"podman-{os.getpid()}-{os.urandom(2).hex()}.sock"
     path = places.runtime_folder() / name
     if len(str(path)) > 100:  # a socket's path ends at 108 bytes
         path = Path(tempfile.gettempdir()) / f"agent-session-{os.geteuid()}-{name}"

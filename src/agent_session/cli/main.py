@@ -3,7 +3,6 @@
 import os
 import shlex
 import sys
-import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -95,6 +94,8 @@ def run(arguments: list[str]) -> int:
         if isinstance(error, OSError) and error.filename and error.strerror:  # a file or directory of this machine
             place = render.plain(os.fsdecode(error.filename))
             return _fail(f"{place}: {error.strerror}", hint=f"ls -ld {shlex.quote(place)}; df -h", code=3)
+        import traceback
+
         traceback.print_exc()
         return _fail("this is a bug in agent-session", hint="agent-session --version", code=1)
 
