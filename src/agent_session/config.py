@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent_session.agents import read_yaml
 from agent_session.errors import ConfigurationError
 
 PREFIX = "AGENT_SESSION_"
@@ -67,7 +66,7 @@ def read_config(environment: Mapping[str, str], file: Path) -> Config:
     path = Path(named) if named else file
     try:
         path = path.expanduser()
-        data = read_yaml(path) if named or path.exists() else {}
+        data = _read(path) if named or path.exists() else {}
         unknown = data.keys() - FIELDS.keys()
         if unknown:
             raise ValueError(f"unknown key {sorted(map(str, unknown))[0]!r}; known are: {', '.join(sorted(FIELDS))}")
@@ -114,3 +113,9 @@ def _from_environment(key: str, value: str) -> Any:
     if "tuple" in _kind(key):
         return tuple(item for item in value.split(os.pathsep) if item)
     return value
+
+
+def _read(path: Path) -> dict[Any, Any]:
+    from agent_session.agents import read_yaml  # only those who have a file need it
+
+    return read_yaml(path)

@@ -8,14 +8,16 @@ import re
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agent_session.agents import Agent
 from agent_session.engine import ContainerSpec, Mount, SecretFile
 from agent_session.errors import BadName
 from agent_session.projects import WORKSPACE, Project
 from agent_session.protection import NONE as NO_PROTECTION
 from agent_session.protection import Protection
+
+if TYPE_CHECKING:
+    from agent_session.agents import Agent
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 HOME = PurePosixPath("/home/agent")
@@ -52,7 +54,7 @@ class SessionRequest:
     """What was asked for, all of it checked. `mounts` are read-only and `kob` read-write at their own paths."""
 
     name: str
-    agent: Agent
+    agent: "Agent"
     image: str
     projects: tuple[Project, ...]
     mounts: tuple[Path, ...] = ()

@@ -12,18 +12,25 @@ from agent_session.errors import AgentSessionError, ConflictError, NotFoundError
 
 
 def container(item: Mapping[str, Any]) -> Container:
-    """One item of a listing."""
+    """One item of a listing, the API's or the podman command's."""
     started = item.get("StartedAt") or 0
     return Container(
         name=item["Names"][0],
         id=item["Id"],
         image=item["Image"],
         running=item["State"] in {"running", "paused", "stopping"},
-        created=datetime.fromisoformat(re.sub(r"\.\d+", "", item["Created"])).astimezone(UTC),
+        created=_moment(item["Created"]),
         started=datetime.fromtimestamp(started, UTC) if started > 0 else None,
         pid=(item.get("Pid") or None) if item["State"] in {"running", "paused", "stopping"} else None,
         labels=item.get("Labels") or {},
     )
+
+
+def _moment(said: str | int) -> datetime:
+    """The API says RFC 3339 with nanoseconds, the podman command seconds since 1970."""
+    if isinstance(said, int):
+        return datetime.fromtimestamp(said, UTC)
+    return datetime.fromisoformat(re.sub(r"\.\d+", "", said)).astimezone(UTC)
 
 
 def refusal(status: int, text: str, doing: str, *, absent_is_fine: bool) -> None:

@@ -10,7 +10,6 @@ import json
 import os
 import pwd
 import re
-import secrets
 import shutil
 import signal
 import socket
@@ -36,11 +35,28 @@ class Service:
     url: str
     given: bool = False
     process: "subprocess.Popen[bytes] | None" = None
+    log: "IO[bytes] | None" = None
 
     @property
     def ended(self) -> bool:
         """Whether our own service has ended by itself."""
         return self.process is not None and self.process.poll() is not None
+
+    def wait(self) -> None:
+        """Until it answers; PodmanUnavailable (PodmanRefused) if it never does. Only our own is waited for."""
+        deadline = time.monotonic() + BOOT_SECONDS
+        while self.log and not _answers(self.url.removeprefix("unix://")):
+            if self.ended or time.monotonic() > deadline:
+                error = troubleshooting.explain(_tail(self.log), "starting Podman's service")
+                self.close()
+                raise error
+            time.sleep(0.003)
+        self._forget_log()
+
+    def _forget_log(self) -> None:
+        if self.log:
+            self.log.close()
+            self.log = None
 
     def close(self, *, with_its_work: bool = False) -> None:
         """End the service if it is our own. Containers live on: they belong to their monitors; `with_its_work`: a build's step ends."""
@@ -53,6 +69,7 @@ class Service:
                     os.kill(child, signal.SIGKILL)
             Path(self.url.removeprefix("unix://")).unlink(missing_ok=True)
             self.process = None
+        self._forget_log()
 
 
 def _descendants(parent: int) -> list[int]:
@@ -93,8 +110,17 @@ def has_subordinate_ids() -> bool:
     return all(me & names for names in owners)
 
 
+def is_local(environment: Mapping[str, str]) -> bool:
+    """Whether Podman is this machine's and found by itself, so that the podman command needs no address."""
+    named = environment.get("CONTAINER_HOST") or environment.get("CONTAINER_CONNECTION")
+    return not named and sys.platform == "linux"
+
+
 def connect(environment: Mapping[str, str]) -> Service:
-    """A service that answers, or PodmanUnavailable."""
+    """A service that answers, or that will when it has been waited for; PodmanUnavailable.
+
+    One of our own ends with the thread that calls this: the kernel ties it to that, not to the process.
+    """
     if url := environment.get("CONTAINER_HOST"):
         if url.startswith("unix://") and not _answers(url.removeprefix("unix://")):  # the bindings would try for 3 s
             raise troubleshooting.unreachable(url, "nobody answers there", environment)
@@ -149,7 +175,8 @@ def _own_service() -> Service:
     # Its own idle timer would end it while a build compiles for minutes: it lives as long as we do, kill -9 included.
     setpriv = shutil.which("setpriv")
     leash = [setpriv, "--pdeathsig", "TERM"] if setpriv else []
-    with tempfile.TemporaryFile() as log:
+    log = tempfile.TemporaryFile()  # noqa: SIM115 (it is open until the service answers)
+    try:
         process = subprocess.Popen(
             [*leash, command, "system", "service", f"--time={0 if leash else IDLE_SECONDS}", f"unix://{path}"],
             stdin=subprocess.DEVNULL,
@@ -157,18 +184,14 @@ def _own_service() -> Service:
             stderr=log,
             start_new_session=True,  # Ctrl-C is for us; what is under way is ended in order
         )
-        service = Service(url=f"unix://{path}", process=process)
-        deadline = time.monotonic() + BOOT_SECONDS
-        while not _answers(str(path)):
-            if process.poll() is not None or time.monotonic() > deadline:
-                service.close()
-                raise troubleshooting.explain(_tail(log), "starting Podman's service")
-            time.sleep(0.005)
-    return service
+    except BaseException:
+        log.close()
+        raise
+    return Service(url=f"unix://{path}", process=process, log=log)
 
 
 def _socket_path() -> Path:
-    name = f"podman-{os.getpid()}-{secrets.token_hex(2)}.sock"
+    name = f"podman-{os.getpid()}-{os.urandom(2).hex()}.sock"
     path = places.runtime_folder() / name
     if len(str(path)) > 100:  # a socket's path ends at 108 bytes
         path = Path(tempfile.gettempdir()) / f"agent-session-{os.geteuid()}-{name}"

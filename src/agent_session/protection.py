@@ -5,7 +5,6 @@ its place, so every directory on the way to a protected path is a mount point to
 exist yet is held by a placeholder (placeholders.py). Reads the real tree, follows no link, changes nothing.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -17,7 +16,6 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from agent_session import repositories
-from agent_session.agents import read_yaml
 from agent_session.engine import Mount
 from agent_session.errors import CannotProtect, NothingProtected
 from agent_session.placeholders import Placeholder, is_placeholder
@@ -27,7 +25,7 @@ VARIABLE = "AGENT_SESSION_PROTECTED_GIT"
 """In the container: a line `KEY PATH` for each git directory whose config is not the agent's; read by its `git`."""
 
 UNTOLD = re.compile(r"[^A-Za-z0-9_.-]")
-COMMANDS = re.compile(
+COMMANDS = (
     r"core\.(fsmonitor|sshcommand|pager|editor|askpass|gitproxy|hookspath|alternaterefscommand)|sequence\.editor|alias\..*|pager\..*"
     r"|include(if\..*)?\.path|(filter|diff|merge|difftool|mergetool|trailer|browser|man)\..*\.(clean|smudge|process|command|textconv|driver|cmd|path)"
     r"|diff\.external|gpg\.(.*\.)?program|credential\.(.*\.)?helper|interactive\.difffilter|remote\..*\.(receivepack|uploadpack)"
@@ -59,7 +57,7 @@ class Protection:
     def digest(self) -> str:
         """Of all that a container is made with; not of which paths are placeholders today."""
         mounts = sorted((str(m.target), m.source, m.read_only) for m in self.mounts)
-        return hashlib.sha256(repr((mounts, sorted(self.git))).encode()).hexdigest()[:16]
+        return _hex(repr((mounts, sorted(self.git))).encode())[:16]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -93,6 +91,8 @@ def read_label(label: str) -> tuple[str, tuple[Placeholder, ...]]:
 @cache
 def entries(scope: str) -> tuple[Entry, ...]:
     """The lines of protected.yaml, `git` or `repository`."""
+    from agent_session.agents import read_yaml  # as in _hex
+
     data: dict[str, list[dict[str, str]]] = read_yaml(Path(__file__).with_name("protected.yaml"))
     return tuple(
         Entry(
@@ -265,7 +265,7 @@ def _known_to_git(work: _Work, git: _Place) -> None:
         places.append((worktree, f".{re.sub(UNTOLD, '_', name)}"))
     if not _opted_out(work, git.below("config")):
         name = re.sub(UNTOLD, "_", git.source.parent.name if git.source.name == ".git" else git.source.name)
-        key = f"{name}-{hashlib.sha256(os.fsencode(git.source)).hexdigest()[:8]}"
+        key = f"{name}-{_hex(os.fsencode(git.source))[:8]}"
         work.git += [(key + suffix, place.target) for place, suffix in places]
 
 
@@ -306,7 +306,7 @@ def _unseen(placeholder: Placeholder) -> Placeholder:
 def _named_by_config(work: _Work, top: _Place, root: _Place, git: Path) -> None:
     """Files in the tree that git's config names as commands or as more config, and the directory of hooks."""
     for key, value in _config(root.source):
-        if not COMMANDS.fullmatch(key.lower()):
+        if not re.fullmatch(COMMANDS, key.lower()):
             continue
         base = git if key.startswith("include") else root.source
         for word in _words(key, value):
@@ -373,3 +373,9 @@ def _mount(work: _Work, place: _Place, *, read_only: bool) -> None:
 
 def _bind(place: _Place, *, read_only: bool) -> Mount:
     return Mount(kind="bind", source=str(place.source), target=place.target, read_only=read_only)
+
+
+def _hex(content: bytes) -> str:
+    import hashlib  # 2 ms that ls, which only reads labels, need not pay
+
+    return hashlib.sha256(content).hexdigest()

@@ -4,13 +4,12 @@ A Session is only ever read back from a container; Podman is the database. Calle
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from agent_session import placeholders, plan, terminals
-from agent_session.agents import Agent
 from agent_session.engine import Engine
 from agent_session.errors import (
     NameTaken,
@@ -25,9 +24,12 @@ from agent_session.placeholders import Placeholder
 from agent_session.plan import SessionRequest
 from agent_session.projects import Project
 from agent_session.protection import guarded, protect
-from agent_session.seed import Seed
 from agent_session.session import Session, read
 from agent_session.signals import uninterrupted
+
+if TYPE_CHECKING:
+    from agent_session.agents import Agent
+    from agent_session.seed import Seed
 
 READY_SECONDS = 60
 GUARD = "/usr/local/bin/session-guard"
@@ -75,7 +77,7 @@ def check_agrees(session: Session, *, agent: str | None, projects: Sequence[Path
         raise SessionConflict(session.name, has=has, asked=", ".join([*asked, *map(str, strangers)]))
 
 
-def create(engine: Engine, request: SessionRequest, seed: Seed, *, screen: bool) -> Session:
+def create(engine: Engine, request: SessionRequest, seed: "Seed", *, screen: bool) -> Session:
     """Make a session and wait until it is up (with `screen`: until its agent shows something).
 
     Whatever fails or interrupts, nothing made here is left behind. Raises NameTaken, PodmanRefused, NotReady.
@@ -102,7 +104,7 @@ def create(engine: Engine, request: SessionRequest, seed: Seed, *, screen: bool)
     return replace(get(engine, request.name), notes=notes)
 
 
-def resume(engine: Engine, session: Session, seed: Seed, *, screen: bool) -> Session:
+def resume(engine: Engine, session: Session, seed: "Seed", *, screen: bool) -> Session:
     """Start a stopped session again and wait until it is up; if that fails it is stopped again, and nothing is lost."""
     settle(engine, session.name)
     container = plan.container_name(session.name)
@@ -119,7 +121,7 @@ def resume(engine: Engine, session: Session, seed: Seed, *, screen: bool) -> Ses
 
 
 def request_again(
-    session: Session, agent: Agent, *, image: str, ca_bundle: Path | None, rootful: bool, login: str | None
+    session: Session, agent: "Agent", *, image: str, ca_bundle: Path | None, rootful: bool, login: str | None
 ) -> SessionRequest:
     """What would have to be asked for to get this session, on another image or with another login."""
     return SessionRequest(
@@ -137,7 +139,9 @@ def request_again(
     )
 
 
-def recreate(engine: Engine, session: Session, request: SessionRequest, seed: Seed | None, *, screen: bool) -> Session:
+def recreate(
+    engine: Engine, session: Session, request: SessionRequest, seed: "Seed | None", *, screen: bool
+) -> Session:
     """Another container for a session, which keeps its name, its volumes and what is running: without a seed it stays stopped.
 
     It is made beside the old one, which goes only when the new one is up. Whatever fails or interrupts before that, the
@@ -181,11 +185,13 @@ def settle(engine: Engine, name: str) -> None:
         engine.rename(unfinished.name, plan.container_name(name))
 
 
-def _bring_up(engine: Engine, container: str, name: str, seed: Seed, *, screen: bool) -> tuple[str, ...]:
+def _bring_up(engine: Engine, container: str, name: str, seed: "Seed", *, screen: bool) -> tuple[str, ...]:
     """Give a container that just started its seed and its guard, which keeps read-only paths read-only.
 
     Not as root: there the agent, uid 0 as well, could change what the guard runs with rights that the agent has not.
     """
+    from concurrent.futures import ThreadPoolExecutor  # 2 ms that ls need not pay
+
     with ThreadPoolExecutor(max_workers=1) as beside:
         guard = None if engine.rootful else beside.submit(engine.oversee, container, [GUARD, *guarded()])
         notes = deliver(engine, name, seed, screen=screen, container=container)
@@ -194,7 +200,7 @@ def _bring_up(engine: Engine, container: str, name: str, seed: Seed, *, screen: 
         return notes
 
 
-def deliver(engine: Engine, name: str, seed: Seed, *, screen: bool, container: str = "") -> tuple[str, ...]:
+def deliver(engine: Engine, name: str, seed: "Seed", *, screen: bool, container: str = "") -> tuple[str, ...]:
     """Give a running session its seed and wait until it is up; harmless where it has one. Raises NotReady.
 
     Returns what the agent's preparation has to say to the user, in lines: a file it cannot use, say.
@@ -227,6 +233,8 @@ def attach_command(engine: Engine, session: Session, environment: dict[str, str]
 
 def stop(engine: Engine, sessions: Sequence[Session]) -> None:
     """End sessions, all at the same time; nothing to do for those that do not run. Raises SessionNotFound, PodmanRefused."""
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(max_workers=8) as pool:
         ended = [pool.submit(_stop, engine, session) for session in sessions]
     tidy(engine)

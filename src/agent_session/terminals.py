@@ -5,9 +5,7 @@ session small for everyone. So each attaching process carries a token in its env
 a token that no process on the host carries any more belongs to an orphan, which the next attach ends.
 """
 
-import hashlib
 import os
-import secrets
 import socket
 import subprocess
 import sys
@@ -19,12 +17,14 @@ VARIABLE = "AGENT_SESSION_CLIENT"
 
 def machine() -> str:
     """This machine's part of a token, without a dot: an engine may be shared by several machines."""
+    import hashlib  # 2 ms that only an attach need pay
+
     return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:12]
 
 
 def new_token() -> str:
     """A token for this process, which is about to become the attached client."""
-    return f"{machine()}.{os.getpid()}.{secrets.token_hex(4)}"
+    return f"{machine()}.{os.getpid()}.{os.urandom(4).hex()}"
 
 
 def living_tokens() -> list[str]:

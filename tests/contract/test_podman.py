@@ -7,10 +7,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from urllib.parse import quote
 
 import pytest
 
-from agent_session import walk
+from agent_session import places, walk
 from agent_session.engine import Errand, Mount, SecretFile
 from agent_session.errors import PodmanUnavailable
 from agent_session.podman_engine import PodmanEngine
@@ -345,3 +346,38 @@ def test_without_podman_the_command_that_installs_it_is_named(monkeypatch: pytes
     ):
         engine.containers("x")
     assert "install podman" in caught.value.hint
+
+
+def test_one_question_is_answered_without_a_service_and_in_the_same_words(real: Bench) -> None:
+    name, other = real.running(), real.created()
+    serving = services(str(places.runtime_folder()))
+    with PodmanEngine(os.environ) as engine:
+        assert sorted(c.name for c in engine.containers(real.label)) == sorted([name, other])
+        assert engine.containers(real.label) == real.engine.containers(real.label)
+        assert engine.container(name) == real.engine.container(name)
+        assert engine.container(f"{name}-none") is None
+        assert services(str(places.runtime_folder())) == serving
+
+
+@pytest.mark.podman
+def test_an_address_that_only_the_bindings_know_is_asked_through_them(tmp_path: Path) -> None:
+    path = tmp_path / "podman.sock"
+    command = ["podman", "system", "service", "--time=0", f"unix://{path}"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as service:
+        try:
+            until(path.exists, "the service answers")
+            with PodmanEngine({**os.environ, "CONTAINER_HOST": f"http+unix://{quote(str(path), safe='')}"}) as engine:
+                assert engine.images() is not None
+                assert engine.container("nobody-is-called-so") is None
+        finally:
+            service.terminate()
+
+
+@pytest.mark.podman
+def test_a_service_that_was_begun_and_never_asked_is_gone_at_the_end(tmp_path: Path) -> None:
+    program = PROGRAM.replace("engine.images()", "engine.begin()")
+    environment = fresh_runtime(tmp_path)
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+        assert services(environment["XDG_RUNTIME_DIR"]) == []
+        assert list(Path(environment["XDG_RUNTIME_DIR"]).glob("agent-session/*.sock")) == []

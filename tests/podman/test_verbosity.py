@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_quiet_leaves_results_and_errors(account: Account) -> None:
 
 def test_a_process_can_be_killed_between_two_calls(account: Account) -> None:
     project, log = account.project("webapp"), account.home / "steps"
-    command = [
+    command: list[str | Path] = [
         sys.executable,
         "-m",
         "tests.killed",

@@ -111,7 +111,7 @@ def bare(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
         raise Replaced(command, environment)
 
     engine = FakeEngine(images=[DEFAULT_BASE_IMAGE], commands=commands)
-    monkeypatch.setattr(Invocation, "engine", lambda _self: engine)
+    monkeypatch.setattr(Invocation, "engine", lambda _self, **_how: engine)
     monkeypatch.setattr(places, "agent_folders", lambda: (folder, home / ".local/share/agent-session/agents"))
     monkeypatch.setattr(zellij, "zellij_binary", lambda *_: tmp_path / "zellij")
     monkeypatch.setattr(os, "execvpe", replaced)
@@ -703,7 +703,7 @@ def test_root_is_warned_in_one_line(machine: Machine) -> None:
 
 
 def test_no_podman_is_6(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unavailable(_self: Invocation) -> FakeEngine:
+    def unavailable(_self: Invocation, **_how: bool) -> FakeEngine:
         raise PodmanUnavailable("podman: command not found", hint="sudo apt-get install podman")
 
     monkeypatch.setattr(Invocation, "engine", unavailable)
@@ -713,7 +713,7 @@ def test_no_podman_is_6(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_bug_is_1_with_a_traceback(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_self: Invocation) -> FakeEngine:
+    def broken(_self: Invocation, **_how: bool) -> FakeEngine:
         raise ZeroDivisionError
 
     monkeypatch.setattr(Invocation, "engine", broken)
@@ -750,7 +750,7 @@ def test_the_program_ends_with_the_documented_code(home: Path) -> None:
 def test_a_place_of_this_machine_that_cannot_be_used_is_named_without_a_traceback(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_self: Invocation) -> FakeEngine:
+    def full(_self: Invocation, **_how: bool) -> FakeEngine:
         raise OSError(28, "No space left on device", "/home/somebody/.local/state")
 
     monkeypatch.setattr(Invocation, "engine", full)

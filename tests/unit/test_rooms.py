@@ -79,7 +79,7 @@ def test_help_loads_nothing_heavy() -> None:
     )
     loaded = {name.split(".")[0] for name in done.stderr.split()}
     assert "Start a session" in done.stdout
-    assert not loaded & {"podman", "requests", "urllib3", "rich", "questionary", "prompt_toolkit", "yaml"}
+    assert not loaded & {"podman", "pydantic", "requests", "urllib3", "rich", "questionary", "prompt_toolkit", "yaml"}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))

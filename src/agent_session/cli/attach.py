@@ -30,7 +30,7 @@ def attach(context: typer.Context, name: Name = None) -> None:
     invocation = of(context)
     if not on_terminal():
         raise UsageError("attach needs a terminal", hint="agent-session start --detach")
-    with invocation.engine() as engine:
+    with invocation.engine(one_question=True) as engine:
         session = sessions.get(engine, name or invocation.config.name or DEFAULT_SESSION)
         if not session.running:
             raise SessionStopped(session.name)

@@ -17,7 +17,6 @@ from agent_session.cli import grammar
 from agent_session.cli.grammar import Grammar, Option, Verb
 from agent_session.errors import UsageError
 
-QUESTION = "__complete"
 RUNNING = {"attach", "exec", "send", "screen", "stop"}
 STOPPED = {"rm", "restart"}
 

@@ -25,7 +25,7 @@ def exec(context: typer.Context, name: Name, command: Command) -> NoReturn:
         raise UsageError("no command given", hint=f"agent-session exec {name} -- ls -la")
     invocation = of(context)
     terminal = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
-    with invocation.engine() as engine:
+    with invocation.engine(one_question=True) as engine:
         session = screens.running(engine, name)
         shown = (
             {key: value for key in ("TERM", "COLORTERM") if (value := invocation.environment.get(key))}

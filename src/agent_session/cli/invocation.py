@@ -31,17 +31,24 @@ class Invocation:
     config: Config
     environment: Mapping[str, str]
 
-    def engine(self) -> "AbstractContextManager[Engine]":
-        """Podman, to be used in a `with`; watched by WATCHERS, and with --verbose by us."""
-        from agent_session import witness
+    def engine(self, *, one_question: bool = False) -> "AbstractContextManager[Engine]":
+        """Podman, to be used in a `with`; watched by WATCHERS, and with --verbose by us.
+
+        Where its service has to be started, that begins now, unless one question is all.
+        """
         from agent_session.podman_engine import PodmanEngine
 
-        narrator = [witness.Narrator(tell=_tell)] if self.config.verbose else []
+        engine = PodmanEngine(self.environment)
+        if not one_question:
+            engine.begin()
+        if not self.config.verbose and not WATCHERS:
+            return engine
+        from agent_session import witness
+
         if self.config.verbose > 1:
             witness.tell_details(_tell)
-        watched: AbstractContextManager[Engine] = witness.watched(
-            PodmanEngine(self.environment), [*WATCHERS, *narrator]
-        )
+        narrator = [witness.Narrator(tell=_tell)] if self.config.verbose else []
+        watched: AbstractContextManager[Engine] = witness.watched(engine, [*WATCHERS, *narrator])
         return watched
 
     def agents(self) -> "dict[str, Agent]":

@@ -14,7 +14,7 @@ def ls(context: typer.Context, as_json: Json = False) -> None:
     """List all sessions with their status."""
     from agent_session import sessions, states
 
-    with of(context).engine() as engine:
+    with of(context).engine(one_question=True) as engine:
         found = sessions.list_sessions(engine)
         now = states.read(engine, found)
     if as_json:

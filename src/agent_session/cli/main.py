@@ -3,7 +3,6 @@
 import os
 import shlex
 import sys
-import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -11,31 +10,9 @@ import typer
 from typer.exceptions import TyperException
 
 from agent_session import __version__, places, signals
-from agent_session.cli import (
-    agents,
-    attach,
-    build,
-    completion,
-    cp,
-    exec,
-    export,
-    login,
-    logout,
-    logs,
-    ls,
-    render,
-    restart,
-    rm,
-    screen,
-    send,
-    start,
-    status,
-    stop,
-    update,
-    wait,
-    watch,
-)  # fmt: skip
+from agent_session.cli import render
 from agent_session.cli.invocation import Invocation, silence
+from agent_session.cli.verbs import NAMES, Verbs
 from agent_session.config import read_config
 from agent_session.errors import AgentSessionError, Interrupted
 
@@ -43,6 +20,7 @@ EXIT_CODES = """Exit codes: 0 done, 1 a bug (with a traceback), 2 usage, 3 confi
 6 Podman unavailable, 7 Podman refused, 8 build failed or image missing, 9 not ready, 10 agent server, 124 time-out, 130 interrupted."""
 
 app = typer.Typer(
+    cls=Verbs,
     help="A persistent, rootless home for AI coding agents.",
     epilog=EXIT_CODES,
     add_completion=False,
@@ -50,14 +28,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for verb in (
-    start.start, attach.attach, stop.stop, restart.restart, ls.ls, rm.rm, update.update, build.build, agents.agents,
-    login.login, logout.logout, export.export, send.send, screen.screen, logs.logs, cp.cp, completion.completion,
-    status.status, wait.wait, watch.watch,
-):  # fmt: skip
-    app.command()(verb)
-# What follows NAME is somebody else's command line, dashes and all.
-app.command(context_settings={"allow_interspersed_args": False})(exec.exec)
 
 
 def _print_version(wanted: bool) -> None:
@@ -130,7 +100,9 @@ def _open_what_is_closed() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line; returns its exit code. Expected failures are told on stderr, a bug with its traceback."""
     try:
-        if arguments[:1] == [completion.QUESTION]:
+        if arguments[:1] == ["__complete"]:
+            from agent_session.cli import completion
+
             return completion.answer(typer.main.get_command(app), arguments[1:], os.environ)
         code = int(app(arguments, prog_name="agent-session", standalone_mode=False) or 0)
         if sys.stdout:  # None where somebody closed it before we began
@@ -149,16 +121,14 @@ def run(arguments: list[str]) -> int:
         if isinstance(error, OSError) and error.filename and error.strerror:  # a file or directory of this machine
             place = render.plain(os.fsdecode(error.filename))
             return _fail(f"{place}: {error.strerror}", hint=f"ls -ld {shlex.quote(place)}; df -h", code=3)
+        import traceback
+
         traceback.print_exc()
         return _fail("this is a bug in agent-session", hint="agent-session --version", code=1)
 
 
 def _help_hint(arguments: list[str]) -> str:
-    verbs = [
-        word
-        for word in arguments
-        if word in {command.callback.__name__ for command in app.registered_commands if command.callback}
-    ]
+    verbs = [word for word in arguments if word in NAMES]
     return f"agent-session {verbs[0] + ' ' if verbs else ''}--help"
 
 

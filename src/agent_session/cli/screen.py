@@ -40,7 +40,7 @@ def screen(context: typer.Context, name: Name, scrollback: Scrollback = False, s
         raise UsageError(f"there is no directory {str(svg.absolute().parent)!r}", hint=f"mkdir -p {svg.parent}")
     if svg and svg.is_dir():
         raise UsageError(f"{str(svg)!r} is a directory", hint=f"agent-session screen {name} --svg {svg}/{name}.svg")
-    with of(context).engine() as engine:
+    with of(context).engine(one_question=True) as engine:
         text = screens.shown(engine, screens.running(engine, name), scrollback=scrollback)
     if svg:
         _write(svg, picture(text, title=name))

@@ -39,5 +39,5 @@ def send(context: typer.Context, name: Name, text: Text = None, keys: Keys = Non
         # One byte too many is enough to be refused.
         text = sys.stdin.buffer.read(screens.LARGEST_TEXT + 2).decode("utf-8", "replace").removesuffix("\n")
     typing = screens.Typing(text=text or "", keys=tuple(keys or ()), enter=given and not no_enter)
-    with of(context).engine() as engine:
+    with of(context).engine(one_question=True) as engine:
         screens.send(engine, screens.running(engine, name), typing)
