@@ -32,8 +32,9 @@ def _left_as_typed(parameters: list[Any]) -> list[Any]:
     """Where a Typer of another version does not ask like this, it converts as it always did."""
     for parameter in parameters:
         described = getattr(parameter, "type_descriptor", None)
-        plain = described is not None and (described.annotation in PLAIN or getattr(parameter, "count", False))
-        if plain and described.parameter_info.parser is None:
+        if described is None or described.parameter_info.parser is not None:
+            continue
+        if described.annotation in PLAIN or getattr(parameter, "count", False):
             parameter.get_runtime_param = _AsTyped
     return parameters
 
