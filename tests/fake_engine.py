@@ -59,6 +59,7 @@ class FakeEngine:
         self.rootful = rootful
         self.architecture = "amd64"
         self.closed = False
+        self.lacking: dict[str, str] = {}
         self._images = set(images)
         self._registry = set(registry)
         self.commands = commands
@@ -79,6 +80,10 @@ class FakeEngine:
     def close(self) -> None:
         """Nothing is left; whoever asks again opens it again, as Podman's does."""
         self.closed = True
+
+    def unenforced(self) -> Mapping[str, str]:
+        """What the test says; all is enforced otherwise."""
+        return self.lacking
 
     def check(self) -> None:
         """Memory is always set up."""

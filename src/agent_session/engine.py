@@ -42,6 +42,9 @@ class ContainerSpec:
     mounts: tuple[Mount, ...] = ()
     secrets: tuple[SecretFile, ...] = ()
     stop_timeout: int = 10
+    memory: int = 0  # bytes; of this and the next two 0 is no limit, and one that cannot be enforced is none
+    cpus: float = 0
+    pids: int = 0  # processes and threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +103,9 @@ class Engine(Protocol):
     @property
     def architecture(self) -> str:
         """Of the machine the containers run on: "amd64" or "arm64"."""
+
+    def unenforced(self) -> Mapping[str, str]:
+        """Which limits (memory, cpus, pids) a container's specification may name and will not get here, and why."""
 
     def check(self) -> None:
         """PodmanUnavailable where containers or images cannot be made here although the engine answers."""

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from agent_session import (
+    cgroups,
+    limits,
     podman_answers,
     podman_commands,
     podman_errand,
@@ -86,6 +88,10 @@ class PodmanEngine:
         found = self._listed({"name": [f"^{re.escape(name)}$"]})
         return found[0] if found else None
 
+    def unenforced(self) -> Mapping[str, str]:
+        """Which limits a container will not have, and why."""
+        return limits.unenforced(self._kernel(), rootful=self.rootful)
+
     def check(self) -> None:
         """Podman without subordinate ids answers, lists, and fails late with an obscure word: say so before."""
         if not self._service.given and not self.rootful and not podman_service.has_subordinate_ids():
@@ -104,7 +110,7 @@ class PodmanEngine:
                 "POST",
                 "/containers/create",
                 f"creating {spec.name}",
-                json.dumps(specification(spec, rootful=self.rootful)),
+                json.dumps(specification(spec, rootful=self.rootful, kernel=self._kernel())),
             )
         except BaseException as error:
             for volume in made:
@@ -365,6 +371,13 @@ class PodmanEngine:
         ):
             return [command]
         return [command, "--url", self._service.url] if self._service.given else [command]
+
+    def _kernel(self) -> limits.Kernel:
+        if not self._service.given:
+            return cgroups.kernel(rootful=self.rootful)
+        host = self._host_info()
+        controllers = frozenset(host.get("cgroupControllers") or ())
+        return limits.Kernel(cgroups=host["cgroupVersion"], controllers=controllers, release=host["kernel"])
 
     def _host_info(self) -> dict[str, Any]:
         if self._info is None:

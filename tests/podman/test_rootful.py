@@ -82,3 +82,16 @@ def test_sessions_of_root_and_of_others_are_not_the_same(account: Account, other
     account.ok("start", "-d", "-a", "shell", cwd=account.project())
     assert account.sessions() == {"default": "running"}
     assert other_account.sessions() == {}
+
+
+def test_roots_limits_are_the_kernels(account: Account) -> None:
+    done = account.run(
+        "start", "-d", "-a", "shell", "--memory", "200m", "--pids", "200", "--cpus", "0.5", cwd=account.project()
+    )
+    assert done.code == 0, done.err
+    assert "cannot be enforced" not in done.err
+    host = account.inspect()["HostConfig"]
+    assert (host["Memory"], host["PidsLimit"], host["CpuQuota"]) == (200 << 20, 200, 50_000)
+    eaten = account.podman_done("exec", "agent_default", "python3", "-c", "b'x' * (900 << 20)")
+    assert eaten.code == 137, "the eater is killed"
+    assert account.sessions() == {"default": "running"}, "and nobody else"

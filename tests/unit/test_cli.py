@@ -758,3 +758,32 @@ def test_a_place_of_this_machine_that_cannot_be_used_is_named_without_a_tracebac
     assert ran.code == 3
     assert ran.err.splitlines()[0] == "error: /home/somebody/.local/state: No space left on device"
     assert "Traceback" not in ran.err
+
+
+def test_limits_are_kept_and_those_that_cannot_be_enforced_are_told_in_one_line(machine: Machine) -> None:
+    machine.engine.lacking = {"memory": "cgroups v1 obey root only", "cpus": "cgroups v1 obey root only"}
+    ran = machine("start", "-d", "-a", "shell", "--memory", "1g", "--cpus", "2", "--pids", "100")
+    assert ran.code == 0
+    assert [line for line in ran.err.splitlines() if "cannot be enforced here" in line] == [
+        "warning: --memory and --cpus cannot be enforced here (cgroups v1 obey root only): the session starts without"
+    ]
+    listed = machine.listed()[0]
+    assert (listed["memory"], listed["cpus"], listed["pids"]) == (1 << 30, 2.0, 100)
+    refused = machine("start", "-d", "--memory", "2g")
+    assert refused.code == 5
+    assert "--memory" in refused.err
+    machine.ok("stop")
+    machine.ok("start", "-d", "--memory", "2g")
+    listed = machine.listed()[0]
+    assert (listed["memory"], listed["cpus"], listed["pids"]) == (2 << 30, 2.0, 100)
+
+
+@pytest.mark.parametrize(("flag", "value"), [("--memory", "5"), ("--cpus", "many"), ("--pids", "3")])
+def test_a_limit_that_is_none_is_refused_by_its_flag_and_by_its_variable(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, flag: str, value: str
+) -> None:
+    ran = machine("start", "-d", "-a", "shell", flag, value)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"Invalid value for '{flag}': '{value}' " in ran.err
+    monkeypatch.setenv(f"AGENT_SESSION_{flag[2:].upper()}", value)
+    assert machine("ls").code == 3
