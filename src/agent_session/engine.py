@@ -72,6 +72,19 @@ class ExecResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class About:
+    """What the engine says of itself. `ids` are the user ids a container can have; `storage` None: on another machine."""
+
+    version: str
+    driver: str
+    storage: Path | None
+    runtime: str
+    cgroups: str
+    network: str
+    ids: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Errand:
     """One command in a container of its own, as the agent's user with as few rights, that is gone when it ends."""
 
@@ -104,6 +117,22 @@ class Engine(Protocol):
     def architecture(self) -> str:
         """Of the machine the containers run on: "amd64" or "arm64"."""
 
+    @property
+    def remote(self) -> bool:
+        """Whether containers run on another machine, or in a virtual one."""
+
+    def open(self) -> None:
+        """Reach the engine now, from the thread that will outlive all its use."""
+
+    def about(self) -> About:
+        """What it says of itself. One slow round trip."""
+
+    def leftovers(self) -> list[str]:
+        """What builds that were killed have left; also what those that go on need: ask where no other can go on."""
+
+    def sweep(self, leftovers: Sequence[str]) -> None:
+        """Remove some of those."""
+
     def unenforced(self) -> Mapping[str, str]:
         """Which limits (memory, cpus, pids) a container's specification may name and will not get here, and why."""
 
@@ -111,7 +140,7 @@ class Engine(Protocol):
         """PodmanUnavailable where containers or images cannot be made here although the engine answers."""
 
     def containers(self, label: str) -> list[Container]:
-        """All containers that carry the label, running or not, in no order. One round trip."""
+        """All containers that carry the label ("": all there are), running or not, in no order. One round trip."""
 
     def container(self, name: str) -> Container | None:
         """The container of that name, whoever made it."""

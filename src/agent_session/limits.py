@@ -20,6 +20,17 @@ PIDS = 4096
 A fork bomb ends there long before the kernel's 32768."""
 NPROC_KERNEL = (5, 14)
 """Since then RLIMIT_NPROC counts by user namespace, of which each rootless session has its own; before it counted all of a user's."""
+NO_CONTROLLER = "the kernel has no cgroup controller for that"
+FIRST_VERSION = "cgroups v1 obey root only"
+UNDELEGATED = "systemd does not delegate its cgroup controller to you"
+CURES = {
+    NO_CONTROLLER: "cat /proc/cgroups /proc/cmdline",
+    FIRST_VERSION: "sudo sed -i 's/^GRUB_CMDLINE_LINUX=\"/&systemd.unified_cgroup_hierarchy=1 /' /etc/default/grub "
+    "&& sudo update-grub   (then restart the machine)",
+    UNDELEGATED: r"sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\nDelegate=cpu cpuset io memory pids\n' | "
+    "sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload   (then log in again)",
+}
+"""Why a limit is none, and the command that changes it (systemd.resource-control(5))."""
 CONTROLLERS = {"memory": "memory", "cpus": "cpu", "pids": "pids"}
 
 
@@ -75,11 +86,11 @@ class Kernel:
 def unenforced(kernel: Kernel, *, rootful: bool) -> dict[str, str]:
     """Which limits a container would not have, and why."""
     if rootful:
-        why = "the kernel has no cgroup controller for that"
+        why = NO_CONTROLLER
     elif kernel.cgroups == "v1":
-        why = "cgroups v1 obey root only"
+        why = FIRST_VERSION
     else:
-        why = "systemd does not delegate its cgroup controller to you"
+        why = UNDELEGATED
     lacking = {name: why for name, controller in CONTROLLERS.items() if controller not in kernel.controllers}
     if not rootful and kernel.counts_by_namespace:
         lacking.pop("pids", None)

@@ -30,7 +30,7 @@ from agent_session import (
     podman_service,
     troubleshooting,
 )
-from agent_session.engine import BuildSpec, Container, ContainerSpec, Errand, ExecResult
+from agent_session.engine import About, BuildSpec, Container, ContainerSpec, Errand, ExecResult
 from agent_session.errors import BuildFailed, ConflictError, NameTaken, PodmanRefused
 from agent_session.podman_specification import KEEP_ID, root_limits, specification
 from agent_session.signals import uninterrupted
@@ -81,12 +81,35 @@ class PodmanEngine:
 
     def containers(self, label: str) -> list[Container]:
         """All containers that carry the label."""
-        return self._listed({"label": [label]})
+        return self._listed({"label": [label]} if label else {})
 
     def container(self, name: str) -> Container | None:
         """The container of that name."""
         found = self._listed({"name": [f"^{re.escape(name)}$"]})
         return found[0] if found else None
+
+    @property
+    def remote(self) -> bool:
+        """Whether an address was given."""
+        return self._service.given
+
+    def open(self) -> None:
+        """Reach Podman now: its own service's leash is held by the thread that started it (PR_SET_PDEATHSIG)."""
+        podman_service.podman()
+        self._open()
+
+    def about(self) -> About:
+        """What Podman says of itself."""
+        self._host_info()
+        return podman_answers.about(self._info or {}, remote=self.remote)
+
+    def leftovers(self) -> list[str]:
+        """Build containers of ours."""
+        return sorted(line for line in self._workplaces() if "agent-session-" in line)
+
+    def sweep(self, leftovers: Sequence[str]) -> None:
+        """Remove build containers."""
+        self._sweep(set(leftovers))
 
     def unenforced(self) -> Mapping[str, str]:
         """Which limits a container will not have, and why."""
@@ -292,7 +315,7 @@ class PodmanEngine:
         with tempfile.TemporaryFile() as archive:
             _write_context(spec.context, archive)
             archive.seek(0)
-            self._sweep({line for line in self._workplaces() if "agent-session-" in line})  # of one that was killed
+            self.sweep(self.leftovers())  # of one that was killed
             self._before_build = self._workplaces()
             answer = self._call("POST", "/build", f"building {spec.tag}", archive, params=params, stream=True)
             last = ""
@@ -381,8 +404,9 @@ class PodmanEngine:
 
     def _host_info(self) -> dict[str, Any]:
         if self._info is None:
-            self._info = self._call("GET", "/info", "asking Podman about itself").json()["host"]
-        return self._info
+            self._info = self._call("GET", "/info", "asking Podman about itself").json()
+        host: dict[str, Any] = self._info["host"]
+        return host
 
     def _call(
         self,
