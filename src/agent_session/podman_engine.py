@@ -122,7 +122,10 @@ class PodmanEngine:
 
     def as_commands(self, spec: ContainerSpec) -> list[list[str]]:
         """The same as `create` and `start`, for the podman command."""
-        return [[*self._podman(), *words] for words in podman_commands.commands(spec, rootful=self.rootful)]
+        return [
+            [*self._podman(), *words]
+            for words in podman_commands.commands(spec, rootful=self.rootful, kernel=self._kernel())
+        ]
 
     def create(self, spec: ContainerSpec) -> None:
         """Make a container and its named volumes; those go again if it cannot be made."""

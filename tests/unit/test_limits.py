@@ -9,6 +9,7 @@ from agent_session.config import read_config
 from agent_session.engine import ContainerSpec
 from agent_session.errors import ConfigurationError
 from agent_session.limits import Kernel
+from agent_session.podman_commands import commands
 from agent_session.podman_specification import specification
 
 V1 = Kernel(cgroups="v1", controllers=frozenset(), release="6.1.0-18-amd64")
@@ -93,6 +94,14 @@ def test_where_cgroups_may_be_used_they_are() -> None:
         "pids": {"limit": 300},
     }
     assert "r_limits" not in told
+
+
+def test_the_command_for_people_has_the_same_limits() -> None:
+    *_, run = commands(SPEC, rootful=False, kernel=V2)
+    assert {"--memory=536870912", "--memory-swap=1073741824", "--cpus=1.5", "--pids-limit=300"} <= {*run}
+    *_, run = commands(SPEC, rootful=False, kernel=V1)
+    assert "--ulimit=nproc=300:300" in run
+    assert not [word for word in run if word.startswith(("--memory", "--cpus", "--pids"))]
 
 
 def test_where_they_may_not_nothing_is_asked_that_would_fail_and_processes_are_counted_by_the_users_own_limit() -> None:
