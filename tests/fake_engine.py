@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Self
 
-from agent_session.engine import BuildSpec, Container, ContainerSpec, Errand, ExecResult
-from agent_session.errors import BuildFailed, ConflictError, NameTaken, NotFoundError, PodmanRefused
+from agent_session.engine import About, BuildSpec, Container, ContainerSpec, Errand, ExecResult
+from agent_session.errors import AgentSessionError, BuildFailed, ConflictError, NameTaken, NotFoundError, PodmanRefused
 
 Commands = Callable[[str, Sequence[str], bytes], ExecResult]
 """(container's name, argv, stdin) -> how it ended; TimeoutError stands for a command that does not end in time."""
@@ -59,6 +59,19 @@ class FakeEngine:
         self.rootful = rootful
         self.architecture = "amd64"
         self.closed = False
+        self.remote = False
+        self.lacking: dict[str, str] = {}
+        self.left: set[str] = set()
+        self.unreachable: AgentSessionError | None = None
+        self.facts = About(
+            version="5.4.0",
+            driver="overlay",
+            storage=Path("/"),
+            runtime="crun",
+            cgroups="v2",
+            network="pasta",
+            ids=65537,
+        )
         self._images = set(images)
         self._registry = set(registry)
         self.commands = commands
@@ -80,12 +93,33 @@ class FakeEngine:
         """Nothing is left; whoever asks again opens it again, as Podman's does."""
         self.closed = True
 
+    def open(self) -> None:
+        """Memory is reached at once, unless the test says why not."""
+        if self.unreachable:
+            raise self.unreachable
+
+    def about(self) -> About:
+        """What the test says, or what is best."""
+        return self.facts
+
+    def leftovers(self) -> list[str]:
+        """What the test says."""
+        return sorted(self.left)
+
+    def sweep(self, leftovers: Sequence[str]) -> None:
+        """Then it is gone."""
+        self.left -= set(leftovers)
+
+    def unenforced(self) -> Mapping[str, str]:
+        """What the test says; all is enforced otherwise."""
+        return self.lacking
+
     def check(self) -> None:
         """Memory is always set up."""
 
     def containers(self, label: str) -> list[Container]:
         """All containers that carry the label."""
-        return [kept.container for kept in self._containers.values() if label in kept.container.labels]
+        return [kept.container for kept in self._containers.values() if not label or label in kept.container.labels]
 
     def container(self, name: str) -> Container | None:
         """The container of that name."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agent_session import limits
 from agent_session.errors import ConfigurationError
 
 PREFIX = "AGENT_SESSION_"
@@ -40,6 +41,9 @@ class Config:
     git_signing: bool = False
     ssh_agent: bool = False
     github_token: bool = False
+    memory: int = 0
+    cpus: float = 0.0
+    pids: int = limits.PIDS
     import_from: str | None = None
     allow_secret_directories: bool = False
     base_image: str = DEFAULT_BASE_IMAGE
@@ -84,6 +88,8 @@ def _kind(key: str) -> str:
 
 
 def _from_file(key: str, value: object) -> Any:
+    if key in limits.READERS:
+        return limits.READERS[key](str(value))
     if "bool" in _kind(key):
         if not isinstance(value, bool):
             raise ValueError(f"{key} must be true or false")
@@ -106,6 +112,11 @@ def _from_environment(key: str, value: str) -> Any:
         if value not in {"0", "1"}:
             raise ConfigurationError(PREFIX + key.upper(), f"must be 1 or 0, not {value!r}")
         return value == "1"
+    if key in limits.READERS:
+        try:
+            return limits.READERS[key](value)
+        except ValueError as error:
+            raise ConfigurationError(PREFIX + key.upper(), str(error)) from error
     if _kind(key) == "int":
         if value not in map(str, LEVELS):
             raise ConfigurationError(PREFIX + key.upper(), f"must be 0, 1 or 2, not {value!r}")

@@ -42,6 +42,9 @@ class ContainerSpec:
     mounts: tuple[Mount, ...] = ()
     secrets: tuple[SecretFile, ...] = ()
     stop_timeout: int = 10
+    memory: int = 0  # bytes; of this and the next two 0 is no limit, and one that cannot be enforced is none
+    cpus: float = 0
+    pids: int = 0  # processes and threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +69,19 @@ class ExecResult:
     exit_code: int
     stdout: bytes = b""
     stderr: bytes = b""
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What the engine says of itself. `ids` are the user ids a container can have; `storage` None: on another machine."""
+
+    version: str
+    driver: str
+    storage: Path | None
+    runtime: str
+    cgroups: str
+    network: str
+    ids: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,11 +117,30 @@ class Engine(Protocol):
     def architecture(self) -> str:
         """Of the machine the containers run on: "amd64" or "arm64"."""
 
+    @property
+    def remote(self) -> bool:
+        """Whether containers run on another machine, or in a virtual one."""
+
+    def open(self) -> None:
+        """Reach the engine now, from the thread that will outlive all its use."""
+
+    def about(self) -> About:
+        """What it says of itself. One slow round trip."""
+
+    def leftovers(self) -> list[str]:
+        """What builds that were killed have left; also what those that go on need: ask where no other can go on."""
+
+    def sweep(self, leftovers: Sequence[str]) -> None:
+        """Remove some of those."""
+
+    def unenforced(self) -> Mapping[str, str]:
+        """Which limits (memory, cpus, pids) a container's specification may name and will not get here, and why."""
+
     def check(self) -> None:
         """PodmanUnavailable where containers or images cannot be made here although the engine answers."""
 
     def containers(self, label: str) -> list[Container]:
-        """All containers that carry the label, running or not, in no order. One round trip."""
+        """All containers that carry the label ("": all there are), running or not, in no order. One round trip."""
 
     def container(self, name: str) -> Container | None:
         """The container of that name, whoever made it."""

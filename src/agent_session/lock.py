@@ -7,6 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def is_held(file: Path) -> bool:
+    """Whether a living process has that lock just now; who asks at that moment is told to wait, for no longer than this takes."""
+    with file.open("rb") as opened:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 @contextmanager
 def lock(folder: Path, name: str, *, waiting: Callable[[str], None]) -> Iterator[None]:
     """Hold the lock of that name in a directory of ours; `waiting` is told the owner's pid where somebody else has it.

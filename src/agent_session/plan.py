@@ -5,11 +5,13 @@ The labels are the only database of sessions: `session_labels` writes them, `ses
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from agent_session import limits
 from agent_session.engine import ContainerSpec, Mount, SecretFile
 from agent_session.errors import BadName
 from agent_session.projects import WORKSPACE, Project
@@ -47,6 +49,9 @@ class Options:
     git_signing: bool = False
     github_token: bool = False
     ssh_agent: str = ""  # its socket on the host; "none" if it is to be lent but does not run
+    memory: int = 0  # bytes; of this and the next two 0 is no limit
+    cpus: float = 0.0
+    pids: int = limits.PIDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,9 +109,19 @@ def read_options(label: str) -> Options:
     for field in fields(Options):
         value = said.get(field.name) if isinstance(said, dict) else None
         value = tuple(value) if isinstance(value, list) else value
-        if isinstance(value, type(field.default)):
+        if type(value) is type(field.default) and not (isinstance(value, int | float) and value < 0):
             chosen[field.name] = value
     return Options(**chosen)
+
+
+def limit_notes(options: Options, unenforced: Mapping[str, str]) -> list[str]:
+    """One line where limits that somebody chose cannot be enforced (name -> why), else none."""
+    default = Options()
+    vain = [name for name in unenforced if getattr(options, name) not in {0, getattr(default, name)}]
+    if not vain:
+        return []
+    flags = " and ".join(f"--{name}" for name in vain)
+    return [f"{flags} cannot be enforced here ({unenforced[vain[0]]}): the session starts without"]
 
 
 def workdir(projects: tuple[Project, ...]) -> PurePosixPath:
@@ -169,6 +184,9 @@ def container_spec(request: SessionRequest) -> ContainerSpec:
         environment=environment,
         mounts=tuple(mounts),
         secrets=(SecretFile(name=login_secret(request.agent.name), target=LOGIN),) if request.login else (),
+        memory=request.options.memory,
+        cpus=request.options.cpus,
+        pids=request.options.pids,
     )
 
 

@@ -4,10 +4,11 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from agent_session import troubleshooting
-from agent_session.engine import Container
+from agent_session.engine import About, Container
 from agent_session.errors import AgentSessionError, ConflictError, NotFoundError
 
 
@@ -31,6 +32,22 @@ def _moment(said: str | int) -> datetime:
     if isinstance(said, int):
         return datetime.fromtimestamp(said, UTC)
     return datetime.fromisoformat(re.sub(r"\.\d+", "", said)).astimezone(UTC)
+
+
+def about(info: Mapping[str, Any], *, remote: bool) -> About:
+    """Of its answer to /info; Podman 5 names the network's program elsewhere than Podman 4."""
+    host, store = info["host"], info["store"]
+    helpers = [name for name in ("pasta", "slirp4netns") if (host.get(name) or {}).get("executable")]
+    maps = (host.get("idMappings") or {}).get("uidmap") or [{"size": 1 << 32}]
+    return About(
+        version=info.get("version", {}).get("Version", "?"),
+        driver=store.get("graphDriverName", "?"),
+        storage=None if remote else Path(store["graphRoot"]),
+        runtime=(host.get("ociRuntime") or {}).get("name", "?"),
+        cgroups=host.get("cgroupVersion", "?"),
+        network=host.get("rootlessNetworkCmd") or (helpers[0] if helpers else ""),
+        ids=sum(int(part["size"]) for part in maps),
+    )
 
 
 def refusal(status: int, text: str, doing: str, *, absent_is_fine: bool) -> None:

@@ -3,13 +3,14 @@
 from typing import Any
 
 from agent_session.engine import ContainerSpec
+from agent_session.limits import Kernel
 from agent_session.podman_errand import mount_flags
 from agent_session.podman_specification import specification
 
 
-def commands(spec: ContainerSpec, *, rootful: bool) -> list[list[str]]:
+def commands(spec: ContainerSpec, *, rootful: bool, kernel: Kernel) -> list[list[str]]:
     """What follows `podman`: to make the volumes, then to make and start the container. The labels make it a session."""
-    whole = specification(spec, rootful=rootful)
+    whole = specification(spec, rootful=rootful, kernel=kernel)
     volumes = [mount.source for mount in spec.mounts if mount.kind == "volume"]
     labels = [f"--label={key}={value}" for key, value in spec.labels.items()]
     # Of a volume's labels only the session's name is ever read.
@@ -25,7 +26,7 @@ def _run(spec: ContainerSpec, whole: dict[str, Any], labels: list[str]) -> list[
     return [
         "run", "--detach", "--pull=never",
         f"--name={spec.name}", f"--hostname={spec.hostname}", f"--workdir={spec.workdir}", f"--stop-timeout={spec.stop_timeout}",
-        *user,
+        *user, *_limits(spec, whole["resource_limits"]),
         "--cap-drop=all", "--security-opt=no-new-privileges", "--security-opt=label=disable", "--http-proxy",
         *labels,
         *(f"--env={key}={value}" for key, value in spec.environment.items()),
@@ -36,3 +37,12 @@ def _run(spec: ContainerSpec, whole: dict[str, Any], labels: list[str]) -> list[
         ),
         spec.image,
     ]  # fmt: skip
+
+
+def _limits(spec: ContainerSpec, resources: dict[str, Any]) -> list[str]:
+    flags = {
+        "memory": [f"--memory={spec.memory}", f"--memory-swap={2 * spec.memory}"],
+        "cpu": [f"--cpus={spec.cpus:g}"],
+        "pids": [f"--pids-limit={spec.pids or -1}"],
+    }
+    return [flag for name in resources for flag in flags[name]]

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from agent_session import (
+    cgroups,
+    limits,
     podman_answers,
     podman_commands,
     podman_errand,
@@ -27,7 +29,7 @@ from agent_session import (
     podman_service,
     troubleshooting,
 )
-from agent_session.engine import BuildSpec, Container, ContainerSpec, Errand, ExecResult
+from agent_session.engine import About, BuildSpec, Container, ContainerSpec, Errand, ExecResult
 from agent_session.errors import AgentSessionError, BuildFailed, ConflictError, NameTaken, PodmanRefused
 from agent_session.podman_specification import KEEP_ID, root_limits, specification
 from agent_session.signals import uninterrupted
@@ -94,12 +96,39 @@ class PodmanEngine:
 
     def containers(self, label: str) -> list[Container]:
         """All containers that carry the label."""
-        return self._listed(label=label)
+        return self._listed(**({"label": label} if label else {}))
 
     def container(self, name: str) -> Container | None:
         """The container of that name."""
         found = self._listed(name=f"^{re.escape(name)}$")
         return found[0] if found else None
+
+    @property
+    def remote(self) -> bool:
+        """Whether an address was given."""
+        return self._service.given
+
+    def open(self) -> None:
+        """Reach Podman now: its own service's leash is held by the thread that started it (PR_SET_PDEATHSIG)."""
+        podman_service.podman()
+        self._open()
+
+    def about(self) -> About:
+        """What Podman says of itself."""
+        self._host_info()
+        return podman_answers.about(self._info or {}, remote=self.remote)
+
+    def leftovers(self) -> list[str]:
+        """Build containers of ours."""
+        return sorted(line for line in self._workplaces() if "agent-session-" in line)
+
+    def sweep(self, leftovers: Sequence[str]) -> None:
+        """Remove build containers."""
+        self._sweep(set(leftovers))
+
+    def unenforced(self) -> Mapping[str, str]:
+        """Which limits a container will not have, and why."""
+        return limits.unenforced(self._kernel(), rootful=self.rootful)
 
     def check(self) -> None:
         """Podman without subordinate ids answers, lists, and fails late with an obscure word: say so before."""
@@ -108,7 +137,10 @@ class PodmanEngine:
 
     def as_commands(self, spec: ContainerSpec) -> list[list[str]]:
         """The same as `create` and `start`, for the podman command."""
-        return [[*self._podman(), *words] for words in podman_commands.commands(spec, rootful=self.rootful)]
+        return [
+            [*self._podman(), *words]
+            for words in podman_commands.commands(spec, rootful=self.rootful, kernel=self._kernel())
+        ]
 
     def create(self, spec: ContainerSpec) -> None:
         """Make a container and its named volumes; those go again if it cannot be made."""
@@ -119,7 +151,7 @@ class PodmanEngine:
                 "POST",
                 "/containers/create",
                 f"creating {spec.name}",
-                json.dumps(specification(spec, rootful=self.rootful)),
+                json.dumps(specification(spec, rootful=self.rootful, kernel=self._kernel())),
             )
         except BaseException as error:
             for volume in made:
@@ -301,7 +333,7 @@ class PodmanEngine:
         with tempfile.TemporaryFile() as archive:
             _write_context(spec.context, archive)
             archive.seek(0)
-            self._sweep({line for line in self._workplaces() if "agent-session-" in line})  # of one that was killed
+            self.sweep(self.leftovers())  # of one that was killed
             self._before_build = self._workplaces()
             answer = self._call("POST", "/build", f"building {spec.tag}", archive, params=params, stream=True)
             last = ""
@@ -388,10 +420,18 @@ class PodmanEngine:
             return [command]
         return [command, "--url", self._service.url]
 
+    def _kernel(self) -> limits.Kernel:
+        if not self._service.given:
+            return cgroups.kernel(rootful=self.rootful)
+        host = self._host_info()
+        controllers = frozenset(host.get("cgroupControllers") or ())
+        return limits.Kernel(cgroups=host["cgroupVersion"], controllers=controllers, release=host["kernel"])
+
     def _host_info(self) -> dict[str, Any]:
         if self._info is None:
-            self._info = self._call("GET", "/info", "asking Podman about itself").json()["host"]
-        return self._info
+            self._info = self._call("GET", "/info", "asking Podman about itself").json()
+        host: dict[str, Any] = self._info["host"]
+        return host
 
     def _call(
         self,

@@ -26,6 +26,7 @@ from agent_session import places, troubleshooting
 
 IDLE_SECONDS = 600
 BOOT_SECONDS = 20
+STOP_SECONDS = 10
 
 
 @dataclass(kw_only=True)
@@ -63,7 +64,10 @@ class Service:
         if self.process:
             children = _descendants(self.process.pid) if with_its_work else []
             self.process.terminate()
-            self.process.wait()
+            try:
+                self.process.wait(timeout=STOP_SECONDS)
+            except subprocess.TimeoutExpired:  # it hangs in a request: doctor tells of it, and must not hang itself
+                self.process.kill()
             for child in children:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(child, signal.SIGKILL)
@@ -92,6 +96,11 @@ def podman() -> str:
     return found
 
 
+def user_name() -> str:
+    """This user's, as the system knows him. KeyError where it does not."""
+    return pwd.getpwuid(os.geteuid()).pw_name
+
+
 def has_subordinate_ids() -> bool:
     """Whether this user has ranges in /etc/subuid and /etc/subgid; yes where another source of them is configured."""
     try:
@@ -100,7 +109,7 @@ def has_subordinate_ids() -> bool:
     except OSError:
         pass
     try:
-        me = {pwd.getpwuid(os.geteuid()).pw_name, str(os.geteuid())}
+        me = {user_name(), str(os.geteuid())}
         owners = [
             {line.split(":")[0] for line in Path(file).read_text(encoding="utf-8").splitlines()}
             for file in ("/etc/subuid", "/etc/subgid")

@@ -8,12 +8,16 @@ import resource
 from typing import Any
 
 from agent_session.engine import ContainerSpec, Mount, SecretFile
+from agent_session.limits import Kernel
 
 KEEP_ID = {"nsmode": "keep-id", "value": "uid=1000,gid=1000"}
 
 
-def specification(spec: ContainerSpec, *, rootful: bool) -> dict[str, Any]:
-    """The SpecGenerator: least privilege, the caller's own files, no host network."""
+CPU_PERIOD = 100_000  # microseconds, the kernel's own default
+
+
+def specification(spec: ContainerSpec, *, rootful: bool, kernel: Kernel) -> dict[str, Any]:
+    """The SpecGenerator: least privilege, the caller's own files, no host network, limits as far as the kernel has them."""
     whole = {
         "name": spec.name,
         "image": spec.image,
@@ -33,11 +37,25 @@ def specification(spec: ContainerSpec, *, rootful: bool) -> dict[str, Any]:
         "no_new_privileges": True,
         "selinux_opts": ["disable"],  # relabelling a user's project would be worse (and slow)
         "httpproxy": True,
+        "resource_limits": _resources(spec, kernel),
     }
     if rootful:
         # id-mapped storage and keep-id are not to be had; a root without CAP_SYS_RESOURCE may not raise its limits
         return whole | {"user": "0:0", "r_limits": root_limits()}
+    if spec.pids and "pids" not in kernel.controllers and kernel.counts_by_namespace:
+        whole["r_limits"] = [_limit("NPROC", spec.pids, soft=spec.pids)]
     return whole | {"user": "1000:1000", "userns": KEEP_ID}
+
+
+def _resources(spec: ContainerSpec, kernel: Kernel) -> dict[str, Any]:
+    """Memory and as much swap again, as Podman's own command has it. What has no controller is left out: a runtime may refuse it."""
+    wanted: dict[str, Any] = {}
+    if spec.memory:
+        wanted["memory"] = {"limit": spec.memory, "swap": 2 * spec.memory}
+    if spec.cpus:
+        wanted["cpu"] = {"period": CPU_PERIOD, "quota": round(spec.cpus * CPU_PERIOD)}
+    wanted["pids"] = {"limit": spec.pids or -1}
+    return {name: value for name, value in wanted.items() if name in kernel.controllers}
 
 
 def _mount(mount: Mount) -> dict[str, Any]:
@@ -58,7 +76,7 @@ def root_limits() -> list[dict[str, Any]]:
     return [_limit("NOFILE", 20000), _limit("NPROC", 2048)]
 
 
-def _limit(name: str, most: int) -> dict[str, Any]:
+def _limit(name: str, most: int, *, soft: int = 1024) -> dict[str, Any]:
     hard = resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[1]
     hard = most if hard == resource.RLIM_INFINITY else min(hard, most)
-    return {"type": name.lower(), "soft": min(1024, hard), "hard": hard}
+    return {"type": name.lower(), "soft": min(soft, hard), "hard": hard}

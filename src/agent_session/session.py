@@ -1,7 +1,7 @@
 """A session as Podman knows it, read back from its container's labels. Labels can be made by anybody, so what does not fit is nothing."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -72,6 +72,33 @@ def read(container: Container) -> Session | None:
         protection=protection,
         placeholders=held,
     )
+
+
+def unreadable(container: Container) -> list[str]:
+    """The labels that do not say what agent-session wrote: somebody edited them, and `read` takes what is in them for nothing."""
+    label = container.labels.get
+    wrong = [] if label(plan.LABEL_AGENT) else [plan.LABEL_AGENT]
+    for name, count in (
+        (plan.LABEL_PROJECTS, len(_projects(label(plan.LABEL_PROJECTS, "")))),
+        (plan.LABEL_MOUNTS, len(_mounts(label(plan.LABEL_MOUNTS, "")))),
+    ):
+        said = _json(label(name, ""))
+        if not isinstance(said, list) or len(said) != count:
+            wrong.append(name)
+    options = _json(label(plan.LABEL_OPTIONS, ""))
+    known = json.loads(json.dumps(asdict(plan.read_options(label(plan.LABEL_OPTIONS, "")))))
+    if not isinstance(options, dict) or any(known[key] != value for key, value in options.items() if key in known):
+        wrong.append(plan.LABEL_OPTIONS)
+    if not read_label(label(plan.LABEL_PROTECTION, ""))[0]:
+        wrong.append(plan.LABEL_PROTECTION)
+    return wrong
+
+
+def _json(label: str) -> object:
+    try:
+        return json.loads(label)
+    except ValueError:
+        return None
 
 
 def _created(container: Container) -> datetime:

@@ -21,6 +21,41 @@ class Trouble:
     refused: bool = False
 
 
+SUBORDINATE_IDS = Trouble(
+    words=(
+        "newuidmap",
+        "no subuid ranges",
+        "cannot find uid/gid",
+        "not enough ids",
+        "insufficient uids or gids",
+        "no subgid ranges",
+    ),
+    cause="rootless Podman has no subordinate user ids for you (/etc/subuid, /etc/subgid, package uidmap)",
+    cure="sudo apt-get install uidmap && sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER && podman system migrate",
+)
+NETWORK = Trouble(
+    words=("slirp4netns", "setting up the network", "/dev/net/tun", "pasta"),
+    cause="rootless networking is not set up (slirp4netns or passt, and a /dev/net/tun you may open)",
+    cure="sudo scripts/setup --system   (or: sudo apt-get install slirp4netns && sudo chmod 666 /dev/net/tun)",
+)
+OVERLAY = Trouble(
+    words=(
+        "overlay is not supported",
+        "'overlay' is not supported",
+        "kernel does not support overlay",
+        "fuse-overlayfs",
+        "failed to mount overlay",
+    ),
+    cause="the overlay storage driver does not work here",
+    cure="sudo apt-get install fuse-overlayfs && sudo chmod 666 /dev/fuse",
+)
+FULL = Trouble(
+    words=("no space left on device", "disk quota exceeded"),
+    cause="the disk is full",
+    cure="podman system df, then: podman image prune",
+    refused=True,
+)
+
 TROUBLES = (
     # First, as it quotes a path of the user's, in which any of the other rows' words may stand.
     Trouble(
@@ -34,45 +69,15 @@ TROUBLES = (
         cause="crun cannot run containers on this machine's hybrid cgroups; runc can",
         cure='sudo scripts/setup --system   (or: sudo apt-get install runc, and in ~/.config/containers/containers.conf: [engine] runtime = "runc")',
     ),
-    Trouble(
-        words=(
-            "newuidmap",
-            "no subuid ranges",
-            "cannot find uid/gid",
-            "not enough ids",
-            "insufficient uids or gids",
-            "no subgid ranges",
-        ),
-        cause="rootless Podman has no subordinate user ids for you (/etc/subuid, /etc/subgid, package uidmap)",
-        cure="sudo apt-get install uidmap && sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER && podman system migrate",
-    ),
-    Trouble(
-        words=("slirp4netns", "setting up the network", "/dev/net/tun", "pasta"),
-        cause="rootless networking is not set up (slirp4netns or passt, and a /dev/net/tun you may open)",
-        cure="sudo scripts/setup --system   (or: sudo apt-get install slirp4netns && sudo chmod 666 /dev/net/tun)",
-    ),
+    SUBORDINATE_IDS,
+    NETWORK,
     Trouble(
         words=("cannot connect to podman", "unable to connect to podman", "podman machine"),
         cause="Podman does not answer; on macOS its machine may not be running",
         cure="podman machine start",
     ),
-    Trouble(
-        words=(
-            "overlay is not supported",
-            "'overlay' is not supported",
-            "kernel does not support overlay",
-            "fuse-overlayfs",
-            "failed to mount overlay",
-        ),
-        cause="the overlay storage driver does not work here",
-        cure="sudo apt-get install fuse-overlayfs && sudo chmod 666 /dev/fuse",
-    ),
-    Trouble(
-        words=("no space left on device", "disk quota exceeded"),
-        cause="the disk is full",
-        cure="podman system df, then: podman image prune",
-        refused=True,
-    ),
+    OVERLAY,
+    FULL,
     Trouble(
         words=("error setting rlimit", "operation not permitted: oci", "crun: setrlimit"),
         cause="the container's limits are above what this machine allows",
@@ -109,7 +114,7 @@ def explain(said: str, doing: str) -> AgentSessionError:
         if any(word in said.lower() for word in trouble.words):
             kind = PodmanRefused if trouble.refused else PodmanUnavailable
             return kind(f"{doing}: {trouble.cause}\n  Podman said: {said}", hint=trouble.cure)
-    return PodmanRefused(f"{doing}: {said or 'Podman gave no reason'}", hint="podman info")
+    return PodmanRefused(f"{doing}: {said or 'Podman gave no reason'}", hint="agent-session doctor")
 
 
 def unreachable(url: str, reason: str, environment: Mapping[str, str]) -> PodmanUnavailable:

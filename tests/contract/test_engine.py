@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 
@@ -355,3 +356,15 @@ def test_an_engine_that_was_closed_opens_again_when_asked(bench: Bench) -> None:
     bench.engine.close()
     bench.engine.close()
     assert bench.engine.container(name)
+
+
+def test_limits_are_enforced_or_named_and_never_hinder_a_start(bench: Bench) -> None:
+    lacking = bench.engine.unenforced()
+    assert lacking.keys() <= {"memory", "cpus", "pids"}
+    assert all(lacking.values())
+    spec = replace(bench.spec(), memory=256 << 20, cpus=0.5, pids=100)
+    bench.engine.create(spec)
+    bench.engine.start(spec.name)
+    container = bench.engine.container(spec.name)
+    assert container
+    assert container.running

@@ -49,6 +49,7 @@ VERBS = (
     "login",
     "logout",
     "completion",
+    "doctor",
 )
 
 

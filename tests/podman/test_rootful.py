@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 
 import pytest
 
@@ -82,3 +83,33 @@ def test_sessions_of_root_and_of_others_are_not_the_same(account: Account, other
     account.ok("start", "-d", "-a", "shell", cwd=account.project())
     assert account.sessions() == {"default": "running"}
     assert other_account.sessions() == {}
+
+
+def test_roots_limits_are_the_kernels(account: Account) -> None:
+    done = account.run(
+        "start", "-d", "-a", "shell", "--memory", "200m", "--pids", "200", "--cpus", "0.5", cwd=account.project()
+    )
+    assert done.code == 0, done.err
+    assert "cannot be enforced" not in done.err
+    host = account.inspect()["HostConfig"]
+    assert (host["Memory"], host["PidsLimit"], host["CpuQuota"]) == (200 << 20, 200, 50_000)
+    eaten = account.podman_done("exec", "agent_default", "python3", "-c", "b'x' * (900 << 20)")
+    assert eaten.code == 137, "the eater is killed"
+    assert account.sessions() == {"default": "running"}, "and nobody else"
+
+
+def test_a_full_disk_is_found_before_a_start_stumbles_over_it(account: Account) -> None:
+    account.storage.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", account.storage], check=True)
+    try:
+        assert "too little to build an image" in account.ok("doctor")
+        with (account.storage / "filler").open("wb") as file:
+            file.truncate(0)
+            os.posix_fallocate(file.fileno(), 0, 150 << 20)
+        done = account.run("doctor")
+        assert done.code == 7, done
+        assert re.search(r"^error    storage: the disk is full: \d+ MB and \d+ inodes left", done.out, re.MULTILINE)
+        assert "podman image prune" in done.out
+    finally:
+        account.wait_for_rest()
+        subprocess.run(["umount", "--lazy", account.storage], check=True)

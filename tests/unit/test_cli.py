@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from agent_session import __version__, places, zellij
+from agent_session import machine as host
 from agent_session.cli import attach, main, prompts, request, restart, rm, start
 from agent_session.cli.invocation import Invocation
 from agent_session.config import DEFAULT_BASE_IMAGE
@@ -22,7 +23,7 @@ from tests.fake_engine import FakeEngine
 
 VERBS = (
     "start", "attach", "stop", "restart", "ls", "rm", "build", "agents", "exec", "cp", "send", "screen", "logs",
-    "update", "export", "login", "logout", "completion", "status", "wait", "watch",
+    "update", "export", "login", "logout", "completion", "status", "wait", "watch", "doctor",
 )  # fmt: skip
 AGENTS = {
     "claude": "title: Claude\nenvironment: [ANTHROPIC_API_KEY]\ncredentials: [ANTHROPIC_API_KEY]\nhint: claude setup-token\n",
@@ -758,3 +759,90 @@ def test_a_place_of_this_machine_that_cannot_be_used_is_named_without_a_tracebac
     assert ran.code == 3
     assert ran.err.splitlines()[0] == "error: /home/somebody/.local/state: No space left on device"
     assert "Traceback" not in ran.err
+
+
+def test_limits_are_kept_and_those_that_cannot_be_enforced_are_told_in_one_line(machine: Machine) -> None:
+    machine.engine.lacking = {"memory": "cgroups v1 obey root only", "cpus": "cgroups v1 obey root only"}
+    ran = machine("start", "-d", "-a", "shell", "--memory", "1g", "--cpus", "2", "--pids", "100")
+    assert ran.code == 0
+    assert [line for line in ran.err.splitlines() if "cannot be enforced here" in line] == [
+        "warning: --memory and --cpus cannot be enforced here (cgroups v1 obey root only): the session starts without"
+    ]
+    listed = machine.listed()[0]
+    assert (listed["memory"], listed["cpus"], listed["pids"]) == (1 << 30, 2.0, 100)
+    refused = machine("start", "-d", "--memory", "2g")
+    assert refused.code == 5
+    assert "--memory" in refused.err
+    machine.ok("stop")
+    machine.ok("start", "-d", "--memory", "2g")
+    listed = machine.listed()[0]
+    assert (listed["memory"], listed["cpus"], listed["pids"]) == (2 << 30, 2.0, 100)
+
+
+@pytest.mark.parametrize(("flag", "value"), [("--memory", "5"), ("--cpus", "many"), ("--pids", "3")])
+def test_a_limit_that_is_none_is_refused_by_its_flag_and_by_its_variable(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, flag: str, value: str
+) -> None:
+    ran = machine("start", "-d", "-a", "shell", flag, value)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"Invalid value for '{flag}': '{value}' " in ran.err
+    monkeypatch.setenv(f"AGENT_SESSION_{flag[2:].upper()}", value)
+    assert machine("ls").code == 3
+
+
+@pytest.fixture
+def sound(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A machine of which nothing bad can be said."""
+    monkeypatch.setattr(host, "checks", lambda _environment, *, remote: {})  # noqa: ARG005
+    monkeypatch.setattr(host, "space", lambda *_args, **_more: ())
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-a-secret")
+    return machine
+
+
+def test_doctor_says_that_all_is_well_in_one_line(sound: Machine) -> None:
+    sound.ok("start", "-d", "-a", "shell")
+    ran = sound("doctor")
+    assert (ran.code, ran.err) == (0, "")
+    assert re.fullmatch(r"sessions can be started: \d+ fine \(--all shows them\)\n", ran.out)
+    assert "ok       session default: running\n" in sound.ok("doctor", "--all")
+
+
+def test_doctor_ends_like_the_start_that_would_fail_and_names_the_fix_underneath(sound: Machine) -> None:
+    sound.engine.unreachable = PodmanUnavailable("podman: command not found", hint="sudo apt-get install podman")
+    ran = sound("doctor")
+    assert ran.code == 6
+    assert ran.out.startswith("error    podman: podman: command not found\n         fix: sudo apt-get install podman\n")
+    assert ran.out.splitlines()[-1].startswith("not everything can be started: 1 error")
+
+
+def test_doctor_prints_every_finding_as_json(sound: Machine) -> None:
+    found = json.loads(sound.ok("doctor", "--json"))
+    assert {"level": "ok", "subject": "limits", "words": "all of them can be enforced", "fix": None} in found
+    assert "a-secret" not in json.dumps(found)
+
+
+def test_doctor_looks_though_the_configuration_cannot_be_read(sound: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_SESSION_DETACH", "perhaps")
+    assert sound("ls").code == 3
+    ran = sound("doctor", "--all")
+    assert ran.code == 3
+    assert "error    configuration: AGENT_SESSION_DETACH: must be 1 or 0" in ran.out
+    assert "ok       images" not in ran.out
+    assert "ok       trial" in ran.out
+
+
+def test_doctor_repairs_only_when_it_is_told_to_and_says_what(sound: Machine) -> None:
+    sound.engine.left = {"1 agent-session-x-working-container"}
+    ran = sound("doctor")
+    assert ran.code == 0
+    assert "fix: agent-session doctor --fix" in ran.out
+    assert sound.engine.left
+    ran = sound("doctor", "--fix")
+    assert (ran.code, ran.err) == (0, "builds: fixed: removed 1 containers of builds that were killed\n")
+    assert not sound.engine.left
+
+
+def test_an_error_that_knows_no_better_points_to_doctor(machine: Machine) -> None:
+    machine.trouble.append(PodmanUnavailable("it said nothing"))
+    ran = machine("start", "-d", "-a", "shell")
+    assert (ran.code, ran.err.splitlines()[-1]) == (6, "hint: agent-session doctor")

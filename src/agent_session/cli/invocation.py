@@ -11,6 +11,7 @@ import typer
 
 from agent_session import places
 from agent_session.config import Config
+from agent_session.errors import AgentSessionError
 
 if TYPE_CHECKING:
     from agent_session.agents import Agent
@@ -30,6 +31,7 @@ class Invocation:
 
     config: Config
     environment: Mapping[str, str]
+    trouble: AgentSessionError | None = None  # why the configuration is not the user's; only `doctor` goes on then
 
     def engine(self, *, one_question: bool = False) -> "AbstractContextManager[Engine]":
         """Podman, to be used in a `with`; watched by WATCHERS, and with --verbose by us.

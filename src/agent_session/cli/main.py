@@ -13,8 +13,8 @@ from agent_session import __version__, places, signals
 from agent_session.cli import render
 from agent_session.cli.invocation import Invocation, silence
 from agent_session.cli.verbs import NAMES, Verbs
-from agent_session.config import read_config
-from agent_session.errors import AgentSessionError, Interrupted
+from agent_session.config import Config, read_config
+from agent_session.errors import AgentSessionError, Interrupted, PodmanUnavailable
 
 EXIT_CODES = """Exit codes: 0 done, 1 a bug (with a traceback), 2 usage, 3 configuration, 4 not found, 5 conflict,
 6 Podman unavailable, 7 Podman refused, 8 build failed or image missing, 9 not ready, 10 agent server, 124 time-out, 130 interrupted."""
@@ -75,9 +75,16 @@ def options(
 ) -> None:
     """A persistent, rootless home for AI coding agents."""
     environment = dict(os.environ) | ({"AGENT_SESSION_CONFIG": config} if config else {})
-    chosen = read_config(environment, places.config_file()).with_flags(verbose=min(verbose, 2) or None, quiet=quiet)
+    trouble = None
+    try:
+        chosen = read_config(environment, places.config_file())
+    except AgentSessionError as error:
+        if context.invoked_subcommand != "doctor":
+            raise
+        chosen, trouble = Config(), error
+    chosen = chosen.with_flags(verbose=min(verbose, 2) or None, quiet=quiet)
     silence(notes=chosen.quiet)
-    context.obj = Invocation(config=chosen, environment=environment)
+    context.obj = Invocation(config=chosen, environment=environment, trouble=trouble)
 
 
 def main() -> None:
@@ -111,7 +118,8 @@ def run(arguments: list[str]) -> int:
     except TyperException as error:
         return _fail(error.format_message(), hint=_help_hint(arguments), code=2)
     except AgentSessionError as error:
-        return _fail(error.message, hint=error.hint, code=error.exit_code)
+        unknown = "agent-session doctor" if error.exit_code >= PodmanUnavailable.exit_code else ""
+        return _fail(error.message, hint=error.hint or unknown, code=error.exit_code)
     except KeyboardInterrupt:
         return Interrupted.exit_code
     except BrokenPipeError:

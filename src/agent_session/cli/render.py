@@ -45,6 +45,9 @@ def session_json(session: "Session", state: "State | None" = None) -> dict[str, 
         "git_signing": session.options.git_signing,
         "ssh_agent": bool(session.options.ssh_agent),
         "github_token": session.options.github_token,
+        "memory": session.options.memory or None,
+        "cpus": session.options.cpus or None,
+        "pids": session.options.pids or None,
     }
 
 

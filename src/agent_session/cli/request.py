@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from agent_session.projects import Project
     from agent_session.session import Session
 
-CHOSEN = ("auto_approve", "unprotected", "taught", "git_signing", "github_token")
+CHOSEN = ("auto_approve", "unprotected", "taught", "git_signing", "github_token", "memory", "cpus", "pids")
 
 
 def asked(invocation: Invocation, engine: "Engine", config: Config, manifest: "Manifest | None") -> "SessionRequest":
@@ -45,7 +45,7 @@ def wished(invocation: Invocation, engine: "Engine", config: Config, manifest: "
         kob=kob,
         ca_bundle=workshop.ca_bundle if trust.trusts_more(invocation.environment) else None,
         rootful=engine.rootful,
-        options=_options(invocation, config, None),
+        options=_options(invocation, engine, config, None),
         login=engine.secret_id(plan.login_secret(agent.name)),
     )
     request = sessions.protected(request, strict="unprotected" in config.insisted)
@@ -90,7 +90,7 @@ def asked_again(
     from agent_session import plan, sessions, trust
     from agent_session.agents import Agent
 
-    options = _options(invocation, config, session.options)
+    options = _options(invocation, engine, config, session.options)
     request = sessions.request_again(
         session,
         agent or Agent(name=session.agent, title=session.agent, folder=Path("/")),
@@ -102,12 +102,14 @@ def asked_again(
     return sessions.protected(replace(request, options=options), strict="unprotected" in config.insisted)
 
 
-def _options(invocation: Invocation, config: Config, had: "Options | None") -> "Options":
-    """What a session is to be started with: what it had, but for what flags and variables insist on."""
+def _options(invocation: Invocation, engine: "Engine", config: Config, had: "Options | None") -> "Options":
+    """What a session is to be started with: what it had, but for what flags and variables insist on; a word on limits that are none."""
     from agent_session import identity, plan
 
     chosen = {name: getattr(config, name) for name in CHOSEN if had is None or name in config.insisted}
     options = replace(had or plan.Options(), **chosen)
+    for line in plan.limit_notes(options, engine.unenforced()):
+        note(f"warning: {line}")
     lent = config.ssh_agent if had is None or "ssh_agent" in config.insisted else bool(had.ssh_agent)
     lent = lent or options.git_signing
     return replace(options, ssh_agent=identity.agent_socket(invocation.environment) if lent else "")

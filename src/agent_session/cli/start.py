@@ -1,11 +1,13 @@
 """`agent-session start`: the main job. No such session: make it; stopped: start it; then attach."""
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent_session import limits
 from agent_session.cli import attach, rehearsal, render, request
 from agent_session.cli.export import imported
 from agent_session.cli.invocation import Invocation, directory, note, of, on_terminal
@@ -16,6 +18,17 @@ if TYPE_CHECKING:
     from agent_session.archive import Manifest
     from agent_session.engine import Engine
     from agent_session.session import Session
+
+
+def _limit(name: str) -> Callable[[str], int | float]:
+    def read(text: str) -> int | float:
+        try:
+            return limits.READERS[name](text)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+
+    return read
+
 
 Projects = Annotated[
     list[str] | None,
@@ -134,6 +147,36 @@ GithubToken = Annotated[
         show_default=False,
     ),
 ]
+Memory = Annotated[
+    int | None,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        parser=_limit("memory"),
+        help="The most memory the session may use: 512m, 2g; 0 is no limit. [env: AGENT_SESSION_MEMORY] [default: 0]",
+        show_default=False,
+    ),
+]
+Cpus = Annotated[
+    float | None,
+    typer.Option(
+        "--cpus",
+        metavar="NUMBER",
+        parser=_limit("cpus"),
+        help="The most processors: 2, 1.5; 0 is no limit. [env: AGENT_SESSION_CPUS] [default: 0]",
+        show_default=False,
+    ),
+]
+Pids = Annotated[
+    int | None,
+    typer.Option(
+        "--pids",
+        metavar="NUMBER",
+        parser=_limit("pids"),
+        help=f"The most processes and threads; 0 is no limit. [env: AGENT_SESSION_PIDS] [default: {limits.PIDS}]",
+        show_default=False,
+    ),
+]
 AllowSecrets = Annotated[
     bool | None,
     typer.Option(
@@ -167,6 +210,9 @@ def start(
     git_signing: GitSigning = None,
     ssh_agent: SshAgent = None,
     github_token: GithubToken = None,
+    memory: Memory = None,
+    cpus: Cpus = None,
+    pids: Pids = None,
     allow_secret_directories: AllowSecrets = None,
     dry_run: DryRun = False,
 ) -> None:
@@ -196,6 +242,9 @@ def start(
         git_signing=git_signing,
         ssh_agent=ssh_agent,
         github_token=github_token,
+        memory=memory,
+        cpus=cpus,
+        pids=pids,
         allow_secret_directories=allow_secret_directories,
     )
     config, manifest = imported(chosen)
@@ -267,6 +316,16 @@ def _check_agrees(session: "Session", config: Config, manifest: "Manifest | None
         has = ", ".join(session.options.unprotected) or "nothing"
         raise ConflictError(
             f"session '{session.name}' runs with {has} unprotected, which only a start can change",
+            hint=f"agent-session stop {session.name}",
+        )
+    changed = [
+        name
+        for name in limits.READERS
+        if name in config.insisted and getattr(config, name) != getattr(session.options, name)
+    ]
+    if session.running and changed:
+        raise ConflictError(
+            f"session '{session.name}' runs with other limits ({', '.join(f'--{name}' for name in changed)}), which only a start can change",
             hint=f"agent-session stop {session.name}",
         )
     here = directory()
