@@ -49,6 +49,10 @@ VERBS = (
     "login",
     "logout",
     "completion",
+    "prompt",
+    "answer",
+    "chat",
+    "models",
 )
 
 
