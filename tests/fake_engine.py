@@ -10,7 +10,7 @@ import shutil
 import tarfile
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import IO, Self
 from agent_session.engine import About, BuildSpec, Container, ContainerSpec, Errand, ExecResult
 from agent_session.errors import AgentSessionError, BuildFailed, ConflictError, NameTaken, NotFoundError, PodmanRefused
 
+PIECE = 1000
 Commands = Callable[[str, Sequence[str], bytes], ExecResult]
 """(container's name, argv, stdin) -> how it ended; TimeoutError stands for a command that does not end in time."""
 
@@ -275,6 +276,15 @@ class FakeEngine:
             return done
         stdout.write(done.stdout)
         stdout.flush()
+        return replace(done, stdout=b"")
+
+    def stream(
+        self, name: str, command: Sequence[str], *, stdin: bytes = b"", timeout: float | None = None
+    ) -> Generator[bytes, None, ExecResult]:
+        """What the test's function says, in pieces that end anywhere."""
+        done = self.run(name, command, stdin=stdin, timeout=timeout or 0)
+        for start in range(0, len(done.stdout), PIECE):
+            yield done.stdout[start : start + PIECE]
         return replace(done, stdout=b"")
 
     def oversee(self, name: str, command: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ Two implementations keep the same promises: `podman_engine.PodmanEngine`, and `t
 suite runs against both. Every method raises PodmanUnavailable when nobody answers and PodmanRefused when the answer is no.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -216,6 +216,14 @@ class Engine(Protocol):
         """Run a command in a running container, without a terminal; with `stdout` what it says goes there.
 
         Exit code 124 when `timeout` seconds were not enough.
+        """
+
+    def stream(
+        self, name: str, command: Sequence[str], *, stdin: bytes = b"", timeout: float | None = None
+    ) -> Generator[bytes, None, ExecResult]:
+        """Run a command as `run` does, giving what it says as it comes, in pieces; returns how it ended, without that.
+
+        Who closes it earlier, or is interrupted, leaves the command to itself: it goes on. Exit code 124 when time was up, likewise.
         """
 
     def oversee(self, name: str, command: Sequence[str]) -> None:

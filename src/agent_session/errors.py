@@ -5,12 +5,13 @@ AgentSessionError
 │   └── ProjectRefused, ArchiveRefused, CannotProtect, NothingProtected
 ├── ConfigurationError 3    a configuration file, an agent's folder or an environment variable
 ├── NotFoundError 4         SessionNotFound, AgentNotFound
-├── ConflictError 5         SessionConflict, SessionStopped, SessionRunning, CopyRefused, WorkAtRisk, NameTaken
+├── ConflictError 5         SessionConflict, SessionStopped, SessionRunning, CopyRefused, WorkAtRisk, NameTaken,
+│                           OrderRefused, NeedsAnswer, ImageTooOld
 ├── PodmanUnavailable 6     no Podman, no socket, too old, not set up
 ├── PodmanRefused 7         Podman answered, and said no
 ├── BuildFailed 8           ImageMissing
 ├── NotReady 9              the container runs, its screen does not come up
-├── AgentServerError 10     the agent's own server (later)
+├── AgentServerError 10     the agent, its server or its model did not do as it should
 ├── TimedOut 124            not done within the time given
 └── Interrupted 130         Ctrl-C; SIGTERM and SIGHUP end with 128 + their number
 """
@@ -136,6 +137,36 @@ class SessionStopped(ConflictError):
         super().__init__(f"session '{name}' is stopped", hint=f"agent-session restart {shlex.quote(name)}")
 
 
+class OrderRefused(ConflictError):
+    """An agent that does not do what it was told to; `doing` is its state's value, "" where it did not say."""
+
+    def __init__(self, name: str, message: str, *, doing: str = "") -> None:
+        quoted = shlex.quote(name)
+        commands = {"working": f"wait {quoted}", "waiting": f"answer {quoted} once", "exited": f"attach {quoted}"}
+        super().__init__(message, hint=f"agent-session {commands.get(doing, f'screen {quoted}')}")
+        self.doing = doing
+
+
+class NeedsAnswer(ConflictError):
+    """A turn that cannot go on before somebody answers its question."""
+
+    def __init__(self, name: str, question: str, choice: str = "once") -> None:
+        super().__init__(
+            f"session '{name}' waits for an answer: {question}",
+            hint=f"agent-session answer {shlex.quote(name)} {shlex.quote(choice)}",
+        )
+
+
+class ImageTooOld(ConflictError):
+    """An order to a session whose image is from before there were any."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"session '{name}' has an image of an older agent-session, which takes no orders",
+            hint=f"agent-session update {shlex.quote(name)}",
+        )
+
+
 class CopyRefused(ConflictError):
     """What cannot be copied into a session or out of it, and why."""
 
@@ -210,7 +241,7 @@ class NotReady(AgentSessionError):
 
 
 class AgentServerError(AgentSessionError):
-    """The agent's own server did not answer as it should."""
+    """The agent, its server or its model did not do as it should."""
 
     exit_code = 10
 

@@ -15,7 +15,7 @@ import re
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from agent_session import (
     podman_errand,
     podman_roots,
     podman_service,
+    podman_stream,
     troubleshooting,
 )
 from agent_session.engine import About, BuildSpec, Container, ContainerSpec, Errand, ExecResult
@@ -273,10 +274,16 @@ class PodmanEngine:
             )
         except subprocess.TimeoutExpired:
             return ExecResult(exit_code=124, stderr=f"no answer within {timeout:g} s".encode())
-        said = done.stderr.decode("utf-8", "replace")
-        if done.returncode in {125, 255} and said.startswith("Error:"):
-            raise troubleshooting.explain(said, f"running {command[0]} in {name}")
-        return ExecResult(exit_code=done.returncode, stdout=done.stdout or b"", stderr=done.stderr)
+        ended = ExecResult(exit_code=done.returncode, stdout=done.stdout or b"", stderr=done.stderr)
+        return _ended(ended, f"running {command[0]} in {name}")
+
+    def stream(
+        self, name: str, command: Sequence[str], *, stdin: bytes = b"", timeout: float | None = None
+    ) -> Generator[bytes, None, ExecResult]:
+        """Run a command in a running container, telling what it says as it comes."""
+        argv = [*self._podman(), "exec", "-i", name, *command]
+        done = yield from podman_stream.stream(argv, stdin=stdin, timeout=timeout)
+        return _ended(done, f"running {command[0]} in {name}")
 
     def oversee(self, name: str, command: Sequence[str]) -> None:
         """Start a command in a container as its root."""
@@ -496,6 +503,14 @@ class _Bindings:
         body = {} if data is None else {"data": data}
         body |= {"headers": headers} if headers else {}
         return getattr(self._client, method.lower())(path, **options, **body)
+
+
+def _ended(done: ExecResult, doing: str) -> ExecResult:
+    """A command's own end; PodmanRefused where it is podman's that speaks."""
+    said = done.stderr.decode("utf-8", "replace")
+    if done.exit_code in {125, 255} and said.startswith("Error:"):
+        raise troubleshooting.explain(said, doing)
+    return done
 
 
 def _errand_name() -> str:

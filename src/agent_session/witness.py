@@ -6,7 +6,7 @@ The command line's `-v` is one watcher. Tests have others: one that kills the pr
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self, cast
@@ -80,10 +80,10 @@ class WatchedEngine:
         self._ended(call, begun, None)
         return result
 
-    def _lines(self, call: Call, begun: float, lines: Iterator[str]) -> Iterator[str]:
+    def _lines(self, call: Call, begun: float, lines: Iterator[Any]) -> Generator[Any, None, Any]:
         error: BaseException | None = None
         try:
-            yield from lines
+            return (yield from lines)
         except BaseException as raised:
             error = raised
             raise

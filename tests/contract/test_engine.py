@@ -1,14 +1,14 @@
 """What an engine promises: the one in memory and Podman alike. What only a kernel can promise is in test_podman.py."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 
 import pytest
 
-from agent_session.engine import Mount
+from agent_session.engine import ExecResult, Mount
 from agent_session.errors import BuildFailed, ConflictError, NameTaken, NotFoundError, PodmanRefused
 from tests.contract.conftest import Bench
 
@@ -270,10 +270,34 @@ def test_a_command_that_takes_too_long_is_124(bench: Bench) -> None:
     assert bench.engine.run(name, ["sleep", "30"], timeout=0.5).exit_code == 124
 
 
+def told(stream: Generator[bytes, None, ExecResult]) -> tuple[bytes, ExecResult]:
+    said = b""
+    while True:
+        try:
+            said += next(stream)
+        except StopIteration as end:
+            return said, end.value
+
+
+def test_a_stream_gives_what_a_command_says_and_how_it_ended(bench: Bench) -> None:
+    name = bench.running()
+    sent = bytes(range(256)) * 4096
+    said, done = told(bench.engine.stream(name, ["sh", "-c", "cat; echo err >&2; exit 3"], stdin=sent))
+    assert (said, done) == (sent, ExecResult(exit_code=3, stderr=b"err\n"))
+    assert told(bench.engine.stream(name, ["cat"])) == (b"", ExecResult(exit_code=0))
+
+
+def test_a_stream_that_takes_too_long_is_124(bench: Bench) -> None:
+    name = bench.running()
+    assert told(bench.engine.stream(name, ["sleep", "30"], timeout=0.5))[1].exit_code == 124
+
+
 def test_a_command_in_a_container_that_does_not_run_is_refused(bench: Bench) -> None:
     for name in (bench.created(), f"{bench.prefix}-missing"):
         with pytest.raises(PodmanRefused):
             bench.engine.run(name, ["true"])
+        with pytest.raises(PodmanRefused):
+            told(bench.engine.stream(name, ["true"]))
 
 
 def test_attaching_is_a_command_on_the_callers_terminal(bench: Bench) -> None:

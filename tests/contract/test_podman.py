@@ -381,3 +381,18 @@ def test_a_service_that_was_begun_and_never_asked_is_gone_at_the_end(tmp_path: P
         subprocess.run([sys.executable, "-c", program], env=environment, check=True)
         assert services(environment["XDG_RUNTIME_DIR"]) == []
         assert list(Path(environment["XDG_RUNTIME_DIR"]).glob("agent-session/*.sock")) == []
+
+
+def test_a_stream_is_heard_while_the_command_goes_on_and_leaves_no_process_when_closed(real: Bench) -> None:
+    name = real.running()
+    before = our_children()
+    stream = real.engine.stream(name, ["sh", "-c", "echo first; sleep 1; touch /tmp/went-on; sleep 60"])
+    assert next(stream) == b"first\n"
+    stream.close()
+    until(lambda: real.sh(name, "ls /tmp").split() == ["went-on"], "the command, which goes on")
+    assert our_children() <= before
+
+
+def our_children() -> set[str]:
+    """Processes that this one has begun, zombies included."""
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())

@@ -50,6 +50,10 @@ VERBS = (
     "logout",
     "completion",
     "doctor",
+    "prompt",
+    "answer",
+    "chat",
+    "models",
 )
 
 

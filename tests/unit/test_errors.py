@@ -39,6 +39,9 @@ EXAMPLES = [
         "session 'web' already exists with agent a; asked for: agent b",
     ),
     (errors.SessionRunning("web"), "cannot remove running session 'web'"),
+    (errors.OrderRefused("web", "session 'web': it works", doing="working"), "session 'web': it works"),
+    (errors.NeedsAnswer("web", "Bash: make"), "session 'web' waits for an answer: Bash: make"),
+    (errors.ImageTooOld("web"), "session 'web' has an image of an older agent-session"),
     (errors.NameTaken("web", "agent_web"), "the container 'agent_web' exists already and is not a session"),
     (errors.ImageMissing("claude"), "Image not built"),
     (

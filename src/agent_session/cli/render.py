@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import time
 from collections import deque
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
 
 COLOURS = {"running": "32", "stopped": "31", "waiting": "33", "failed": "31", "working": "36"}
 FOLDED_LINES = 6
+UNSAFE = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""What JSON lets through of control characters, and what cannot be encoded."""
 
 
 def print_json(value: object) -> None:
-    """The value on stdout."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    """The value on stdout; of what is in it, nothing that a terminal would obey."""
+    print(_escaped(json.dumps(value, indent=2, ensure_ascii=False)))
 
 
 def session_json(session: "Session", state: "State | None" = None) -> dict[str, Any]:
@@ -53,7 +56,11 @@ def session_json(session: "Session", state: "State | None" = None) -> dict[str, 
 
 def print_line(value: object) -> None:
     """The value on stdout, as one line of a stream."""
-    print(json.dumps(value, ensure_ascii=False), flush=True)
+    print(_escaped(json.dumps(value, ensure_ascii=False)), flush=True)
+
+
+def _escaped(text: str) -> str:
+    return UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -73,6 +80,13 @@ def coloured(cell: str, stream: TextIO) -> str:
 def plain(text: str) -> str:
     """The text without what could move a cursor or change a colour."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def one_line(text: str, longest: int = 2000) -> str:
+    """A stranger's text as one line that nothing can hide in."""
+    from agent_session import screens
+
+    return " ".join(screens.plain(text).split())[:longest]
 
 
 def ago(moment: datetime) -> str:

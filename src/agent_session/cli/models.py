@@ -1,0 +1,27 @@
+"""`agent-session models`: what a session's agent can use."""
+
+from typing import Annotated
+
+import typer
+
+from agent_session.cli import render
+from agent_session.cli.invocation import note, of
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The session; it must run.")]
+Json = Annotated[bool, typer.Option("--json", help="A JSON array on stdout: id, name, current.")]
+
+
+def models(context: typer.Context, name: Name, as_json: Json = False) -> None:
+    """List the models a session can use, asked of its agent now; * is the one it uses."""
+    from agent_session import orders, screens
+
+    with of(context).engine() as engine:
+        found = orders.models(engine, screens.running(engine, name))
+    if as_json:
+        render.print_json([{"id": model.id, "name": model.name, "current": model.current} for model in found])
+    elif found:
+        render.print_table(
+            ("MODEL", "NAME", "CURRENT"), [(model.id, model.name, "*" if model.current else "") for model in found]
+        )
+    else:
+        note(f"the agent of session '{name}' names no models")

@@ -1,0 +1,125 @@
+"""`agent-session prompt`: give a session's agent a turn, and with --wait print its answer."""
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agent_session.cli import render
+from agent_session.cli.invocation import of
+from agent_session.cli.message import message
+
+if TYPE_CHECKING:
+    from agent_session.engine import Engine
+    from agent_session.session import Session
+    from agent_session.turns import Ended, Used
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The session; it must run, attached or not.")]
+Text = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="TEXT|-",
+        help="The prompt, up to 1 MB; -, or nothing where something is piped in, reads it from standard input.",
+        show_default=False,
+    ),
+]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait for the end of the turn, and print the answer.")]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        min=0.1,
+        help="Exit 124 when it is not done by then; the turn goes on. [default: none with --wait, 60 without]",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="An object on stdout: text, tools, usage, duration_s, state.")]
+
+
+def prompt(
+    context: typer.Context,
+    name: Name,
+    text: Text = None,
+    wait: Wait = False,
+    timeout: Timeout = None,
+    as_json: Json = False,
+) -> None:
+    """Give an agent a turn: any text, as if it had been typed. Refused (exit 5) while it does something else.
+
+    With --wait the answer is printed when the turn is over. An agent that needs a human ends that with exit 5 and its question on
+    stderr (see answer), one that failed with exit 10 and its words.
+    """
+    from agent_session import orders, screens
+
+    words = message(text, hint=f"agent-session prompt {name} 'fix the failing test'")
+    with of(context).engine() as engine:
+        session = screens.running(engine, name)
+        if wait:
+            tell(session, whole_turn(engine, session, words, timeout=timeout), as_json=as_json)
+            return
+        turn = orders.prompt(engine, session, words, timeout=timeout or orders.READY_SECONDS)
+    if as_json:
+        render.print_json({"turn": turn})
+
+
+def whole_turn(engine: "Engine", session: "Session", text: str, *, timeout: float | None = None) -> "Ended":
+    """The end of a turn, or its first question."""
+    from agent_session import orders
+    from agent_session.turns import Ended
+
+    begun = time.monotonic()
+    last = None
+    for last in orders.converse(engine, session, text, timeout=timeout):  # noqa: B007 (the last)
+        pass
+    assert isinstance(last, Ended)
+    return last if last.duration is not None else last.lasting(time.monotonic() - begun)
+
+
+def tell(session: "Session", ended: "Ended", *, as_json: bool = False) -> None:
+    """Print an answer; what the turn ended with where that was no end: NeedsAnswer, AgentServerError."""
+    from agent_session import screens
+
+    if as_json:
+        render.print_json(answer_json(ended))
+    elif ended.text:
+        print(screens.plain(ended.text))
+    check(session, ended)
+
+
+def check(session: "Session", ended: "Ended") -> None:
+    """NeedsAnswer for a turn that waits, AgentServerError for one that failed or whose agent has quit."""
+    from agent_session.errors import AgentServerError, NeedsAnswer
+
+    state = ended.state
+    reason = render.one_line(state.reason)
+    if state.value == "waiting":
+        question = state.question
+        choice = render.one_line(question.choices[0]) if question and question.choices else "TEXT"
+        raise NeedsAnswer(session.name, render.one_line(question.text if question else "") or reason, choice)
+    if state.value == "failed":
+        raise AgentServerError(
+            f"the turn of session '{session.name}' failed: {reason}", hint=f"agent-session screen {session.name}"
+        )
+    if state.value == "exited":
+        raise AgentServerError(
+            f"the agent of session '{session.name}' has quit: {reason}", hint=f"agent-session attach {session.name}"
+        )
+
+
+def answer_json(ended: "Ended") -> dict[str, Any]:
+    """The object of `prompt --wait --json`; keys are only ever added."""
+    from agent_session import states
+
+    return {
+        "text": ended.text,
+        "tools": [tool_json(tool) for tool in ended.tools],
+        "usage": dict(ended.usage),
+        "duration_s": None if ended.duration is None else round(ended.duration, 3),
+        "state": states.as_json(ended.state, question=True),
+    }
+
+
+def tool_json(tool: "Used") -> dict[str, Any]:
+    """A tool that was used."""
+    return {"name": tool.name, "input": tool.input}
