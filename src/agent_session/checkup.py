@@ -4,6 +4,7 @@
 nothing: what sessions, builds and updates that ended or were killed have left behind.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,6 +101,9 @@ def _configuration(around: Surroundings) -> Iterator[Finding]:
 
 def _agents(around: Surroundings, found: dict[str, Agent]) -> Iterator[Finding]:
     for folder in around.agent_folders:
+        if folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
+            words = f"{folder} cannot be read, so its agents are none"
+            yield Finding(level="error", subject="agents", words=words, fix=f"chmod u+rx {folder}", code=3)
         for file in sorted(folder.glob("*/agent.yaml")):
             try:
                 found[file.parent.name] = read_agent(file)

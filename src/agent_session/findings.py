@@ -13,7 +13,8 @@ from agent_session.errors import AgentSessionError, PodmanUnavailable
 Level = Literal["error", "warning", "ok"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "ok")
 AT_ONCE = 16
-FIX = "agent-session doctor --fix"
+DOCTOR = "agent-session doctor"
+FIX = f"{DOCTOR} --fix"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +33,9 @@ Check = Callable[[], Iterable[Finding]]
 
 
 def error(subject: str, failure: AgentSessionError) -> Finding:
-    """An expected failure, as it would have been told."""
-    return Finding(level="error", subject=subject, words=failure.message, fix=failure.hint, code=failure.exit_code)
+    """An expected failure, as it would have been told; where that would only send to doctor, Podman may know more."""
+    fix = "podman info" if failure.hint in {"", DOCTOR} else failure.hint
+    return Finding(level="error", subject=subject, words=failure.message, fix=fix, code=failure.exit_code)
 
 
 def gather(checks: Mapping[str, Check], *, seconds: float) -> list[Finding]:

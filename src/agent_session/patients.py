@@ -11,7 +11,7 @@ from agent_session.agents import Agent
 from agent_session.engine import Container, Engine
 from agent_session.errors import NameTaken
 from agent_session.findings import FIX, Check, Finding
-from agent_session.lock import lock
+from agent_session.lock import is_held, lock
 from agent_session.projects import Project
 from agent_session.session import Session, read, unreadable
 
@@ -139,7 +139,11 @@ def _number(project: Project) -> str:
 
 def _unfinished(engine: Engine, session: Session, locks: Callable[[], Path]) -> Iterator[Finding]:
     """A container that an update was making; while one goes on it holds the session's lock."""
-    name = f"session-{session.name}"
+    name, subject = f"session-{session.name}", f"update of {session.name}"
+    file = locks() / f"{name}.lock"
+    if file.exists() and is_held(file):
+        yield Finding(level="ok", subject=subject, words="going on")
+        return
 
     def settle() -> str:
         with lock(locks(), name, waiting=lambda _pid: None):
@@ -147,7 +151,7 @@ def _unfinished(engine: Engine, session: Session, locks: Callable[[], Path]) -> 
         return f"settled the update of session '{session.name}'"
 
     words = "it was killed half-way; the session's next start settles it, too"
-    yield Finding(level="warning", subject=f"update of {session.name}", words=words, fix=FIX, repair=settle)
+    yield Finding(level="warning", subject=subject, words=words, fix=FIX, repair=settle)
 
 
 def _placeholders(engine: Engine, known: Sequence[Session]) -> Iterator[Finding]:

@@ -180,7 +180,14 @@ def _own_service() -> Service:
     if os.geteuid() != 0 and not Path(places.runtime_base(), "libpod", "tmp", "pause.pid").exists():
         # A user's first podman since boot forks, to make the namespace that all others join. A service in that fork outlives
         # its parent and any SIGTERM (seen with 4.3.1), so something else has to be the first.
-        subprocess.run([command, "unshare", "true"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # the service will say why
+            subprocess.run(
+                [command, "unshare", "true"],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+                timeout=BOOT_SECONDS,
+            )
     # Its own idle timer would end it while a build compiles for minutes: it lives as long as we do, kill -9 included.
     setpriv = shutil.which("setpriv")
     leash = [setpriv, "--pdeathsig", "TERM"] if setpriv else []

@@ -392,3 +392,28 @@ def test_limits_are_enforced_or_named_and_never_hinder_a_start(bench: Bench) -> 
     container = bench.engine.container(spec.name)
     assert container
     assert container.running
+
+
+def test_it_says_of_itself_what_a_checkup_asks(bench: Bench) -> None:
+    bench.engine.open()
+    about = bench.engine.about()
+    assert about.version[0].isdigit()
+    assert about.cgroups in {"v1", "v2"}
+    assert about.ids > 1000
+    assert all((about.driver, about.runtime))
+    assert about.storage is None or about.storage.is_dir()
+    assert bench.engine.remote is False
+
+
+def test_without_a_label_all_containers_are_listed(bench: Bench) -> None:
+    labelled, bare = bench.created(), bench.spec()
+    bench.engine.create(replace(bare, labels={}))
+    everybody = {container.name for container in bench.engine.containers("")}
+    assert {labelled, bare.name} <= everybody
+    assert {container.name for container in bench.engine.containers(bench.label)} == {labelled}
+
+
+def test_a_finished_build_leaves_nothing_to_sweep(bench: Bench) -> None:
+    before = bench.engine.leftovers()
+    bench.engine.sweep([])
+    assert bench.engine.leftovers() == before

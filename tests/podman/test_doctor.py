@@ -135,6 +135,21 @@ def test_what_a_killed_session_left_is_removed_when_it_is_told_to(account: Accou
     assert list(project.iterdir()) == []
 
 
+def test_what_a_killed_build_left_is_removed_when_it_is_told_to(account: Account) -> None:
+    account.agent("slow", "RUN echo begun && sleep 61.9")
+    process = account.begin("build", "slow")
+    log = account.home / ".local" / "state" / "agent-session" / "build-slow.log"
+    until(lambda: log.exists() and "\nbegun\n" in log.read_text(), "the build's step", seconds=30)
+    assert "builds: one is going on" in account.ok("doctor", "--all")
+    process.kill()
+    process.communicate()
+    account.wait_for_rest(seconds=15)
+    assert account.podman("ps", "--all", "--external", "--quiet") != ""
+    assert "left behind by builds that were killed" in found(account.run("doctor", "--json"))["builds"]["words"]
+    assert "builds: fixed: removed 1 containers" in account.run("doctor", "--fix").err
+    assert account.podman("ps", "--all", "--external", "--quiet") == ""
+
+
 def test_a_killed_commands_socket_is_removed_when_it_is_told_to(account: Account) -> None:
     account.project()
     folder = account.runtime / "agent-session"

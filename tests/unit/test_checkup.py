@@ -154,6 +154,14 @@ def test_one_bad_agent_does_not_hide_the_others(ward: Ward) -> None:
     assert "stub" in next(finding.words for finding in ward.look() if finding.subject == "agents")
 
 
+def test_a_folder_of_agents_that_cannot_be_read_is_an_error(ward: Ward, ordinary_folder: Path) -> None:
+    ordinary_folder.chmod(0)
+    found = list(checkup._agents(replace(ward.around, agent_folders=(ordinary_folder,)), {}))
+    assert {finding.level for finding in found} == {"error"}
+    assert found[0].fix == f"chmod u+rx {ordinary_folder}"
+    ordinary_folder.chmod(0o700)
+
+
 def test_an_image_that_is_older_than_its_folder_is_told(ward: Ward) -> None:
     (ward.agents / "stub" / "more").write_text("changed")
     problem = ward.problem()
@@ -297,6 +305,8 @@ def test_a_session_label_on_another_container_is_told(ward: Ward) -> None:
 def test_an_update_that_was_killed_is_settled(ward: Ward) -> None:
     ward.session()
     ward.container("agent-next_web", **ward.engine._containers["agent_web"].container.labels)
+    with lock(places.runtime_folder(), "session-web", waiting=lambda _pid: None):
+        assert ward.problems() == [], "one that goes on is none that was killed"
     problem = ward.problem()
     assert problem.subject == "update of web"
     assert problem.repair

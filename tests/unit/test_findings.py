@@ -92,3 +92,8 @@ def test_a_repair_says_what_it_did_or_why_it_did_not() -> None:
     kept = repaired(Finding(level="warning", subject="x", words="left", repair=broken))
     assert (kept.level, kept.words) == ("warning", "left; could not be fixed: it is busy")
     assert repaired(ODD) == ODD
+
+
+def test_nobody_is_sent_from_doctor_to_doctor() -> None:
+    assert findings.error("podman", PodmanRefused("no", hint="agent-session doctor")).fix == "podman info"
+    assert findings.error("podman", PodmanRefused("no", hint="podman machine start")).fix == "podman machine start"
