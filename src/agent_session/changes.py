@@ -61,6 +61,7 @@ def changes(engine: Engine) -> Iterator[Change]:
     """Each change of a session's state, those of all sessions first."""
     before: dict[str, State] = {}
     for now in follow(engine):
+        now = {name: before.get(name, state) if state == states.ENDING else state for name, state in now.items()}
         for name in sorted(now.keys() | before.keys()):
             if now.get(name) != before.get(name):
                 yield Change(name=name, state=now.get(name), before=before.get(name))
