@@ -22,7 +22,7 @@ RESTING: tuple[Value, ...] = ("idle", "waiting", "exited", "failed")
 LISTING_SECONDS = 3.0
 ASKING_SECONDS = 0.7
 """For what only Podman can tell: a container whose files cannot be read, a session somebody waits for that does not run."""
-SETTLING_SECONDS = 0.1
+SETTLING_SECONDS = 0.3
 IN_CLOSE_WRITE, IN_MOVED_TO, IN_CREATE, IN_DELETE, IN_Q_OVERFLOW = (
     0x08,
     0x80,

@@ -197,7 +197,7 @@ def test_ten_sessions_are_waited_for_at_once_and_a_removed_one_is_not_found(acco
     account.ok("wait", "--until", "working", "--timeout", "30", "s3")
     rows = account.ok("ls").splitlines()[1:]
     assert [row.split()[0] for row in rows if " working " in row] == ["s3"]
-    waiting = account.begin("wait", "s3")
+    waiting = account.begin("wait", "--until", "idle", "s3")
     killed = account.begin("wait", "--until", "exited", "s4")
     account.podman("kill", "agent_s4")
     assert ended(killed) == (0, "s4\texited\n", "")
