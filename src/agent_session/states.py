@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast, get_args
 
@@ -79,6 +79,9 @@ class Evidence:
     trouble: str = ""
 
 
+STOPPED = State(value="exited", reason="the session is stopped")
+MADE = replace(STOPPED)
+"""Of a session that is about to be started for the first time, or was moved to another image while it was stopped: looks like any other."""
 ENDING = State(value="unknown", reason="it is being stopped", source="its container")
 """Of a session in its last seconds: on the way to another state, and no news."""
 
@@ -108,10 +111,8 @@ def evidence(engine: Engine, sessions: Sequence[Session]) -> list[Evidence | Non
 
 def judge(session: Session, seen: Evidence | None, *, now: datetime) -> State:
     """The state that the evidence is good for."""
-    if seen is None and session.started is None and now - session.created < YOUNG:
-        return State(value="starting", since=session.created, reason="it is being made")
     if seen is None:
-        return State(value="exited", reason="the session is stopped")
+        return STOPPED if session.started else MADE
     if seen.stopping:
         return ENDING
     if seen.trouble:

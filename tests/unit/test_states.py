@@ -103,10 +103,18 @@ def test_a_stopped_session_has_exited(engine: FakeEngine, make: Make) -> None:
     assert state(engine) == State(value="exited", reason="the session is stopped", source="podman")
 
 
-def test_a_session_that_is_being_made_starts(make: Make) -> None:
-    made = replace(make(), status="stopped", started=None, pid=None)
-    assert states.judge(made, None, now=made.created).value == "starting"
-    assert states.judge(made, None, now=made.created + timedelta(minutes=2)).value == "exited"
+def test_a_session_that_is_being_made_is_no_news_before_it_runs(
+    engine: FakeEngine, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = make()
+    made = replace(session, status="stopped", started=None, pid=None)
+    assert states.judge(made, None, now=made.created) is states.MADE
+    write(engine, session, line("working"))
+    lists = iter([[made], [session]])
+    monkeypatch.setattr(changes, "LISTING_SECONDS", 0.02)
+    monkeypatch.setattr(sessions, "list_sessions", lambda _engine: next(lists))
+    first = next(changes.changes(engine))
+    assert (first.state.value if first.state else None, first.before) == ("working", None)
 
 
 def test_a_session_that_is_being_stopped_is_on_its_way_and_no_news(
