@@ -22,7 +22,7 @@ RESTING: tuple[Value, ...] = ("idle", "waiting", "exited", "failed")
 LISTING_SECONDS = 3.0
 ASKING_SECONDS = 0.7
 """For what only Podman can tell: a container whose files cannot be read, a session somebody waits for that does not run."""
-SETTLING_SECONDS = 0.1
+SETTLING_SECONDS = 0.3
 IN_CLOSE_WRITE, IN_MOVED_TO, IN_CREATE, IN_DELETE, IN_Q_OVERFLOW = (
     0x08,
     0x80,
@@ -59,8 +59,9 @@ def follow(engine: Engine, *, deadline: float | None = None, named: Collection[s
 
 def changes(engine: Engine) -> Iterator[Change]:
     """Each change of a session's state, those of all sessions first."""
-    before: dict[str, State] = {}
-    for now in follow(engine):
+    before: dict[str, State | None] = {}
+    for seen in follow(engine):
+        now = {name: before.get(name) if _passes(state) else state for name, state in seen.items()}
         for name in sorted(now.keys() | before.keys()):
             if now.get(name) != before.get(name):
                 yield Change(name=name, state=now.get(name), before=before.get(name))
@@ -87,6 +88,11 @@ def reached(
             return
     which = " and ".join(f"session '{name}'" for name in left)
     raise TimedOut(f"{which} did not become {' or '.join(until)} within {seconds:g} s", hint="agent-session ls")
+
+
+def _passes(state: State) -> bool:
+    """Whether it is seen on the way to another state, and is no news."""
+    return state is states.MADE or state is states.ENDING
 
 
 @dataclass(kw_only=True)

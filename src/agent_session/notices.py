@@ -16,7 +16,7 @@ from datetime import datetime
 
 from agent_session.changes import Change
 from agent_session.errors import ConfigurationError
-from agent_session.states import Value
+from agent_session.states import Value, utc
 
 SECONDS = 10
 MOST_WAITING = 20
@@ -143,7 +143,7 @@ class Runner:
             "AGENT_SESSION_NAME": change.name,
             "AGENT_SESSION_STATE": state.value,
             "AGENT_SESSION_REASON": state.reason,
-            "AGENT_SESSION_SINCE": state.since.isoformat(timespec="milliseconds") if state.since else "",
+            "AGENT_SESSION_SINCE": utc(state.since) if state.since else "",
         }
         command = ["/bin/sh", "-c", self.order.command]
         output = sys.stderr.fileno() if sys.stderr else None

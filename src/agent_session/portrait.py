@@ -64,13 +64,16 @@ def explanations(portrait: Portrait) -> Iterator[tuple[str, str]]:
 
 def _of_evidence(seen: Evidence) -> Iterator[tuple[str, str]]:
     ways = {"file": "read through /proc, without a process", "engine": "read by a command in the container"}
+    if seen.stopping:
+        yield "state's file", f"/{'/'.join(states.STOPPING)} is there ({ways[seen.through]})"
+        return
     if seen.trouble:
         yield "state's file", seen.trouble
         return
     if seen.content is None:
         yield "state's file", f"/{'/'.join(states.FILE)}: there is none ({ways[seen.through]})"
         return
-    when = f", written {seen.written.isoformat(timespec='milliseconds').replace('+00:00', 'Z')}" if seen.written else ""
+    when = f", written {states.utc(seen.written)}" if seen.written else ""
     yield "state's file", f"/{'/'.join(states.FILE)}, {len(seen.content)} bytes{when} ({ways[seen.through]})"
     keeper, _ = states.keeper_and_state(seen.content)
     if keeper is None:

@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast, get_args
 
@@ -21,6 +21,8 @@ from agent_session.session import Session
 Value = Literal["starting", "working", "waiting", "idle", "failed", "exited", "unknown"]
 VALUES: tuple[Value, ...] = get_args(Value)
 FILE = ("run", "agent-session", "state")
+STOPPING = (*FILE[:-1], "stopping")
+"""Made by session-run when it is asked to end; what keeps the state ends first, and the container up to 10 seconds later."""
 LARGEST = 65_536
 """Bytes of a state that are read; one that is longer is none."""
 LONGEST_REASON = 500
@@ -31,6 +33,7 @@ SLACK = timedelta(seconds=2)
 """Podman tells a start in whole seconds, and clocks are set."""
 SCRIPT = r"""exec 2>/dev/null
 f=/run/agent-session/state
+[ ! -e /run/agent-session/stopping ] || exit 5
 [ -e $f ] || exit 3
 [ -f $f ] && [ ! -L $f ] || exit 4
 p=$(timeout 5 head -c 99 $f | sed -n 's/^{"keeper": *\[\([0-9]*\),.*/\1/p')
@@ -60,10 +63,11 @@ class State:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What was found of a running session's state. `content` is None where there is no file, and `trouble` says why nothing can be read.
+    """What was found of a running session's state, and `through` what.
 
-    `through` is how it was read; `keeper` what /proc/PID/stat says of the process that the file names, b"" where there is none;
-    `written` when, where that can be seen; `began` the container's start by its first process, in this moment's clock.
+    `content` is None where there is no file; `keeper` is what /proc/PID/stat says of the process that the file names, b"" where
+    there is none; `written` when, where that can be seen; `began` the container's start by its first process, in this moment's
+    clock; `stopping`: it is about to end; `trouble` says why nothing can be read.
     """
 
     through: Literal["file", "engine"]
@@ -71,7 +75,15 @@ class Evidence:
     keeper: bytes = b""
     written: datetime | None = None
     began: datetime | None = None
+    stopping: bool = False
     trouble: str = ""
+
+
+STOPPED = State(value="exited", reason="the session is stopped")
+MADE = replace(STOPPED)
+"""Of a session that is about to be started for the first time, or was moved to another image while it was stopped: looks like any other."""
+ENDING = State(value="unknown", reason="it is being stopped", source="its container")
+"""Of a session in its last seconds: on the way to another state, and no news."""
 
 
 def read(engine: Engine, sessions: Sequence[Session]) -> dict[str, State]:
@@ -100,7 +112,9 @@ def evidence(engine: Engine, sessions: Sequence[Session]) -> list[Evidence | Non
 def judge(session: Session, seen: Evidence | None, *, now: datetime) -> State:
     """The state that the evidence is good for."""
     if seen is None:
-        return State(value="exited", reason="the session is stopped")
+        return STOPPED if session.started else MADE
+    if seen.stopping:
+        return ENDING
     if seen.trouble:
         return _unknown(seen.trouble)
     if seen.content is None:
@@ -173,6 +187,8 @@ def _by_file(engine: Engine, session: Session) -> Evidence | None:
     if root is None:
         return None
     try:
+        if walk.there_is(root, *STOPPING):
+            return Evidence(through="file", stopping=True)
         file = walk.open_file(root, *FILE)
         try:
             content = walk.rest(file, largest=LARGEST + 1)
@@ -200,6 +216,8 @@ def _by_engine(engine: Engine, session: Session) -> Evidence | None:
         return Evidence(through="engine", trouble=_line(f"it cannot be asked: {error.message}", LONGEST_REASON))
     if done.exit_code == 3:
         return Evidence(through="engine")
+    if done.exit_code == 5:
+        return Evidence(through="engine", stopping=True)
     if done.exit_code:
         return Evidence(through="engine", trouble="its container does not say what it keeps")
     stat, _, content = done.stdout.rstrip(b"\n").rpartition(b"\n")
@@ -253,9 +271,14 @@ def _line(said: object, longest: int) -> str:
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 
+def utc(moment: datetime) -> str:
+    """A time as scripts get it: 2026-11-21T08:00:00.123Z."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def as_json(state: State, *, question: bool = False) -> dict[str, Any]:
     """The object of `ls --json`; with `question` what it waits for, too."""
-    since = state.since.isoformat(timespec="milliseconds").replace("+00:00", "Z") if state.since else None
+    since = utc(state.since) if state.since else None
     told: dict[str, Any] = {"value": state.value, "since": since, "reason": state.reason, "source": state.source}
     if question and state.question:
         asked = state.question

@@ -32,6 +32,15 @@ def open_file(top: Path | int, *parts: str) -> int:
     raise OSError(f"{'/'.join(parts)} is no regular file")
 
 
+def there_is(top: Path | int, *parts: str) -> bool:
+    """Whether a regular file is there."""
+    try:
+        os.close(open_file(top, *parts))
+    except OSError:
+        return False
+    return True
+
+
 def content(top: Path | int, *parts: str, largest: int) -> bytes:
     """What is in a file, `largest` bytes of it at most; OSError as open_file."""
     file = open_file(top, *parts)

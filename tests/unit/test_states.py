@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -100,6 +101,43 @@ def test_a_stopped_session_has_exited(engine: FakeEngine, make: Make) -> None:
     write(engine, session, line())
     engine.stop(session.container)
     assert state(engine) == State(value="exited", reason="the session is stopped", source="podman")
+
+
+def test_a_session_that_is_being_made_is_no_news_before_it_runs(
+    engine: FakeEngine, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = make()
+    made = replace(session, status="stopped", started=None, pid=None)
+    assert states.judge(made, None, now=made.created) is states.MADE
+    write(engine, session, line("working"))
+    lists = iter([[made], [session]])
+    monkeypatch.setattr(changes, "LISTING_SECONDS", 0.02)
+    monkeypatch.setattr(sessions, "list_sessions", lambda _engine: next(lists))
+    first = next(changes.changes(engine))
+    assert (first.state.value if first.state else None, first.before) == ("working", None)
+
+
+def test_a_session_that_is_being_stopped_is_on_its_way_and_no_news(
+    engine: FakeEngine, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "LISTING_SECONDS", 0.02)
+    session = make()
+    file = write(engine, session, line("working"))
+    found = changes.changes(engine)
+    assert next(found).name == "web"
+    file.with_name("stopping").touch()
+    write(engine, session, line("working"), "")
+    assert state(engine) == states.ENDING
+    assert list(changes.reached(engine, ["web"], ["unknown"])) == [("web", states.ENDING)]
+    write(engine, make("other"), line("idle"))
+    seen = [next(found).name]
+    engine.stop(session.container)
+    while (change := next(found)).name == "other":
+        seen.append(change.name)
+    assert set(seen) == {"other"}
+    assert change.before
+    assert change.state
+    assert (change.before.value, change.state.value) == ("working", "exited")
 
 
 def test_a_session_that_keeps_no_state_starts_or_is_an_old_one(engine: FakeEngine, make: Make) -> None:
@@ -277,6 +315,8 @@ def test_where_no_file_can_be_seen_the_engine_is_asked(engine: FakeEngine, make:
     assert state(engine).reason == "what kept its state has ended"
     asked(engine, ExecResult(exit_code=0, stdout=(line("working") + "\n").encode()))
     assert state(engine).reason == "what kept its state has ended"
+    asked(engine, ExecResult(exit_code=5))
+    assert state(engine) == states.ENDING
     asked(engine, ExecResult(exit_code=3))
     assert state(engine).value == "starting"
     asked(engine, TimeoutError())

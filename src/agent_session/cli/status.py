@@ -1,7 +1,7 @@
 """`agent-session status`: everything about one session, and how it is known."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -56,7 +56,7 @@ def _json(found: "Portrait") -> dict[str, Any]:
         "state": states.as_json(found.state, question=True),
         "container_id": session.id,
         "pid": session.pid,
-        "started": _utc(session.started),
+        "started": states.utc(session.started) if session.started else None,
         "mounts": list(map(str, session.mounts)),
         "kob": str(session.kob) if session.kob else None,
         "login_stored": session.login is not None,
@@ -64,7 +64,7 @@ def _json(found: "Portrait") -> dict[str, Any]:
         "volumes": dict(found.volumes),
         "processes": found.processes,
         "memory": found.memory,
-        "events": [{"time": _utc(e.time), "event": e.kind, "detail": e.detail} for e in found.events],
+        "events": [{"time": states.utc(e.time), "event": e.kind, "detail": e.detail} for e in found.events],
     }
 
 
@@ -116,10 +116,6 @@ def _options(found: "Portrait") -> Iterator[str]:
         if chosen:
             yield told
     yield from (f"unprotected {path}" for path in options.unprotected)
-
-
-def _utc(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
 
 
 def _local(moment: datetime) -> str:

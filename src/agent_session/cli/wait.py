@@ -1,5 +1,6 @@
 """`agent-session wait`: until agents have come to rest, or to a state of one's choice."""
 
+import math
 from typing import Annotated
 
 import typer
@@ -34,6 +35,8 @@ def wait(
     """
     from agent_session import changes, states
 
+    if timeout is not None and math.isnan(timeout):
+        raise UsageError("--timeout nan is no time", hint="agent-session wait --help")
     try:
         wanted = states.words(until) if until else changes.RESTING
     except ValueError as error:

@@ -67,7 +67,7 @@ def _json(change: "Change") -> dict[str, object]:
     from agent_session import states
 
     return {
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "time": states.utc(datetime.now(UTC)),
         "name": change.name,
         "state": states.as_json(change.state, question=True) if change.state else None,
         "before": change.before.value if change.before else None,
