@@ -96,7 +96,7 @@ def main(read, *, paths=lambda: (), pids=lambda: (), seconds=lambda: None) -> No
     """Print the state once, or with --follow at each change.
 
     read() is the state now; without "since" it began when it was first seen. It is asked again when one of paths() (files, or directories
-    for all that is in them, there or not yet) changes, one of the processes pids() ends, seconds() have passed (None: however long), or the pane changes.
+    for all that is in them, there or not yet) changes, a process of pids() ends, seconds() have passed (if not None), or the pane changes.
     """
     if sys.argv[1:] not in ([], ["--follow"]):
         sys.exit("usage: state [--follow]")

@@ -129,12 +129,27 @@ def last_turn(path: str) -> Turn:
                 if block.get("type") == "tool_result":
                     answered.add(str(block.get("tool_use_id")))
                 elif block.get("type") == "tool_use" and str(block.get("id")) not in answered:
-                    turn.tool = {"name": str(block.get("name", "")), "input": block.get("input"), "id": str(block.get("id"))}
+                    turn.tool = {
+                        "name": str(block.get("name", "")),
+                        "input": block.get("input"),
+                        "id": str(block.get("id")),
+                    }
             if role in {"prompt", "interrupted", "command"}:
                 return turn
         if found or whole:
             return turn
     return Turn()
+
+
+def last_model(path: str) -> str:
+    """The model that gave the last answer; "" for none."""
+    for line in reversed(_tail(path, TAILS[-1])[0]):
+        record = parse(line) if b'"type":"assistant"' in line else {}
+        message = record.get("message")
+        model = message.get("model") if isinstance(message, dict) and kind(record) == "answer" else None
+        if isinstance(model, str):
+            return model
+    return ""
 
 
 def kind(record: dict) -> str:
@@ -161,7 +176,9 @@ def is_over(record: dict, role: str) -> bool:
     """Whether a record can be a turn's last."""
     message = record.get("message")
     stop = message.get("stop_reason") if isinstance(message, dict) else None
-    return role in {"error", "interrupted", "command", "end"} or (role == "answer" and stop not in {None, "tool_use", "pause_turn"})
+    return role in {"error", "interrupted", "command", "end"} or (
+        role == "answer" and stop not in {None, "tool_use", "pause_turn"}
+    )
 
 
 def blocks(record: dict) -> list:
@@ -188,7 +205,18 @@ def described(tool: dict) -> str:
     """A tool call in a few words: "Bash: rm -rf build"."""
     given = tool.get("input")
     given = given if isinstance(given, dict) else {}
-    for key in ("command", "file_path", "notebook_path", "url", "query", "pattern", "plan", "skill", "description", "prompt"):
+    for key in (
+        "command",
+        "file_path",
+        "notebook_path",
+        "url",
+        "query",
+        "pattern",
+        "plan",
+        "skill",
+        "description",
+        "prompt",
+    ):
         if isinstance(given.get(key), str):
             return f"{tool.get('name')}: {given[key]}"
     return str(tool.get("name", ""))
@@ -202,8 +230,14 @@ def questions(tool: dict) -> list:
     for one in asked if isinstance(asked, list) else []:
         if isinstance(one, dict):
             options = one.get("options")
-            labels = [str(option.get("label", "")) for option in options if isinstance(option, dict)] if isinstance(options, list) else []
-            found.append({"question": str(one.get("question", "")), "options": labels, "several": bool(one.get("multiSelect"))})
+            labels = (
+                [str(option.get("label", "")) for option in options if isinstance(option, dict)]
+                if isinstance(options, list)
+                else []
+            )
+            found.append(
+                {"question": str(one.get("question", "")), "options": labels, "several": bool(one.get("multiSelect"))}
+            )
     return found
 
 

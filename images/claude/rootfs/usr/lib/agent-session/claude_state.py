@@ -18,8 +18,10 @@ ASKING = ("Esc to cancel", "Esc to exit", "Enter to confirm", "Enter to continue
 class Reading:
     """One look: the state, whose it is, and when to look again though nothing changes (None: never)."""
 
-    def __init__(self, state: dict, session: "Session | None" = None, turn: "Turn | None" = None, again: "float | None" = None) -> None:
-        self.state = state
+    def __init__(
+        self, state: dict, session: "Session | None" = None, turn: "Turn | None" = None, again: "float | None" = None
+    ) -> None:
+        self.state = {"reason": "", **state}
         self.session = session
         self.turn = turn
         self.again = again
@@ -35,7 +37,11 @@ def look() -> Reading:
         return _told(session)
     running = claude_session.process(pane)
     if running is not None:
-        return _asked_before_it_begins() if running[1] > STARTING_SECONDS else Reading({"value": "starting", "source": "its process"}, again=0.5)
+        return (
+            _asked_before_it_begins()
+            if running[1] > STARTING_SECONDS
+            else Reading({"value": "starting", "source": "its process"}, again=0.5)
+        )
     if pane.status is not None:
         return Reading({"value": "exited", "reason": f"it ended with status {pane.status}", "source": "pane"}, again=2)
     return Reading({"value": "starting", "source": "pane"}, again=0.5)
@@ -47,18 +53,37 @@ def _told(session: Session) -> Reading:
         return Reading({"value": "working", "since": session.since, "source": source}, session)
     turn = claude_session.last_turn(session.transcript)
     if session.status == "waiting":
+        left = PATIENCE_SECONDS - (time.time() - session.changed)
+        if not turn.tool and session.waiting_for != "dialog open" and left > 0:
+            return Reading({"value": "working", "source": source}, session, turn, again=left + 0.05)
         question = _question(session, turn)
-        state = {"value": "waiting", "since": session.since, "reason": question["text"], "question": question, "source": source}
+        state = {
+            "value": "waiting",
+            "since": session.since,
+            "reason": question["text"],
+            "question": question,
+            "source": source,
+        }
         return Reading(state, session, turn)
     if session.status != "idle":
-        return Reading({"value": "unknown", "reason": f"Claude says that it is {session.status!r}", "source": source}, session, turn)
+        return Reading(
+            {"value": "unknown", "reason": f"Claude says that it is {session.status!r}", "source": source},
+            session,
+            turn,
+        )
     left = PATIENCE_SECONDS - (time.time() - max(session.changed, _written(session.transcript)))
-    if turn.at and not turn.over and 0 < left:
+    if turn.at and not turn.over and left > 0:
         return Reading({"value": "working", "source": "Claude's transcript"}, session, turn, again=left + 0.05)
     since = max(session.since, turn.at)
     if turn.login:
         question = {"kind": "login", "text": turn.error, "choices": []}
-        state = {"value": "waiting", "since": since, "reason": turn.error, "question": question, "source": "Claude's transcript"}
+        state = {
+            "value": "waiting",
+            "since": since,
+            "reason": turn.error,
+            "question": question,
+            "source": "Claude's transcript",
+        }
     elif turn.error:
         state = {"value": "failed", "since": since, "reason": turn.error, "source": "Claude's transcript"}
     else:
@@ -70,7 +95,11 @@ def _question(session: Session, turn: Turn) -> dict:
     """What it waits for, with the words of the tool call that has no result yet."""
     asked = claude_session.questions(turn.tool)
     if asked:
-        text = "\n".join(f"{one['question']} ({' / '.join(one['options'])})" for one in asked) if len(asked) > 1 else asked[0]["question"]
+        text = (
+            "\n".join(f"{one['question']} ({' / '.join(one['options'])})" for one in asked)
+            if len(asked) > 1
+            else asked[0]["question"]
+        )
         choices = asked[0]["options"] if len(asked) == 1 and not asked[0]["several"] else []
         return {"kind": "question", "text": text[:4000], "choices": choices}
     if session.waiting_for in PERMISSIONS:
@@ -94,7 +123,17 @@ def _asked_before_it_begins() -> Reading:
 
 def _screen() -> str:
     """What the first terminal shows; without subprocess, which costs a follower a megabyte."""
-    words = ["timeout", "5", "zellij", "--session", os.environ.get("AGENT_SESSION_NAME", ""), "action", "dump-screen", "--pane-id", "terminal_0"]
+    words = [
+        "timeout",
+        "5",
+        "zellij",
+        "--session",
+        os.environ.get("AGENT_SESSION_NAME", ""),
+        "action",
+        "dump-screen",
+        "--pane-id",
+        "terminal_0",
+    ]
     reading, writing = os.pipe()
     pid = os.posix_spawnp("timeout", words, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, writing, 1)])
     os.close(writing)
