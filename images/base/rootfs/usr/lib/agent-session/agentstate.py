@@ -92,11 +92,11 @@ def utc(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds * 1000) % 1000:03d}Z"
 
 
-def main(read, *, paths=lambda: (), pids=lambda: (), seconds=None) -> None:
+def main(read, *, paths=lambda: (), pids=lambda: (), seconds=lambda: None) -> None:
     """Print the state once, or with --follow at each change.
 
     read() is the state now; without "since" it began when it was first seen. It is asked again when one of paths() (files, or directories
-    for all that is in them, there or not yet) changes, one of the processes pids() ends, `seconds` have passed, or the pane changes.
+    for all that is in them, there or not yet) changes, a process of pids() ends, seconds() have passed (if not None), or the pane changes.
     """
     if sys.argv[1:] not in ([], ["--follow"]):
         sys.exit("usage: state [--follow]")
@@ -105,6 +105,8 @@ def main(read, *, paths=lambda: (), pids=lambda: (), seconds=None) -> None:
     while True:
         watch.renew([f"{RUN}/agent", *paths()])  # before reading, or a change in between would be missed
         state = read()
+        while watch.renew([f"{RUN}/agent", *paths()]):  # what was read told of another file
+            state = read()
         state.setdefault("reason", "")
         state["reason"] = state["reason"][:LONGEST_REASON]
         same = all(state.get(key) == last.get(key) for key in ("value", "reason", "question")) and "since" not in state
@@ -114,7 +116,7 @@ def main(read, *, paths=lambda: (), pids=lambda: (), seconds=None) -> None:
             last = state
         if len(sys.argv) == 1:
             return
-        watch.wait(pids(), seconds)
+        watch.wait(pids(), seconds())
 
 
 def dumps(value) -> str:
@@ -136,8 +138,8 @@ class Watch:
         self.inotify = self.libc.inotify_init1(IN_CLOEXEC_NONBLOCK)
         self.wanted = {}
 
-    def renew(self, paths) -> None:
-        """Watch these from now on; of what is not there, the nearest directory that is."""
+    def renew(self, paths) -> bool:
+        """Watch these from now on; of what is not there, the nearest directory that is. Whether that is anything else than before."""
         wanted = {}
         for path in paths:
             folder, entry = (path, None) if os.path.isdir(path) else os.path.split(path)
@@ -148,7 +150,8 @@ class Watch:
             names.add(entry)
         for number in self.wanted.keys() - wanted.keys():
             self.libc.inotify_rm_watch(self.inotify, number)
-        self.wanted = wanted
+        changed, self.wanted = wanted != self.wanted, wanted
+        return changed
 
     def wait(self, pids, seconds) -> None:
         """Return when something happened, or after so many seconds."""

@@ -1,0 +1,146 @@
+"""How what Claude waits for is answered: with keys, checked against the dialog that is shown (seen with 2.1.329).
+
+Claude does not take a key that comes in the moment in which it asks, so keys are pressed again until the question is gone.
+"""
+
+import time
+from collections.abc import Callable
+
+import claude_screen
+import claude_session
+import claude_state
+from agentorders import fail, press, until, write
+from claude_state import Reading
+
+SECONDS = 15
+AGAIN_SECONDS = 1.5
+WORDS = ("once", "always", "reject")
+
+
+def give(answer: str) -> None:
+    """Answer what is asked now; returns when that question is gone."""
+    reading = claude_state.look()
+    question = reading.state.get("question")
+    if question is None:
+        fail("refused", f"nothing is asked: Claude is {reading.state['value']}", state=reading.state)
+    asked = claude_session.questions(reading.turn.tool) if reading.turn else []
+    if question["kind"] == "question" and asked:
+        answer_question(answer, asked, reading)
+    elif question["kind"] == "permission":
+        answer_permission(answer, reading)
+    else:
+        answer_dialog(answer, reading)
+
+
+def answer_permission(answer: str, reading: Reading) -> None:
+    shown = until(claude_screen.options, 3) or []
+    if answer not in WORDS:
+        number = _number_of(answer, shown)
+        return _choose(number, reading) if number else reject_with(answer, reading)
+    if answer == "reject" and not shown:
+        return _press_until_gone(reading, lambda: press("Esc"))
+    number = _meant(answer, shown)
+    if number is None:
+        options = " / ".join(words for _, words, _ in shown)
+        fail("usage", f"this question cannot be answered with {answer!r}; it offers: {options}", state=reading.state)
+    return _choose(number, reading)
+
+
+def _meant(answer: str, shown: list[tuple[int, str, bool]]) -> int | None:
+    """The option that is once, always or reject: "Yes", "Yes, and don't ask again...", "No"."""
+    for number, words, _ in shown:
+        low = words.lower()
+        plain = low in {"yes", "allow"} or low.startswith("yes, manually approve")
+        fits = {"once": plain, "always": low.startswith("yes,") and not plain, "reject": low.startswith("no")}
+        if fits[answer]:
+            return number
+    return None
+
+
+def answer_question(answer: str, asked: list[dict], reading: Reading) -> None:
+    if answer == "reject":
+        return _press_until_gone(reading, lambda: press("Esc"))
+    if answer in WORDS:
+        fail("usage", "it is a question: answer with one of its choices, a text, or reject", state=reading.state)
+    if len(asked) > 1 or asked[0]["several"]:
+        fail(
+            "usage",
+            "it asks several things at once: answer in its terminal, or reject and prompt it",
+            state=reading.state,
+        )
+    shown = until(claude_screen.options, 3) or []
+    number = _number_of(answer, shown[: len(asked[0]["options"])])
+    return _choose(number, reading) if number else reject_with(answer, reading)
+
+
+def answer_dialog(answer: str, reading: Reading) -> None:
+    if answer == "reject":
+        return _press_until_gone(reading, lambda: press("Esc"))
+    number = _number_of(answer, claude_screen.options())
+    if number:
+        return _choose(number, reading)
+    return fail("usage", "a dialog takes the number or the words of one of its options, or reject", state=reading.state)
+
+
+def _number_of(answer: str, shown: list[tuple[int, str, bool]]) -> int | None:
+    """The option with this number or these words."""
+    wanted = answer.strip().lower()
+    return next((number for number, words, _ in shown if wanted in {str(number), words.lower()}), None)
+
+
+def reject_with(text: str, reading: Reading) -> None:
+    """Give an answer in words: the option that takes some, the text as a paste, Enter."""
+    shown = claude_screen.options()
+    place = next(
+        (at for at, (_, words, _) in enumerate(shown) if words.lower().startswith(("type something", "no"))), None
+    )
+    here = next((at for at, (_, _, cursor) in enumerate(shown) if cursor), None)
+    if place is None or here is None:
+        fail("usage", "this question takes no words", state=reading.state)
+    for _ in range(abs(place - here)):
+        press("Down" if place > here else "Up")
+    steps = [lambda: write(text, pasted=True)]
+    if shown[place][1].lower().startswith("no"):
+        steps.insert(0, lambda: press("Tab"))  # "No, and tell Claude what to do differently"
+    done = until(lambda: [at for at, (_, _, cursor) in enumerate(claude_screen.options()) if cursor] == [place], 3)
+    if not done or not all(_changes(place, step) for step in steps):
+        fail("server", "Claude's dialog does not take the words", state=reading.state)
+    _press_until_gone(reading, lambda: press("Enter"))
+
+
+def _changes(place: int, step: Callable[[], None]) -> bool:
+    """Do it until the words of that option are others. What comes too soon is ignored; Enter would then mean no answer."""
+    before = claude_screen.options()[place : place + 1]
+    for _ in range(5):
+        step()
+        if until(lambda: claude_screen.options()[place : place + 1] != before, AGAIN_SECONDS):
+            return True
+    return False
+
+
+def _choose(number: int, reading: Reading) -> None:
+    _press_until_gone(reading, lambda: press(str(number)))
+
+
+def _press_until_gone(reading: Reading, keys: Callable[[], None]) -> None:
+    """Press them, and again when nothing came of it. The next question may come at once, and look alike but for its words."""
+    shown = claude_screen.dialog()
+
+    def gone() -> bool:
+        return not is_same(reading, claude_state.look()) or claude_screen.dialog() != shown
+
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        if gone():
+            return
+        keys()
+        if until(gone, AGAIN_SECONDS):
+            return
+    fail("server", f"Claude still asks, {SECONDS} seconds after the answer", state=claude_state.look().state)
+
+
+def is_same(before: Reading, now: Reading) -> bool:
+    """Whether it still waits for the same."""
+    one, other = before.state, now.state
+    tools = [reading.turn.tool.get("id") if reading.turn else None for reading in (before, now)]
+    return other["value"] == "waiting" and one.get("since") == other.get("since") and tools[0] == tools[1]
