@@ -253,8 +253,11 @@ def start(
     if dry_run:
         _rehearse(invocation, config, manifest, as_json=as_json)
         return
-    with invocation.engine() as engine, invocation.locked(session_name):
-        session = sessions.find(engine, session_name)
+    with invocation.engine(one_question=True) as engine, invocation.locked(session_name):
+        session = sessions.find(engine, session_name)  # begun before we had the lock: good enough for one that runs
+        if not session or not session.running or sessions.needs_seed(session):
+            engine.begin()
+            session = sessions.find(engine, session_name)
         if session is None:
             session = _create(invocation, engine, config, manifest, screen=detached)
         else:
