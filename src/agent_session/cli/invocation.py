@@ -61,6 +61,12 @@ class Invocation:
 
         return read_agents(places.agent_folders())
 
+    def agent(self, name: str) -> "Agent | None":
+        """The agent of that name alone; None where there is none."""
+        from agent_session.agents import find_agent
+
+        return find_agent(places.agent_folders(), name)
+
     def workshop(self) -> "Workshop":
         """Where images are made."""
         from agent_session import latest, trust

@@ -279,7 +279,7 @@ def wake(invocation: Invocation, engine: "Engine", session: "Session", config: C
 
     if session.running and not screen and not sessions.needs_seed(session):
         return session
-    agent = invocation.agents().get(session.agent)
+    agent = invocation.agent(session.agent)
     wanted = request.asked_again(invocation, engine, session, agent, config)
     seed = request.seed_for(invocation, agent, wanted, fresh=config.fresh)
     if session.running:
