@@ -254,8 +254,8 @@ def start(
         _rehearse(invocation, config, manifest, as_json=as_json)
         return
     with invocation.engine(one_question=True) as engine, invocation.locked(session_name):
-        session = sessions.find(engine, session_name)  # begun before we had the lock: good enough for one that runs
-        if not session or not session.running or sessions.needs_seed(session):
+        session = sessions.find_at_hand(engine, session_name)  # the question may have been begun before we had the lock
+        if not session:
             engine.begin()
             session = sessions.find(engine, session_name)
         if session is None:
