@@ -1,7 +1,7 @@
 # What to do with a checkout; from a bare Debian machine on. `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help start test check build package clean
+.PHONY: help start test bench check build package clean
 ARGS ?=
 
 help: ## list these targets
@@ -13,6 +13,9 @@ start: ## set up what is missing, then start a session here; ARGS="-a opencode -
 
 test: ## set up what is missing, then run every test; as root, the rootless ones run as the user agent-session-test
 	@scripts/test
+
+bench: ## figures beside raw podman, toolbox and distrobox; ARGS="--only ls help --runs 5" for some of them
+	@scripts/bench $(ARGS)
 
 check: ## lint, format, types and unit tests
 	@scripts/setup --dev

@@ -26,9 +26,9 @@ class PackageHook(BuildHookInterface):  # type: ignore[misc]
         import typer
 
         from agent_session import __version__
-        from agent_session.cli import completion, grammar, main, manual
+        from agent_session.cli import completion, grammar, manual, verbs
 
-        known = grammar.read(typer.main.get_command(main.app))
+        known = grammar.read(typer.main.get_command(verbs.app))
         shared = {f"share/man/man1/{name}": text for name, text in manual.pages(known, __version__).items()}
         shared |= {place: completion.SCRIPTS[shell] for shell, place in COMPLETIONS.items()}
         self._made = tempfile.TemporaryDirectory(prefix="agent-session-package-")

@@ -50,7 +50,7 @@ class Done:
 class Account:
     """A user without a past. `home`, `runtime` and `folder` (of all that is its own) are directories that exist."""
 
-    def __init__(self, images: Path, driver: str) -> None:
+    def __init__(self, images: Path | None, driver: str) -> None:
         # /var/tmp is a disk where /tmp may be memory; and the path is short, as sockets' paths must be.
         self.folder = Path(tempfile.mkdtemp(prefix="agent-session-", dir="/var/tmp")).resolve()
         self.home = self.folder / "home"
@@ -238,7 +238,7 @@ class Account:
             "rootlessport-c",
             "fuse-overlayfs",
         }
-        paused = self._pause_pid()
+        paused = self.pause_pid()
         return {
             pid: name
             for pid, name in self.processes().items()
@@ -266,7 +266,7 @@ class Account:
                 os.kill(pid, signal.SIGKILL)
         if self.storage.exists():
             self.podman_done("rm", "--all", "--force", "--time", "0")
-        if pause := self._pause_pid():
+        if pause := self.pause_pid():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pause, signal.SIGKILL)
         # Some of it belongs to subordinate ids.
@@ -279,7 +279,8 @@ class Account:
         )
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _pause_pid(self) -> int | None:
+    def pause_pid(self) -> int | None:
+        """The process that holds Podman's namespace for this account, whatever runs."""
         try:
             return int((self.runtime / "libpod" / "tmp" / "pause.pid").read_text())
         except (OSError, ValueError):

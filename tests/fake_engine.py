@@ -90,6 +90,9 @@ class FakeEngine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def begin(self) -> None:
+        """Always ready."""
+
     def close(self) -> None:
         """Nothing is left; whoever asks again opens it again, as Podman's does."""
         self.closed = True

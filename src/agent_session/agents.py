@@ -106,6 +106,15 @@ def read_agents(folders: Iterable[Path]) -> dict[str, Agent]:
     return dict(sorted(found.items()))
 
 
+def find_agent(folders: Iterable[Path], name: str) -> Agent | None:
+    """The one that read_agents would have under that name, read alone; None where there is none, or none can be called so."""
+    if AGENT_NAME.fullmatch(name):
+        for folder in reversed([*folders]):
+            if (file := folder / name / "agent.yaml").is_file():
+                return read_agent(file)
+    return None
+
+
 def choose(agents: Mapping[str, Agent], name: str) -> Agent:
     """The agent of that name; AgentNotFound otherwise."""
     if name not in agents:
@@ -160,7 +169,8 @@ def read_yaml(file: Path) -> dict[Any, Any]:
     import yaml  # 15 ms that an attach need not pay
 
     try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # five times as fast, where PyYAML has it
+        data = yaml.load(file.read_text(encoding="utf-8"), Loader=loader)
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"cannot be read: {error}") from error
     except yaml.YAMLError as error:

@@ -255,5 +255,8 @@ class Engine(Protocol):
     def remove_image(self, reference: str) -> None:
         """Remove an image nobody uses; nothing to do where it is absent or in use."""
 
+    def begin(self) -> None:
+        """Get ready for more than one call, and return at once. Never needed; what goes wrong is told by the first call."""
+
     def close(self) -> None:
         """Leave nothing behind: call before the process is replaced or ends."""

@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent_session import debian, zellij
 from agent_session.agents import Agent, read_yaml
 from agent_session.config import DEFAULT_BASE_IMAGE
 from agent_session.engine import BuildSpec, Engine
@@ -150,6 +149,8 @@ def _build(engine: Engine, workshop: Workshop, recipe: _Recipe, *, tell: Tell, n
             context = {**recipe.context, "host-ca.crt": workshop.ca_bundle or b""}
             arguments = dict(recipe.arguments)
             if recipe.name == "base":
+                from agent_session import zellij  # 15 ms of network libraries that a look-up need not pay
+
                 arch = MACHINES[engine.architecture]
                 context["zellij"] = zellij.zellij_binary(workshop.caches, versions(workshop), arch, told)
                 arguments["BASE"] = _foundation(engine, workshop, told, afresh=no_cache)
@@ -162,8 +163,11 @@ def _build(engine: Engine, workshop: Workshop, recipe: _Recipe, *, tell: Tell, n
             )
             for line in engine.build(spec):
                 told(line)
-            told("preparing its layers for sessions")
-            engine.warm(recipe.tag)
+            if (
+                recipe.name != "base"
+            ):  # which no session runs: a copy of all its files would take 9 s and 800 MB for nothing
+                told("preparing its layers for sessions")
+                engine.warm(recipe.tag)
         except BuildFailed as error:
             copy.write(f"error: {error.message}\n")
             hint = error.hint or f"less {log}"
@@ -189,6 +193,8 @@ def _foundation(engine: Engine, workshop: Workshop, tell: Tell, *, afresh: bool)
             if wanted != DEFAULT_BASE_IMAGE:
                 raise BuildFailed(error.message, hint="unset AGENT_SESSION_BASE_IMAGE") from error
             tell(f"no registry offers {wanted}; making the base from this machine's Debian mirror instead")
+        from agent_session import debian
+
         archive = workshop.caches[-1] / "debian.tar"
         archive.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -119,12 +119,6 @@ def has_subordinate_ids() -> bool:
     return all(me & names for names in owners)
 
 
-def is_local(environment: Mapping[str, str]) -> bool:
-    """Whether Podman is this machine's and found by itself, so that the podman command needs no address."""
-    named = environment.get("CONTAINER_HOST") or environment.get("CONTAINER_CONNECTION")
-    return not named and sys.platform == "linux"
-
-
 def connect(environment: Mapping[str, str]) -> Service:
     """A service that answers, or that will when it has been waited for; PodmanUnavailable.
 

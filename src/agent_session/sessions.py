@@ -58,6 +58,13 @@ def find(engine: Engine, name: str) -> Session | None:
     return session
 
 
+def find_at_hand(engine: Engine, name: str) -> Session | None:
+    """The session of that name if it runs and nobody has anything to do for it any more; None is no answer. One question."""
+    container = engine.container(plan.container_name(plan.check_name(name)))
+    session = read(container) if container else None
+    return session if session and session.running and not needs_seed(session) else None
+
+
 def get(engine: Engine, name: str) -> Session:
     """The session of that name; SessionNotFound where there is none."""
     session = find(engine, name)

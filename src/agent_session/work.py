@@ -51,9 +51,9 @@ def none_obviously(engine: Engine, holdings: Holdings) -> bool:
     """Whether a look at directories is enough: no repository in the volumes, no file in /workspace. False also means: not sure."""
     home, workspace = plan.volume_names(holdings.name)
     for volume, wanted in ((home, _is_repository), (workspace, _is_something)):
-        if engine.volume_labels(volume) is None:
-            continue
         path = engine.volume_path(volume)
+        if path is None and engine.volume_labels(volume) is None:
+            continue
         if path is None or not _none(path, wanted, _disposable(holdings.agent)):
             return False
     return True

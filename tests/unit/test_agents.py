@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_session.agents import Agent, HostFile, choose, read_agent, read_agents
+from agent_session.agents import Agent, HostFile, choose, find_agent, read_agent, read_agents
 from agent_session.errors import AgentNotFound, ConfigurationError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -121,3 +121,14 @@ def test_every_agent_of_the_repository_can_be_read_and_built(file: Path) -> None
     assert agent.title != agent.name
     assert (file.parent / "Containerfile").is_file()
     assert not agent.credentials or agent.hint
+
+
+def test_an_agent_found_alone_is_the_one_among_all(tmp_path: Path) -> None:
+    shipped, own = tmp_path / "shipped", tmp_path / "own"
+    for folder, name in ((shipped, "a"), (shipped, "b"), (own, "b")):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "agent.yaml").write_text(f"title: {name} of {folder.name}\n")
+    everywhere = (shipped, own, tmp_path / "absent")
+    assert {name: find_agent(everywhere, name) for name in ("a", "b")} == read_agents(everywhere)
+    assert find_agent(everywhere, "c") is None
+    assert find_agent(everywhere, "../own/b") is None

@@ -6,9 +6,9 @@ import pytest
 import typer
 
 from agent_session import glance
-from agent_session.cli import completion, grammar, main
+from agent_session.cli import completion, grammar, main, verbs
 
-KNOWN = grammar.read(typer.main.get_command(main.app))
+KNOWN = grammar.read(typer.main.get_command(verbs.app))
 SESSIONS = [
     glance.Glimpse(name="api.v2", agent="claude", running=False),
     glance.Glimpse(name="web-1", agent="shell", running=True),

@@ -8,7 +8,7 @@ from signal import Signals
 import pytest
 
 from agent_session import errors
-from agent_session.cli.main import EXIT_CODES
+from agent_session.cli.verbs import EXIT_CODES
 from agent_session.errors import AgentSessionError
 
 HOUSE = {

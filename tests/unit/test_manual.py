@@ -7,9 +7,9 @@ import subprocess
 import pytest
 import typer
 
-from agent_session.cli import grammar, main, manual
+from agent_session.cli import grammar, manual, verbs
 
-KNOWN = grammar.read(typer.main.get_command(main.app))
+KNOWN = grammar.read(typer.main.get_command(verbs.app))
 PAGES = manual.pages(KNOWN, "1.2.3")
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from agent_session.agents import Agent
     from agent_session.engine import Engine
     from agent_session.images import Workshop
+    from agent_session.podman_listing import Listing
     from agent_session.witness import Watcher
 
 
@@ -31,6 +32,7 @@ class Invocation:
 
     config: Config
     environment: Mapping[str, str]
+    listing: "Listing | None" = None
     trouble: AgentSessionError | None = None  # why the configuration is not the user's; only `doctor` goes on then
 
     def engine(self, *, one_question: bool = False) -> "AbstractContextManager[Engine]":
@@ -40,7 +42,7 @@ class Invocation:
         """
         from agent_session.podman_engine import PodmanEngine
 
-        engine = PodmanEngine(self.environment)
+        engine = PodmanEngine(self.environment, self.listing)
         if not one_question:
             engine.begin()
         if not self.config.verbose and not WATCHERS:
@@ -58,6 +60,12 @@ class Invocation:
         from agent_session.agents import read_agents
 
         return read_agents(places.agent_folders())
+
+    def agent(self, name: str) -> "Agent | None":
+        """The agent of that name alone; None where there is none."""
+        from agent_session.agents import find_agent
+
+        return find_agent(places.agent_folders(), name)
 
     def workshop(self) -> "Workshop":
         """Where images are made."""
@@ -80,6 +88,8 @@ class Invocation:
         from agent_session.plan import check_name
 
         def waiting(pid: str) -> None:
+            if self.listing:
+                self.listing.drop()
             note(f"session '{name}' is being worked on by another agent-session (process {pid}); waiting for it")
 
         return lock(places.runtime_folder(), f"session-{check_name(name)}", waiting=waiting)

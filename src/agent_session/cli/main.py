@@ -1,97 +1,24 @@
-"""The command line's composition root and error boundary."""
+"""Where the program begins: what its command line will ask of Podman is begun, then the command line is read; the error boundary.
 
+Imports next to nothing itself: Podman works while the rest is imported.
+"""
+
+import gc
 import os
-import shlex
 import sys
-from pathlib import Path
-from typing import Annotated
 
-import typer
-from typer.exceptions import TyperException
-
-from agent_session import __version__, places, signals
-from agent_session.cli import render
-from agent_session.cli.invocation import Invocation, silence
-from agent_session.cli.verbs import NAMES, Verbs
-from agent_session.config import Config, read_config
-from agent_session.errors import AgentSessionError, Interrupted, PodmanUnavailable
-
-EXIT_CODES = """Exit codes: 0 done, 1 a bug (with a traceback), 2 usage, 3 configuration, 4 not found, 5 conflict,
-6 Podman unavailable, 7 Podman refused, 8 build failed or image missing, 9 not ready, 10 agent server, 124 time-out, 130 interrupted."""
-
-app = typer.Typer(
-    cls=Verbs,
-    help="A persistent, rootless home for AI coding agents.",
-    epilog=EXIT_CODES,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        print(f"agent-session {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    context: typer.Context,
-    config: Annotated[
-        str | None,
-        typer.Option(
-            "--config",
-            metavar="FILE",
-            help="Configuration file. [env: AGENT_SESSION_CONFIG] [default: config.yaml in the XDG configuration directory]",
-            show_default=False,
-        ),
-    ] = None,
-    verbose: Annotated[
-        int,
-        typer.Option(
-            "-v",
-            "--verbose",
-            count=True,
-            metavar="",
-            help="Tell each call of the engine with its time on stderr; -vv also the podman commands and HTTP requests. "
-            "[env: AGENT_SESSION_VERBOSE=1 or 2]",
-            show_default=False,
-        ),
-    ] = 0,
-    quiet: Annotated[
-        bool | None,
-        typer.Option(
-            "-q",
-            "--quiet",
-            help="No notes on stderr: only errors, and results on stdout. [env: AGENT_SESSION_QUIET=1]",
-            show_default=False,
-        ),
-    ] = None,
-    _version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
-    ] = False,
-) -> None:
-    """A persistent, rootless home for AI coding agents."""
-    environment = dict(os.environ) | ({"AGENT_SESSION_CONFIG": config} if config else {})
-    trouble = None
-    try:
-        chosen = read_config(environment, places.config_file())
-    except AgentSessionError as error:
-        if context.invoked_subcommand != "doctor":
-            raise
-        chosen, trouble = Config(), error
-    chosen = chosen.with_flags(verbose=min(verbose, 2) or None, quiet=quiet)
-    silence(notes=chosen.quiet)
-    context.obj = Invocation(config=chosen, environment=environment, trouble=trouble)
+from agent_session import podman_listing, signals
+from agent_session.errors import AgentSessionError, Interrupted, PodmanUnavailable, UsageError
 
 
 def main() -> None:
     """Run the program and end the process with a documented exit code."""
+    gc.set_threshold(100_000)  # looking for garbage while importing costs 5 ms
     signals.raise_on_endings()
     _open_what_is_closed()
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:], podman_listing.foreseen(sys.argv[1:]))
+    gc.freeze()  # and at the end as much: what is left goes with the process
+    sys.exit(code)
 
 
 def _open_what_is_closed() -> None:
@@ -101,22 +28,16 @@ def _open_what_is_closed() -> None:
     os.close(descriptor)
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 (it is for as long as we are)
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 (it is for as long as we are; pathlib takes 3 ms)
 
 
-def run(arguments: list[str]) -> int:
+def run(arguments: list[str], listing: podman_listing.Listing | None = None) -> int:
     """Run one command line; returns its exit code. Expected failures are told on stderr, a bug with its traceback."""
     try:
-        if arguments[:1] == ["__complete"]:
-            from agent_session.cli import completion
-
-            return completion.answer(typer.main.get_command(app), arguments[1:], os.environ)
-        code = int(app(arguments, prog_name="agent-session", standalone_mode=False) or 0)
+        code = _obey(arguments, listing)
         if sys.stdout:  # None where somebody closed it before we began
             sys.stdout.flush()  # or a reader that left is only noticed when nobody can answer it any more
         return code
-    except TyperException as error:
-        return _fail(error.format_message(), hint=_help_hint(arguments), code=2)
     except AgentSessionError as error:
         unknown = "agent-session doctor" if error.exit_code >= PodmanUnavailable.exit_code else ""
         return _fail(error.message, hint=error.hint or unknown, code=error.exit_code)
@@ -127,17 +48,37 @@ def run(arguments: list[str]) -> int:
         return 141
     except Exception as error:
         if isinstance(error, OSError) and error.filename and error.strerror:  # a file or directory of this machine
+            import shlex
+
+            from agent_session.cli import render
+
             place = render.plain(os.fsdecode(error.filename))
             return _fail(f"{place}: {error.strerror}", hint=f"ls -ld {shlex.quote(place)}; df -h", code=3)
         import traceback
 
         traceback.print_exc()
         return _fail("this is a bug in agent-session", hint="agent-session --version", code=1)
+    finally:
+        if listing:
+            listing.drop()
 
 
-def _help_hint(arguments: list[str]) -> str:
-    verbs = [word for word in arguments if word in NAMES]
-    return f"agent-session {verbs[0] + ' ' if verbs else ''}--help"
+def _obey(arguments: list[str], listing: podman_listing.Listing | None) -> int:
+    from typer.exceptions import TyperException
+
+    from agent_session.cli.verbs import NAMES, app
+
+    if arguments[:1] == ["__complete"]:
+        from typer.main import get_command
+
+        from agent_session.cli import completion
+
+        return completion.answer(get_command(app), arguments[1:], os.environ)
+    try:
+        return int(app(arguments, prog_name="agent-session", standalone_mode=False, obj=listing) or 0)
+    except TyperException as error:
+        verb = next((f"{word} " for word in arguments if word in NAMES), "")
+        raise UsageError(error.format_message(), hint=f"agent-session {verb}--help") from error
 
 
 def _fail(message: str, *, hint: str, code: int) -> int:

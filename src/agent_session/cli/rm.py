@@ -67,10 +67,10 @@ def _work(
     invocation: Invocation, engine: "Engine", name: str, session: "Session | None", *, glance: bool = False
 ) -> "Work":
     """What would be lost. With `glance` conversations are not counted where a quick look shows that there is nothing else."""
-    from agent_session import images, work
+    from agent_session import work
 
-    agent = invocation.agents().get(session.agent) if session else None
-    image = session.image if session else images.any_base(engine)
+    agent = invocation.agent(session.agent) if session else None
+    image = session.image if session else _any_base(engine)
     holdings = work.Holdings(name=name, image=image, projects=session.projects if session else (), agent=agent)
     if glance and work.none_obviously(engine, holdings):
         return work.Work()
@@ -78,6 +78,12 @@ def _work(
         return work.at_risk(engine, holdings)
     except PodmanRefused as error:
         return work.Work(lost=(f"what that is cannot be seen: {error.message}",))
+
+
+def _any_base(engine: "Engine") -> str:
+    from agent_session import images
+
+    return images.any_base(engine)
 
 
 def _tell(name: str, work: "Work") -> None:

@@ -253,8 +253,11 @@ def start(
     if dry_run:
         _rehearse(invocation, config, manifest, as_json=as_json)
         return
-    with invocation.engine() as engine, invocation.locked(session_name):
-        session = sessions.find(engine, session_name)
+    with invocation.engine(one_question=True) as engine, invocation.locked(session_name):
+        session = sessions.find_at_hand(engine, session_name)  # the question may have been begun before we had the lock
+        if not session:
+            engine.begin()
+            session = sessions.find(engine, session_name)
         if session is None:
             session = _create(invocation, engine, config, manifest, screen=detached)
         else:
@@ -276,7 +279,7 @@ def wake(invocation: Invocation, engine: "Engine", session: "Session", config: C
 
     if session.running and not screen and not sessions.needs_seed(session):
         return session
-    agent = invocation.agents().get(session.agent)
+    agent = invocation.agent(session.agent)
     wanted = request.asked_again(invocation, engine, session, agent, config)
     seed = request.seed_for(invocation, agent, wanted, fresh=config.fresh)
     if session.running:

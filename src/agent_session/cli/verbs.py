@@ -1,15 +1,21 @@
-"""The verbs of the command line: a verb's module is imported when it is typed, and its words stay what they are.
+"""The command line: options of all verbs; a verb's module is imported when it is typed, and its words stay what they are.
 
-Both are for speed. All verbs together take 15 ms to import and to look through; and Typer (0.29) would import pydantic, 45 ms, to
+The latter are for speed. All verbs together take 15 ms to import and to look through; and Typer (0.29) would import pydantic, 45 ms, to
 make a text of a text and a list of texts of a list of texts.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from agent_session import __version__, places
+from agent_session.cli.invocation import Invocation, silence
+from agent_session.config import Config, read_config
+from agent_session.errors import AgentSessionError
 
 NAMES = (
     "start", "attach", "stop", "restart", "ls", "rm", "update", "build", "agents", "login", "logout", "export", "send",
@@ -19,6 +25,9 @@ NAMES = (
 
 SETTINGS = {"exec": {"allow_interspersed_args": False}}  # what follows its NAME is somebody else's command line
 PLAIN = (str, bool, list[str])
+
+EXIT_CODES = """Exit codes: 0 done, 1 a bug (with a traceback), 2 usage, 3 configuration, 4 not found, 5 conflict,
+6 Podman unavailable, 7 Podman refused, 8 build failed or image missing, 9 not ready, 10 agent server, 124 time-out, 130 interrupted."""
 
 
 class _AsTyped:
@@ -80,3 +89,71 @@ class Verbs(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (Typer's name)
         """Names alone: Typer's own would make all commands."""
         return list(NAMES)
+
+
+app = typer.Typer(
+    cls=Verbs,
+    help="A persistent, rootless home for AI coding agents.",
+    epilog=EXIT_CODES,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"agent-session {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="Configuration file. [env: AGENT_SESSION_CONFIG] [default: config.yaml in the XDG configuration directory]",
+            show_default=False,
+        ),
+    ] = None,
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "-v",
+            "--verbose",
+            count=True,
+            metavar="",
+            help="Tell each call of the engine with its time on stderr; -vv also the podman commands and HTTP requests. "
+            "[env: AGENT_SESSION_VERBOSE=1 or 2]",
+            show_default=False,
+        ),
+    ] = 0,
+    quiet: Annotated[
+        bool | None,
+        typer.Option(
+            "-q",
+            "--quiet",
+            help="No notes on stderr: only errors, and results on stdout. [env: AGENT_SESSION_QUIET=1]",
+            show_default=False,
+        ),
+    ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """A persistent, rootless home for AI coding agents."""
+    environment = dict(os.environ) | ({"AGENT_SESSION_CONFIG": config} if config else {})
+    trouble = None
+    try:
+        chosen = read_config(environment, places.config_file())
+    except AgentSessionError as error:
+        if context.invoked_subcommand != "doctor":
+            raise
+        chosen, trouble = Config(), error
+    chosen = chosen.with_flags(verbose=min(verbose, 2) or None, quiet=quiet)
+    silence(notes=chosen.quiet)
+    context.obj = Invocation(config=chosen, environment=environment, trouble=trouble, listing=context.obj)

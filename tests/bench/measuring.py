@@ -1,0 +1,126 @@
+"""How a figure is got: commands in turn, a terminal's first screen, a process's memory."""
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import statistics
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SCREEN_SECONDS = 30
+
+
+class Broken(Exception):
+    """Something that was to be measured did not work; the words say what."""
+
+
+@dataclass(kw_only=True)
+class Samples:
+    """What was measured, by name: seconds, or bytes."""
+
+    taken: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, name: str, value: float) -> None:
+        self.taken.setdefault(name, []).append(value)
+
+    def median(self, name: str) -> float:
+        return statistics.median(self.taken[name])
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """How long something takes."""
+    begun = time.perf_counter()
+    action()
+    return time.perf_counter() - begun
+
+
+def in_turn(runs: int, **actions: Callable[[], object]) -> Samples:
+    """Each action once, then each again...: what else the machine does meets them all alike. The first round is not counted."""
+    samples = Samples()
+    for run in range(runs + 1):
+        for name, action in actions.items():
+            taken = seconds(action)
+            if run:
+                samples.add(name, taken)
+    return samples
+
+
+def command(
+    words: Sequence[str | Path], environment: Mapping[str, str], *, stdin: bytes = b"", cwd: Path | None = None
+) -> str:
+    """A command's output; Broken where it fails."""
+    done = subprocess.run(words, env=environment, cwd=cwd, input=stdin, capture_output=True, check=False)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip()[-500:]
+        raise Broken(f"{' '.join(map(str, words))[:200]} ended with {done.returncode}: {said}")
+    return done.stdout.decode(errors="replace")
+
+
+def first_screen(words: Sequence[str | Path], environment: Mapping[str, str], mark: bytes) -> float:
+    """Seconds until a command has written the mark on its terminal, which then detaches (Ctrl q) and is waited for."""
+    begun = time.perf_counter()
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvpe(words[0], [str(word) for word in words], dict(environment))
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    try:
+        shown, taken = _shown(terminal, mark), time.perf_counter() - begun
+        os.write(terminal, b"\x11")
+        ended = _drained(terminal)
+    finally:
+        os.kill(pid, signal.SIGHUP)
+        os.close(terminal)
+        os.waitpid(pid, 0)
+    if not shown or not ended:
+        raise Broken(f"{' '.join(map(str, words))[:200]}: {'did not detach' if shown else 'no screen'}")
+    return taken
+
+
+def _shown(terminal: int, mark: bytes) -> bool:
+    seen, deadline = b"", time.monotonic() + SCREEN_SECONDS
+    while mark not in seen and time.monotonic() < deadline:
+        if select.select([terminal], [], [], 0.2)[0]:
+            try:
+                seen += os.read(terminal, 1 << 16)
+            except OSError:
+                return False
+    return mark in seen
+
+
+def _drained(terminal: int) -> bool:
+    """Until the other side of a terminal is closed."""
+    deadline = time.monotonic() + SCREEN_SECONDS
+    while time.monotonic() < deadline:
+        if select.select([terminal], [], [], 0.2)[0]:
+            try:
+                if not os.read(terminal, 1 << 16):
+                    return True
+            except OSError:
+                return True
+    return False
+
+
+MEMORY = """
+import sys
+from pathlib import Path
+inside = {Path(f"/proc/{pid}/ns/pid").readlink() for pid in sys.argv[1].split()}
+outside = set(sys.argv[2].split())
+for folder in Path("/proc").glob("[0-9]*"):
+    try:
+        if folder.name not in outside and (folder / "ns" / "pid").readlink() not in inside:
+            continue
+        rollup = (folder / "smaps_rollup").read_text()
+        words = (folder / "cmdline").read_bytes().split(bytes(1))
+        pss = next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+        print(pss * 1024, (folder / "comm").read_text().strip(), words[1].decode() if len(words) > 1 else "-", sep="\\t")
+    except (OSError, StopIteration):
+        continue
+"""
+"""For `podman unshare`: root of our user namespace may look at all of a container's processes."""

@@ -1,0 +1,392 @@
+"""What is measured, and what it should be: the table of goals."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+
+from agent_session import plan
+from tests.account import LAUNCHER, Account, Storage
+from tests.bench.measuring import MEMORY, Broken, Samples, command, first_screen, in_turn, seconds
+
+MB = 1_000_000
+YOUNG_SECONDS = 95  # a session that has just started is asked more by the next start; people come back later
+MARK = b"detaches"  # in the frame's title
+RAW = (
+    "--userns=keep-id:uid=1000,gid=1000", "--user=1000:1000", "--cap-drop=all", "--security-opt=no-new-privileges",
+    "--tmpfs=/run/agent-session:rw,nosuid,nodev,mode=1777", "--env=AGENT_SESSION_AGENT=shell", "--env=AGENT_SESSION_TITLE=Shell",
+)  # fmt: skip
+"""`podman run` of the same image, as plain as it works."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One line of the result: `value` in the unit of its goal, `note` the medians that it was made of."""
+
+    name: str
+    value: float
+    goal: float
+    unit: str
+    note: str
+
+    @property
+    def reached(self) -> bool:
+        return self.value <= self.goal
+
+
+@dataclass(kw_only=True)
+class Bench:
+    """An account of the benchmark's own, and how much is to be done in it."""
+
+    account: Account
+    storage: Storage
+    image: str
+    runs: int
+    many: int
+    samples: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+
+    def ours(self, *words: str | Path) -> Callable[[], str]:
+        """agent-session as a user starts it."""
+        return lambda: command([LAUNCHER, *words], self.account.environment, cwd=self.account.home)
+
+    def podman(self, *words: str | Path) -> Callable[[], str]:
+        """The podman command."""
+        return lambda: command(["podman", *words], self.account.environment, cwd=self.account.home)
+
+    def other(self, *words: str) -> Callable[[], str]:
+        """Another program on the same storage."""
+        return lambda: command(
+            words, self.account.environment | {"DBX_CONTAINER_MANAGER": "podman"}, cwd=self.account.home
+        )
+
+    def clear(self) -> None:
+        """No container, no volume."""
+        self.podman("rm", "--all", "--force", "--time=0")()
+        self.podman("volume", "prune", "--force")()
+
+    def start_raw(self, name: str) -> None:
+        """The same image by podman alone, until its screen is up."""
+        volumes = [
+            f"--volume={volume}:{at}"
+            for volume, at in zip(plan.volume_names(name), ("/home/agent", "/workspace"), strict=True)
+        ]
+        self.podman(
+            "run", "--detach", f"--name=agent_{name}", f"--env=AGENT_SESSION_NAME={name}", *RAW, *volumes, self.image
+        )()
+        self.seed_raw(name)
+
+    def seed_raw(self, name: str) -> None:
+        words = ["podman", "exec", "-i", f"agent_{name}", "session-seed", "--timeout", "60", "--screen"]
+        command(words, self.account.environment, stdin=empty_tar())
+
+    def remove_raw(self, name: str) -> None:
+        """A container and its volumes."""
+        self.podman("rm", f"agent_{name}")()
+        self.podman("volume", "rm", *plan.volume_names(name))()
+
+
+Row = Callable[[Bench], list[Figure]]
+
+
+def listing(bench: Bench) -> list[Figure]:
+    """The same containers for all four: their labels are those of all."""
+    labels = {
+        plan.LABEL_AGENT: "shell",
+        plan.LABEL_PROJECTS: json.dumps([{"source": "/home/you/projects/webapp", "target": "/workspace/webapp"}]),
+        plan.LABEL_OPTIONS: "{}",
+        "manager": "distrobox",
+        "com.github.containers.toolbox": "true",
+    }
+    given = [f"--label={name}={value}" for name, value in labels.items()]
+    for number in range(bench.many):
+        name = f"--label={plan.LABEL_NAME}=s{number}"
+        bench.podman("create", f"--name=agent_s{number}", name, *given, bench.image)()
+    listings = {
+        "agent-session ls": bench.ours("ls"),
+        "podman ps -a": bench.podman("ps", "-a"),
+        "toolbox list": bench.other("toolbox", "list"),
+        "distrobox list": bench.other("distrobox", "list"),
+    }
+    for name, action in listings.items():
+        if len(action().splitlines()) < bench.many:
+            raise Broken(f"{name} does not show {bench.many} containers")
+    samples = _kept(bench, "ls", in_turn(bench.runs, **listings))
+    bench.clear()
+    return [
+        _ratio(f"ls, {bench.many} sessions / podman ps -a", samples, "agent-session ls", "podman ps -a", 2.0),
+        _ratio("  / toolbox list", samples, "agent-session ls", "toolbox list", 1.0),
+        _ratio("  / distrobox list", samples, "agent-session ls", "distrobox list", 1.0),
+    ]
+
+
+def attaching(bench: Bench) -> list[Figure]:
+    """A running session's first screen, on a real terminal."""
+    bench.ours("start", "-d", "-a", "shell", "-n", "here", _project(bench))()
+    time.sleep(YOUNG_SECONDS)
+    environment = bench.account.environment
+    raw = [
+        "podman",
+        "exec",
+        "-it",
+        "--detach-keys=",
+        "-e",
+        "TERM=xterm-256color",
+        "agent_here",
+        "zellij",
+        "attach",
+        "here",
+    ]
+    commands = {"start": [str(LAUNCHER), "start", "-n", "here"], "podman exec": raw}
+    samples = Samples()
+    for run in range(bench.runs + 1):
+        for name, words in commands.items():
+            taken = first_screen(words, environment, MARK)
+            if run:
+                samples.add(name, taken)
+    _kept(bench, "attach", samples)
+    bench.clear()
+    return [_ratio("start on a running session / podman exec", samples, "start", "podman exec", 1.3)]
+
+
+def living(bench: Bench) -> list[Figure]:
+    """A life: start of a new one, stop, rm; by podman alone likewise."""
+    project = _project(bench)
+    samples = Samples()
+    for run in range(bench.runs + 1):
+        steps = {
+            "start -d": bench.ours("start", "-d", "-a", "shell", "-n", "ours", project),
+            "podman run": lambda: bench.start_raw("raw"),
+            "stop": bench.ours("stop", "ours"),
+            "podman stop": bench.podman("stop", "agent_raw"),
+            "rm -f": bench.ours("rm", "-f", "ours"),
+            "podman rm": lambda: bench.remove_raw("raw"),
+        }
+        for name, step in steps.items():
+            taken = seconds(step)
+            if run:
+                samples.add(name, taken)
+    _kept(bench, "life", samples)
+    more = samples.median("start -d") - samples.median("podman run")
+    return [
+        Figure(
+            name="start -d, new, minus podman run",
+            value=more,
+            goal=0.3,
+            unit="s",
+            note=_note(samples, "start -d", "podman run"),
+        ),
+        _ratio("stop / podman stop", samples, "stop", "podman stop", 1.5),
+        _ratio("rm -f / podman rm, podman volume rm", samples, "rm -f", "podman rm", 1.5),
+    ]
+
+
+def many(bench: Bench) -> list[Figure]:
+    """Many sessions started one by one, listed, stopped; half as many, and by podman alone. Once each: it takes minutes."""
+    half, whole = bench.many // 2, bench.many
+    samples = Samples()
+    for count, name in ((half, "half"), (whole, "whole")):
+        samples.add(name, seconds(lambda count=count: _ours_many(bench, count)))  # type: ignore[misc]
+        bench.clear()
+    samples.add("podman", seconds(lambda: _raw_many(bench, whole)))
+    bench.clear()
+    _kept(bench, "many", samples)
+    growth = (samples.median("whole") / whole) / (samples.median("half") / half)
+    return [
+        _ratio(f"{whole} sessions: start each, ls, stop --all / podman", samples, "whole", "podman", 1.2),
+        Figure(
+            name=f"  each of {whole} / each of {half}",
+            value=growth,
+            goal=1.2,
+            unit="x",
+            note=_note(samples, "whole", "half"),
+        ),
+    ]
+
+
+def _ours_many(bench: Bench, count: int) -> None:
+    project = _project(bench)
+    for number in range(count):
+        bench.ours("start", "-d", "-a", "shell", "-n", f"s{number}", project)()
+    found = json.loads(bench.ours("ls", "--json")())
+    if sum(session["status"] != "stopped" for session in found) != count:
+        raise Broken(f"ls does not show {count} running sessions")
+    bench.ours("stop", "--all")()
+
+
+def _raw_many(bench: Bench, count: int) -> None:
+    for number in range(count):
+        bench.start_raw(f"s{number}")
+    bench.podman("ps", "--all")()
+    bench.podman("stop", "--all")()
+
+
+def building(bench: Bench) -> list[Figure]:
+    """An image that is current."""
+    bench.ours("build", "shell")()
+    samples = _kept(bench, "build", in_turn(bench.runs, build=bench.ours("build", "shell")))
+    return [_seconds("build, unchanged", samples, "build", 0.3)]
+
+
+def building_cold(bench: Bench) -> list[Figure]:
+    """Everything but what is fetched or compiled once a machine (Zellij), in a storage where there is nothing. Once."""
+    account = Account(None, bench.storage.driver)
+    samples = Samples()
+    try:
+        for name, agent in (("first", "claude"), ("second", "opencode")):
+            samples.add(name, seconds(lambda agent=agent: command([LAUNCHER, "build", agent], account.environment)))  # type: ignore[misc]
+    finally:
+        account.close()
+    samples.add("both", samples.median("first") + samples.median("second"))
+    _kept(bench, "cold", samples)
+    return [
+        _seconds("build, both agents, cold", samples, "both", 60),
+        _seconds("  the second of them", samples, "second", 15),
+    ]
+
+
+def helping(bench: Bench) -> list[Figure]:
+    """What needs no Podman."""
+    actions = {"--help": bench.ours("--help"), "start --help": bench.ours("start", "--help")}
+    samples = _kept(bench, "help", in_turn(bench.runs, **actions))
+    return [_seconds(name, samples, name, 0.15) for name in actions]
+
+
+COMPLETION = """
+eval "$(cat "$1")"
+complete -p agent-session >/dev/null 2>&1 || exit 3
+function=$(complete -p agent-session | sed 's/.* -F \\([^ ]*\\).*/\\1/')
+COMP_WORDS=(agent-session attach "") COMP_CWORD=2 COMP_LINE="agent-session attach " COMP_POINT=21
+"$function" agent-session "" attach
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+def completing(bench: Bench) -> list[Figure]:
+    """A session's name, as bash asks for it when Tab is pressed."""
+    script = bench.account.folder / "completion.bash"
+    script.write_text(bench.ours("completion", "bash")())
+    bench.podman(
+        "create",
+        "--name=agent_completed",
+        f"--label={plan.LABEL_NAME}=completed",
+        f"--label={plan.LABEL_AGENT}=shell",
+        bench.image,
+    )()
+    action = bench.other("bash", "-c", COMPLETION, "bash", str(script))
+    if "completed" not in action():
+        raise Broken("completion does not offer the session")
+    samples = _kept(bench, "completion", in_turn(bench.runs, completion=action))
+    bench.clear()
+    return [_seconds("completion of a session's name", samples, "completion", 0.2)]
+
+
+def remembering(bench: Bench) -> list[Figure]:
+    """Pss of all processes of one idle session. Zellij's and the agent's own are not ours; Podman's are counted in the whole."""
+    bench.ours("start", "-d", "-a", "shell", "-n", "idle", _project(bench))()
+    time.sleep(10)  # what starts a session has ended
+    first = bench.podman("inspect", "--format={{.State.Pid}}", "agent_idle")().strip()
+    paused = bench.account.pause_pid()
+    outside = " ".join(str(pid) for pid in bench.account.processes() if pid != paused)
+    told = bench.podman("unshare", sys.executable, "-c", MEMORY, first, outside)()
+    found = [(int(pss), name, program) for pss, name, program in (line.split("\t") for line in told.splitlines())]
+    podmans = {"conmon", "slirp4netns", "pasta", "pasta.avx2", "rootlessport", "fuse-overlayfs", "aardvark-dns"}
+    ours = [(pss, name, program) for pss, name, program in found if name not in podmans | {"zellij", "bash"}]
+    bench.samples["memory"] = {f"{name} {program}": [pss] for pss, name, program in found}
+    bench.clear()
+    words = [
+        f"{name if program == '-' else Path(program).name} {pss / MB:.1f}"
+        for pss, name, program in sorted(ours, reverse=True)
+    ]
+    everything = sorted(((pss, name) for pss, name, _ in found), reverse=True)
+    return [
+        Figure(name="idle session, our processes", value=sum(item[0] for item in ours) / MB, goal=10, unit="MB", note=", ".join(words)),
+        Figure(
+            name="  everything in and around it", value=sum(item[0] for item in found) / MB, goal=50, unit="MB",
+            note=", ".join(f"{name} {pss / MB:.1f}" for pss, name in everything[:4]),
+        ),
+    ]  # fmt: skip
+
+
+ROWS: Mapping[str, Row] = {
+    "help": helping,
+    "completion": completing,
+    "ls": listing,
+    "attach": attaching,
+    "life": living,
+    "memory": remembering,
+    "build": building,
+    "cold": building_cold,
+    "many": many,
+}
+"""By the names of --only, the quick ones first."""
+
+NEEDED = {"ls": {"toolbox": "podman-toolbox", "distrobox": "distrobox"}}
+"""Programs that a row needs, and Debian's packages that have them."""
+
+
+def missing(names: list[str]) -> list[str]:
+    """Debian packages that rows need and this machine has not."""
+    return [package for name in names for program, package in NEEDED.get(name, {}).items() if not shutil.which(program)]
+
+
+def empty_tar() -> bytes:
+    """A seed of nothing."""
+    buffer = BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        entry = tarfile.TarInfo("environment")
+        tar.addfile(entry, BytesIO())
+    return buffer.getvalue()
+
+
+def machine() -> dict[str, object]:
+    """What figures depend on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    processor = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "?")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    asked: dict[str, list[str | Path]] = {
+        "podman": ["podman", "--version"], "toolbox": ["toolbox", "--version"], "distrobox": ["distrobox", "version"],
+        "agent-session": [LAUNCHER, "--version"], "runc": ["runc", "--version"], "crun": ["crun", "--version"],
+    }  # fmt: skip
+    versions = {name: _version(words) for name, words in asked.items() if shutil.which(str(words[0]))}
+    return {
+        "processor": processor,
+        "cores": os.cpu_count(),
+        "memory_gb": round(memory / 1e9, 1),
+        "kernel": os.uname().release,
+        "python": sys.version.split()[0],
+        "versions": versions,
+    }
+
+
+def _version(words: list[str | Path]) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return (done.stdout.strip().splitlines() or ["?"])[0]
+
+
+def _project(bench: Bench) -> Path:
+    return bench.account.project("webapp")
+
+
+def _kept(bench: Bench, row: str, samples: Samples) -> Samples:
+    bench.samples[row] = samples.taken
+    return samples
+
+
+def _note(samples: Samples, *names: str) -> str:
+    return ", ".join(f"{name} {samples.median(name):.3f} s" for name in names)
+
+
+def _ratio(name: str, samples: Samples, ours: str, theirs: str, goal: float) -> Figure:
+    value = samples.median(ours) / samples.median(theirs)
+    return Figure(name=name, value=value, goal=goal, unit="x", note=_note(samples, ours, theirs))
+
+
+def _seconds(name: str, samples: Samples, which: str, goal: float) -> Figure:
+    return Figure(name=name, value=samples.median(which), goal=goal, unit="s", note=f"{len(samples.taken[which])} runs")
