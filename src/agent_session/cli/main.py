@@ -1,5 +1,6 @@
 """The command line's composition root and error boundary."""
 
+import io
 import os
 import shlex
 import sys
@@ -91,6 +92,7 @@ def main() -> None:
     """Run the program and end the process with a documented exit code."""
     signals.raise_on_endings()
     _open_what_is_closed()
+    _replace_what_cannot_be_said()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -102,6 +104,14 @@ def _open_what_is_closed() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 (it is for as long as we are)
+
+
+def _replace_what_cannot_be_said() -> None:
+    """On a terminal, or in a locale, that has not all characters the others become question marks, not tracebacks."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        # What of a file's name is no UTF-8 is surrogates here, which UTF-8 streams of the C locale can give back as they were.
+        if isinstance(stream, io.TextIOWrapper) and (stream.errors, stream.encoding) != ("surrogateescape", "utf-8"):
+            stream.reconfigure(errors="replace")
 
 
 def run(arguments: list[str]) -> int:
