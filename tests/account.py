@@ -106,6 +106,7 @@ class Account:
             cwd=cwd or self.home,
             env={**self.environment, **(env or {})},
             text=True,
+            errors="replace",
             capture_output=True,
             timeout=seconds,
             check=False,

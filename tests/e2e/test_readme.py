@@ -54,6 +54,7 @@ VERBS = (
     "answer",
     "chat",
     "models",
+    "uninstall",
 )
 
 

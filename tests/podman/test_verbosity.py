@@ -4,7 +4,6 @@ import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -48,21 +47,8 @@ def test_quiet_leaves_results_and_errors(account: Account) -> None:
 
 def test_a_process_can_be_killed_between_two_calls(account: Account) -> None:
     project, log = account.project("webapp"), account.home / "steps"
-    command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "tests.killed",
-        "6",
-        "SIGKILL",
-        log,
-        "start",
-        "-d",
-        "-a",
-        "shell",
-        "-n",
-        "web",
-        project,
-    ]
+    verb = ["start", "-d", "-a", "shell", "-n", "web", str(project)]
+    command = [sys.executable, "-m", "tests.killed", "6", "SIGKILL", str(log), *verb]
     environment = account.environment | {"PYTHONPATH": f"{REPOSITORY}/src:{REPOSITORY}", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, env=environment, cwd=account.home, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL

@@ -24,7 +24,7 @@ from tests.fake_engine import FakeEngine
 VERBS = (
     "start", "attach", "stop", "restart", "ls", "rm", "build", "agents", "exec", "cp", "send", "screen", "logs",
     "update", "export", "login", "logout", "completion", "status", "wait", "watch", "doctor",
-    "prompt", "answer", "chat", "models",
+    "prompt", "answer", "chat", "models", "uninstall",
 )  # fmt: skip
 AGENTS = {
     "claude": "title: Claude\nenvironment: [ANTHROPIC_API_KEY]\ncredentials: [ANTHROPIC_API_KEY]\nhint: claude setup-token\n",

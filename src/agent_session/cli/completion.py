@@ -6,6 +6,7 @@ it is typed) and offer what is answered: an offer a line, its word and after a t
 """
 
 import contextlib
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -115,7 +116,7 @@ class Typed:
 
     verb: Verb | None = None
     taken: list[str] = field(default_factory=list)
-    awaits: Option | None = None  # its value comes next
+    awaits: list[str] = field(default_factory=list)  # the kinds of values that come next
     literal: bool = False  # `--` was there: no options any more
     lost: bool = False  # there is no such verb
 
@@ -137,7 +138,7 @@ def offers(known: Grammar, words: Sequence[str], environment: Mapping[str, str])
         return []
     start = ""
     if typed.awaits:
-        found = _values(typed.awaits.metavar, typed, environment)
+        found = _values(typed.awaits[0], typed, environment)
     elif current.startswith("-") and not typed.literal:
         name, equals, _ = current.partition("=")
         option = _option(known, typed, name)
@@ -163,7 +164,7 @@ def understand(known: Grammar, words: Iterable[str]) -> Typed:
     typed = Typed()
     for word in words:
         if typed.awaits:
-            typed.awaits = None
+            typed.awaits.pop(0)
         elif word == "--" and not typed.literal:
             typed.literal = True
         elif word.startswith("-") and word != "-" and not typed.literal:
@@ -178,16 +179,16 @@ def understand(known: Grammar, words: Iterable[str]) -> Typed:
     return typed
 
 
-def _awaiting(known: Grammar, typed: Typed, word: str) -> Option | None:
-    """The option whose value the next word is: --name, -n, or the last letter of -dn."""
+def _awaiting(known: Grammar, typed: Typed, word: str) -> list[str]:
+    """The kinds of values that the next words are, after --name, -n, or the last letter of -dn."""
     if word.startswith("--"):
         option = _option(known, typed, word)
-        return option if option and option.metavar else None
+        return option.metavar.split() if option else []
     for place, letter in enumerate(word[1:], 2):
         option = _option(known, typed, f"-{letter}")
         if option and option.metavar:
-            return option if place == len(word) else None
-    return None
+            return option.metavar.split() if place == len(word) else []
+    return []
 
 
 def _option(known: Grammar, typed: Typed, name: str) -> Option | None:
@@ -209,9 +210,13 @@ def _arguments(typed: Typed, environment: Mapping[str, str]) -> list[tuple[str, 
 
 def _values(metavar: str, typed: Typed, environment: Mapping[str, str]) -> list[tuple[str, str]]:
     """What a value of that kind can be."""
-    kind = metavar.partition(".")[0]
-    if "|" in kind:
-        return [(word, "") for word in kind.split("|")]
+    if "|" in metavar:
+        return [(word, "") for word in metavar.split("|")]
+    kind = re.split(r"\W", metavar)[0]
+    if kind == "STATE":
+        from agent_session.states import VALUES
+
+        return [(state, "") for state in VALUES]
     found = [(FILES[kind], "")] if kind in FILES else []
     if kind == "NAME" or kind in {"SRC", "DST"}:
         end = "" if kind == "NAME" else ":"

@@ -48,11 +48,29 @@ class Grammar:
 HELP = Option(names=("-h", "--help"), metavar="", help="Show the help and exit.")
 
 
+class _Verbs(Mapping[str, Verb]):
+    """Verbs that are read when they are asked for: a verb's module is imported for it."""
+
+    def __init__(self, commands: Mapping[str, Any]) -> None:
+        self._commands = commands
+
+    def __getitem__(self, name: str) -> Verb:
+        return _verb(name, self._commands[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._commands)
+
+    def __len__(self) -> int:
+        return len(self._commands)
+
+
 def read(group: Any) -> Grammar:
     """Of Typer's group of commands, what is not hidden."""
-    verbs = {name: _verb(name, command) for name, command in group.commands.items() if not command.hidden}
     return Grammar(
-        help=_text(group.help), epilog=_text(group.epilog), options=(*_options(group.params), HELP), verbs=verbs
+        help=_text(group.help),
+        epilog=_text(group.epilog),
+        options=(*_options(group.params), HELP),
+        verbs=_Verbs(group.commands),
     )
 
 

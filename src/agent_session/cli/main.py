@@ -4,6 +4,7 @@ Imports next to nothing itself: Podman works while the rest is imported.
 """
 
 import gc
+import io
 import os
 import sys
 
@@ -16,6 +17,7 @@ def main() -> None:
     gc.set_threshold(100_000)  # looking for garbage while importing costs 5 ms
     signals.raise_on_endings()
     _open_what_is_closed()
+    _replace_what_cannot_be_said()
     code = run(sys.argv[1:], podman_listing.foreseen(sys.argv[1:]))
     gc.freeze()  # and at the end as much: what is left goes with the process
     sys.exit(code)
@@ -29,6 +31,14 @@ def _open_what_is_closed() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 (it is for as long as we are; pathlib takes 3 ms)
+
+
+def _replace_what_cannot_be_said() -> None:
+    """On a terminal, or in a locale, that has not all characters the others become question marks, not tracebacks."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        # What of a file's name is no UTF-8 is surrogates here, which UTF-8 streams of the C locale can give back as they were.
+        if isinstance(stream, io.TextIOWrapper) and (stream.errors, stream.encoding) != ("surrogateescape", "utf-8"):
+            stream.reconfigure(errors="replace")
 
 
 def run(arguments: list[str], listing: podman_listing.Listing | None = None) -> int:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import sys
 import time
 from collections import deque
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
+from unicodedata import combining, east_asian_width
 
 from agent_session.cli.invocation import quiet
 
@@ -20,13 +22,35 @@ if TYPE_CHECKING:
 
 COLOURS = {"running": "32", "stopped": "31", "waiting": "33", "failed": "31", "working": "36"}
 FOLDED_LINES = 6
+NARROWEST = 6
 UNSAFE = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """What JSON lets through of control characters, and what cannot be encoded."""
 
 
 def print_json(value: object) -> None:
     """The value on stdout; of what is in it, nothing that a terminal would obey."""
-    print(_escaped(json.dumps(value, indent=2, ensure_ascii=False)))
+    print(_json(value, indent=2))
+
+
+def _json(value: object, *, indent: int | None = None) -> str:
+    """Every character is in it: escaped where it could do harm, or where stdout cannot say it."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    text = UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return text if sayable(text) else json.dumps(value, indent=indent)
+
+
+def sayable(text: str) -> bool:
+    """Whether stdout's encoding has these characters."""
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Whether that is a terminal that wants colours. https://no-color.org"""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def session_json(session: "Session", state: "State | None" = None) -> dict[str, Any]:
@@ -56,25 +80,57 @@ def session_json(session: "Session", state: "State | None" = None) -> dict[str, 
 
 def print_line(value: object) -> None:
     """The value on stdout, as one line of a stream."""
-    print(_escaped(json.dumps(value, ensure_ascii=False)), flush=True)
-
-
-def _escaped(text: str) -> str:
-    return UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    print(_json(value), flush=True)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Aligned columns; words of statuses and states in their colours on a terminal that wants any."""
-    widths = [max(len(row[i]) for row in (columns, *rows)) for i in range(len(columns))]
-    for row in (columns, *rows):
-        cells = [plain(cell).ljust(width) for cell, width in zip(row, widths, strict=True)]
-        print("  ".join(coloured(cell, sys.stdout) for cell in cells).rstrip())
+    """Aligned columns; words of statuses and states in their colours on a terminal that wants any.
+
+    On a terminal too narrow for it the widest columns, but never the first, are shortened; elsewhere nothing ever is.
+    """
+    table = [[plain(cell) for cell in row] for row in (columns, *rows)]
+    widths = [max(cells(row[i]) for row in table) for i in range(len(columns))]
+    if sys.stdout.isatty():
+        widths = _fitting(widths, shutil.get_terminal_size().columns)
+    for row in table:
+        shown = [_cell(cell, width) for cell, width in zip(row, widths, strict=True) if width]
+        print("  ".join(coloured(cell, sys.stdout) for cell in shown).rstrip())
 
 
 def coloured(cell: str, stream: TextIO) -> str:
     """A word of a status or a state in its colour, on a terminal that wants any."""
     colour = COLOURS.get(cell.strip())
-    return f"\x1b[{colour}m{cell}\x1b[0m" if colour and stream.isatty() and not os.environ.get("NO_COLOR") else cell
+    return f"\x1b[{colour}m{cell}\x1b[0m" if colour and wants_colour(stream) else cell
+
+
+def _fitting(widths: Sequence[int], room: int) -> list[int]:
+    """Widths that fit into so many columns, with two between each; the last ones are 0, left out, where nothing else helps."""
+    fitting = list(widths)
+    while sum(fitting) + 2 * (len(fitting) - 1) > room:
+        widest = max(range(len(fitting) - 1, 0, -1), key=lambda i: fitting[i], default=0)
+        if fitting[widest] > NARROWEST:
+            fitting[widest] -= 1
+        elif len(fitting) > 1:
+            fitting.pop()
+        else:
+            break
+    return fitting + [0] * (len(widths) - len(fitting))
+
+
+def _cell(text: str, width: int) -> str:
+    """A cell of that width; a path that is too long keeps its end, anything else its beginning."""
+    whole = cells(text) <= width
+    shown, dots = text, "\N{HORIZONTAL ELLIPSIS}" if sayable("\N{HORIZONTAL ELLIPSIS}") else "~"
+    while not whole and cells(shown) >= width:
+        shown = shown[1:] if text.startswith("/") else shown[:-1]
+    if not whole:
+        shown = dots + shown if text.startswith("/") else shown + dots
+    return shown + " " * (width - cells(shown))
+
+
+def cells(text: str) -> int:
+    """Columns that a text takes on a terminal."""
+    return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def plain(text: str) -> str:
@@ -120,13 +176,14 @@ def build_progress(title: str) -> Iterator["Tell"]:
 
     console = Console(stderr=True)
     started = time.monotonic()
+    spinner = "dots" if "utf" in console.encoding else "line"
     last: deque[str] = deque(maxlen=FOLDED_LINES)
     step = [title]
 
     def picture() -> Group:
         head = f"{step[0]}  ({time.monotonic() - started:.0f} s)"
         lines = [Text("  " + plain(line), style="dim", no_wrap=True, overflow="ellipsis") for line in last]
-        return Group(Spinner("dots", Text(head, no_wrap=True, overflow="ellipsis")), *lines)
+        return Group(Spinner(spinner, Text(head, no_wrap=True, overflow="ellipsis")), *lines)
 
     with Live(get_renderable=picture, console=console, refresh_per_second=8, transient=True):
 

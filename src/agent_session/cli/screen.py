@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from agent_session.cli import render
 from agent_session.cli.invocation import of
 from agent_session.errors import ConflictError, UsageError
 
@@ -44,7 +45,7 @@ def screen(context: typer.Context, name: Name, scrollback: Scrollback = False, s
         text = screens.shown(engine, screens.running(engine, name), scrollback=scrollback)
     if svg:
         _write(svg, picture(text, title=name))
-    elif sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+    elif render.wants_colour(sys.stdout):
         print(text + "\x1b[m")
     else:
         print(screens.plain(text))

@@ -20,6 +20,7 @@ from agent_session.errors import AgentSessionError
 NAMES = (
     "start", "attach", "stop", "restart", "ls", "rm", "update", "build", "agents", "login", "logout", "export", "send",
     "screen", "logs", "cp", "exec", "status", "wait", "watch", "chat", "prompt", "answer", "models", "completion", "doctor",
+    "uninstall",
 )  # fmt: skip
 """In the order of --help. A verb NAME is the function NAME of the module cli/NAME.py."""
 
