@@ -92,11 +92,12 @@ def utc(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds * 1000) % 1000:03d}Z"
 
 
-def main(read, *, paths=lambda: (), pids=lambda: (), seconds=None) -> None:
+def main(read, *, paths=lambda: (), pids=lambda: (), files=lambda: (), seconds=None) -> None:
     """Print the state once, or with --follow at each change.
 
     read() is the state now; without "since" it began when it was first seen. It is asked again when one of paths() (files, or directories
-    for all that is in them, there or not yet) changes, one of the processes pids() ends, `seconds` have passed, or the pane changes.
+    for all that is in them, there or not yet) changes, one of the processes pids() ends, one of files() (a socket, say) can be read,
+    `seconds` (or seconds()) have passed, or the pane changes.
     """
     if sys.argv[1:] not in ([], ["--follow"]):
         sys.exit("usage: state [--follow]")
@@ -114,7 +115,7 @@ def main(read, *, paths=lambda: (), pids=lambda: (), seconds=None) -> None:
             last = state
         if len(sys.argv) == 1:
             return
-        watch.wait(pids(), seconds)
+        watch.wait(pids(), seconds() if callable(seconds) else seconds, files())
 
 
 def dumps(value) -> str:
@@ -150,7 +151,7 @@ class Watch:
             self.libc.inotify_rm_watch(self.inotify, number)
         self.wanted = wanted
 
-    def wait(self, pids, seconds) -> None:
+    def wait(self, pids, seconds, files=()) -> None:
         """Return when something happened, or after so many seconds."""
         opened = []
         for pid in pids:
@@ -162,7 +163,7 @@ class Watch:
         try:
             while True:
                 left = None if end is None else max(0, end - time.monotonic())
-                ready = select.select([self.inotify, *opened], [], [], left)[0]
+                ready = select.select([self.inotify, *opened, *files], [], [], left)[0]
                 if not ready or set(ready) - {self.inotify} or self._concerns():
                     return
         finally:
