@@ -92,11 +92,12 @@ def utc(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds * 1000) % 1000:03d}Z"
 
 
-def main(read, *, paths=lambda: (), pids=lambda: (), seconds=lambda: None) -> None:
+def main(read, *, paths=lambda: (), pids=lambda: (), files=lambda: (), seconds=lambda: None) -> None:
     """Print the state once, or with --follow at each change.
 
     read() is the state now; without "since" it began when it was first seen. It is asked again when one of paths() (files, or directories
-    for all that is in them, there or not yet) changes, a process of pids() ends, seconds() have passed (if not None), or the pane changes.
+    for all that is in them, there or not yet) changes, a process of pids() ends, one of files() (a socket, say) can be read, seconds() have
+    passed (if not None), or the pane changes.
     """
     if sys.argv[1:] not in ([], ["--follow"]):
         sys.exit("usage: state [--follow]")
@@ -116,7 +117,7 @@ def main(read, *, paths=lambda: (), pids=lambda: (), seconds=lambda: None) -> No
             last = state
         if len(sys.argv) == 1:
             return
-        watch.wait(pids(), seconds())
+        watch.wait(pids(), seconds(), files())
 
 
 def dumps(value) -> str:
@@ -153,7 +154,7 @@ class Watch:
         changed, self.wanted = wanted != self.wanted, wanted
         return changed
 
-    def wait(self, pids, seconds) -> None:
+    def wait(self, pids, seconds, files=()) -> None:
         """Return when something happened, or after so many seconds."""
         opened = []
         for pid in pids:
@@ -165,7 +166,7 @@ class Watch:
         try:
             while True:
                 left = None if end is None else max(0, end - time.monotonic())
-                ready = select.select([self.inotify, *opened], [], [], left)[0]
+                ready = select.select([self.inotify, *opened, *files], [], [], left)[0]
                 if not ready or set(ready) - {self.inotify} or self._concerns():
                     return
         finally:
