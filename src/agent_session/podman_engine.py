@@ -222,8 +222,9 @@ class PodmanEngine:
         return place if place and os.access(place, os.R_OK | os.X_OK) else None
 
     def root(self, container_id: str, pid: int) -> int | None:
-        """A running container's root directory: not where Podman is another machine's."""
-        return None if self._service.given else podman_roots.open_root(container_id, pid)
+        """A running container's root directory: not where Podman is another machine's. No service is started to find that out."""
+        here = podman_listing.is_local(self._environment)
+        return podman_roots.open_root(container_id, pid) if here else None
 
     def secret_id(self, name: str) -> str | None:
         """A secret's id; each new content has a new one."""

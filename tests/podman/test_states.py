@@ -108,6 +108,15 @@ def test_a_file_is_believed_no_longer_than_its_keeper_lives(idle: Account) -> No
     assert json.loads(idle.inside("default", "cat", FILE))["keeper"][0] != keeper
 
 
+def test_listing_states_asks_podman_one_thing_and_starts_nothing_else(states: Account) -> None:
+    done = states.run("-vv", "ls", "--json")
+    assert json.loads(done.out)[0]["state"]["value"] == "idle"
+    begun = [line.strip() for line in done.err.splitlines() if " ms " not in line]
+    assert len(begun) == 1
+    assert begun[0].startswith("podman ")
+    assert " ps " in begun[0]
+
+
 def test_status_says_how_it_knows(states: Account) -> None:
     explained = json.loads(states.ok("status", "--json", "--explain"))
     assert "read through /proc, without a process" in explained["explained"]["state's file"]

@@ -223,10 +223,6 @@ def _values(metavar: str, typed: Typed, environment: Mapping[str, str]) -> list[
         return [(name + end, meaning) for name, meaning in _sessions(typed, environment)] + found
     if kind == "AGENT":
         return _agents()
-    if kind.startswith("STATE"):
-        from agent_session.states import VALUES
-
-        return [(value, "") for value in VALUES]
     if kind == "KEY":
         from agent_session.screens import KEY_NAMES
 
