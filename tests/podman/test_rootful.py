@@ -30,6 +30,8 @@ def test_root_is_warned_and_keeps_nothing_of_its_power_in_a_session(account: Acc
     assert re.search(r"^NoNewPrivs:\s+1$", status, re.MULTILINE)
     assert re.search(r"^Seccomp:\s+2$", status, re.MULTILINE)
     assert account.inside("default", "sh", "-c", "echo $HOME $IS_SANDBOX; pwd") == "/home/agent 1\n/workspace/app"
+    assert account.ok("wait", "--until", "idle", "--timeout", "30", "default") == "default\tidle\n"
+    assert "read through /proc, without a process" in account.ok("status", "--explain")
     assert account.inspect()["HostConfig"]["NetworkMode"] != "host"
     assert "sk-ant-root" not in json.dumps(account.inspect())
     account.inside("default", "sh", "-c", "echo more >> outside; touch inside ~/kept")
