@@ -237,6 +237,7 @@ class Account:
             "pause",
             "rootlessport",
             "rootlessport-c",
+            "aardvark-dns",
             "fuse-overlayfs",
         }
         paused = self.pause_pid()

@@ -56,6 +56,7 @@ class FakeEngine:
         commands: Commands = succeed,
         errands: Errands = idle,
         volumes: Path | None = None,
+        names: bool = True,
     ) -> None:
         self.rootful = rootful
         self.architecture = "amd64"
@@ -80,6 +81,8 @@ class FakeEngine:
         self._folder = volumes or Path(tempfile.mkdtemp(prefix="fake-engine-"))
         if not volumes:
             weakref.finalize(self, shutil.rmtree, self._folder)
+        self.names = names
+        self._networks: dict[str, Mapping[str, str]] = {}
         self._secrets: dict[str, tuple[str, bytes]] = {}
         self._containers: dict[str, _Kept] = {}
         self._volumes: dict[str, Mapping[str, str]] = {}
@@ -145,6 +148,10 @@ class FakeEngine:
             if mount.kind == "bind" and not Path(mount.source).exists():
                 raise PodmanRefused(f"creating {spec.name}: statfs {mount.source}: no such file or directory")
         self._check_secrets(spec)
+        if spec.network and spec.network not in self._networks:
+            raise PodmanRefused(
+                f"creating {spec.name}: unable to find network with name {spec.network}: network not found"
+            )
         for mount in spec.mounts:
             if mount.kind == "volume" and mount.source not in self._volumes:
                 self.create_volume(mount.source, spec.labels)
@@ -155,6 +162,8 @@ class FakeEngine:
             running=False,
             created=datetime.now(UTC),
             labels=dict(spec.labels),
+            networks=(spec.network,) if spec.network else (),
+            ports={port: secrets.randbelow(20000) + 40000 for port in spec.ports},
         )
         self._containers[spec.name] = _Kept(spec=spec, container=made)
 
@@ -222,6 +231,19 @@ class FakeEngine:
         folder = self._folder / f"root-{self._kept(name).container.id}"
         folder.mkdir(exist_ok=True)
         return folder
+
+    def create_network(self, name: str, labels: Mapping[str, str]) -> bool:
+        """Make a network, if this is an engine that has such."""
+        if self.names:
+            self._networks.setdefault(name, dict(labels))
+        return self.names
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network that no container has."""
+        users = [kept.spec.name for kept in self._containers.values() if kept.spec.network == name]
+        if users:
+            raise ConflictError(f"removing the network {name}: it is being used by {users[0]}")
+        self._networks.pop(name, None)
 
     def secret_id(self, name: str) -> str | None:
         """A secret's id."""

@@ -26,6 +26,7 @@ KEYS = {
     "private",
     "disposable",
     "taught",
+    "server",
 }
 
 
@@ -75,6 +76,13 @@ class Package:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Server:
+    """An agent that is a server in its session: the TCP port on which it answers there, with a password of its own (images/README.md)."""
+
+    port: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Agent:
     """What the host must know of an agent."""
 
@@ -91,6 +99,7 @@ class Agent:
     private: tuple[str, ...] = ()
     disposable: tuple[str, ...] = ()
     taught: tuple[Taught, ...] = ()
+    server: Server | None = None
 
 
 def read_agents(folders: Iterable[Path]) -> dict[str, Agent]:
@@ -159,6 +168,7 @@ def read_agent(file: Path) -> Agent:
             private=_texts(data, "private"),
             disposable=_texts(data, "disposable"),
             taught=tuple(_taught(item) for item in _list(data, "taught")),
+            server=_server(data.get("server")),
         )
     except ValueError as error:
         raise ConfigurationError(file, str(error), hint=f"$EDITOR {file}") from error
@@ -239,6 +249,16 @@ def _package(item: object) -> Package | None:
     if names.keys() != integrities.keys():
         raise ValueError("package: names and integrities must be of the same architectures")
     return Package(version=_text(item, "version"), names=names, integrities=integrities)
+
+
+def _server(item: object) -> Server | None:
+    if item is None:
+        return None
+    if not isinstance(item, dict) or set(item) != {"port"} or type(item["port"]) is not int:
+        raise ValueError(f"server needs a port, a number, and nothing else: {item!r}")
+    if not 1024 <= item["port"] <= 65535:
+        raise ValueError(f"server's port must be one that no root is needed for, 1024 to 65535: {item['port']}")
+    return Server(port=item["port"])
 
 
 def _text(data: Mapping[Any, Any], key: str, default: str | None = None) -> str:

@@ -42,6 +42,11 @@ class ContainerSpec:
     mounts: tuple[Mount, ...] = ()
     secrets: tuple[SecretFile, ...] = ()
     stop_timeout: int = 10
+    network: str = ""  # one that was made with create_network; "": the engine's usual one, where nobody finds it
+    alias: str = ""  # what it is called there, beside its name
+    ports: tuple[
+        int, ...
+    ] = ()  # TCP ports that are to be reached from this machine's loopback, there under free numbers
     memory: int = 0  # bytes; of this and the next two 0 is no limit, and one that cannot be enforced is none
     cpus: float = 0
     pids: int = 0  # processes and threads
@@ -60,6 +65,9 @@ class Container:
     started: datetime | None = None
     pid: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    networks: tuple[str, ...] = ()
+    ports: Mapping[int, int] = field(default_factory=dict)
+    """Of those that it was made with, the loopback's for each; the same in each of its lives."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +189,12 @@ class Engine(Protocol):
         None where this process cannot see it: another machine's container, one that has ended, no right to look. No round trip.
         What is below is the agent's to change: see `walk`.
         """
+
+    def create_network(self, name: str, labels: Mapping[str, str]) -> bool:
+        """Make a network, where there is none of that name, on which containers find each other by name. False: not to be had here."""
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network; nothing to do where there is none. ConflictError while a container has it."""
 
     def secret_id(self, name: str) -> str | None:
         """What tells one content of a secret from the next, None where there is none of that name."""

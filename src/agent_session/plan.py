@@ -26,6 +26,8 @@ HOME = PurePosixPath("/home/agent")
 RUNTIME = PurePosixPath("/run/agent-session")
 SSH_AGENT = PurePosixPath("/run/ssh-agent.sock")
 CA_BUNDLE = PurePosixPath("/etc/ssl/certs/ca-certificates.crt")
+NETWORK = "agent-session"
+"""On which sessions whose agent is a server are found by the names of their containers."""
 LOGIN = "agent-session-login"
 """In the container /run/secrets/<this>; the engine's secret is called <this>-<agent>."""
 
@@ -37,6 +39,7 @@ LABEL_OPTIONS = "agent-session.options"
 LABEL_LOGIN = "agent-session.login"
 LABEL_CREATED = "agent-session.created"
 LABEL_PROTECTION = "agent-session.protection"
+LABEL_NETWORK = "agent-session.network"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +187,11 @@ def container_spec(request: SessionRequest) -> ContainerSpec:
         environment=environment,
         mounts=tuple(mounts),
         secrets=(SecretFile(name=login_secret(request.agent.name), target=LOGIN),) if request.login else (),
+        network=NETWORK if request.agent.server else "",
+        alias=container_name(request.name)
+        if request.agent.server
+        else "",  # its name is another one while it replaces one
+        ports=(request.agent.server.port,) if request.agent.server else (),
         memory=request.options.memory,
         cpus=request.options.cpus,
         pids=request.options.pids,

@@ -24,6 +24,12 @@ def container(item: Mapping[str, Any]) -> Container:
         started=datetime.fromtimestamp(started, UTC) if started > 0 else None,
         pid=(item.get("Pid") or None) if item["State"] in {"running", "paused", "stopping"} else None,
         labels=item.get("Labels") or {},
+        networks=tuple(item.get("Networks") or ()),
+        ports={
+            port["container_port"]: port["host_port"]
+            for port in item.get("Ports") or ()
+            if port["host_ip"] == "127.0.0.1" and port["protocol"] == "tcp"
+        },
     )
 
 

@@ -8,14 +8,15 @@ from agent_session.podman_errand import mount_flags
 from agent_session.podman_specification import specification
 
 
-def commands(spec: ContainerSpec, *, rootful: bool, kernel: Kernel) -> list[list[str]]:
-    """What follows `podman`: to make the volumes, then to make and start the container. The labels make it a session."""
+def commands(spec: ContainerSpec, *, rootful: bool, kernel: Kernel, network_there: bool = False) -> list[list[str]]:
+    """What follows `podman`: to make network and volumes, then to make and start the container. The labels make it a session."""
     whole = specification(spec, rootful=rootful, kernel=kernel)
     volumes = [mount.source for mount in spec.mounts if mount.kind == "volume"]
     labels = [f"--label={key}={value}" for key, value in spec.labels.items()]
     # Of a volume's labels only the session's name is ever read.
     named = [f"--label={key}={value}" for key, value in spec.labels.items() if key.endswith(".name")]
-    return [*(["volume", "create", *named, volume] for volume in volumes), _run(spec, whole, labels)]
+    networks = [["network", "create", spec.network]] if spec.network and not network_there else []
+    return [*networks, *(["volume", "create", *named, volume] for volume in volumes), _run(spec, whole, labels)]
 
 
 def _run(spec: ContainerSpec, whole: dict[str, Any], labels: list[str]) -> list[str]:
@@ -26,7 +27,7 @@ def _run(spec: ContainerSpec, whole: dict[str, Any], labels: list[str]) -> list[
     return [
         "run", "--detach", "--pull=never",
         f"--name={spec.name}", f"--hostname={spec.hostname}", f"--workdir={spec.workdir}", f"--stop-timeout={spec.stop_timeout}",
-        *user, *_limits(spec, whole["resource_limits"]),
+        *user, *_limits(spec, whole["resource_limits"]), *_network(spec),
         "--cap-drop=all", "--security-opt=no-new-privileges", "--security-opt=label=disable", "--http-proxy",
         *labels,
         *(f"--env={key}={value}" for key, value in spec.environment.items()),
@@ -37,6 +38,11 @@ def _run(spec: ContainerSpec, whole: dict[str, Any], labels: list[str]) -> list[
         ),
         spec.image,
     ]  # fmt: skip
+
+
+def _network(spec: ContainerSpec) -> list[str]:
+    joined = [f"--network={spec.network}", *([f"--network-alias={spec.alias}"] if spec.alias else [])]
+    return [*(joined if spec.network else []), *(f"--publish=127.0.0.1::{port}" for port in spec.ports)]
 
 
 def _limits(spec: ContainerSpec, resources: dict[str, Any]) -> list[str]:

@@ -153,7 +153,12 @@ class PodmanEngine:
         """The same as `create` and `start`, for the podman command."""
         return [
             [*self._podman(), *words]
-            for words in podman_commands.commands(spec, rootful=self.rootful, kernel=self._kernel())
+            for words in podman_commands.commands(
+                spec,
+                rootful=self.rootful,
+                kernel=self._kernel(),
+                network_there=bool(spec.network and self._network(spec.network)),
+            )
         ]
 
     def create(self, spec: ContainerSpec) -> None:
@@ -225,6 +230,42 @@ class PodmanEngine:
         """A running container's root directory: not where Podman is another machine's. No service is started to find that out."""
         here = podman_listing.is_local(self._environment)
         return podman_roots.open_root(container_id, pid) if here else None
+
+    def create_network(self, name: str, labels: Mapping[str, str]) -> bool:
+        """Make a network. CNI, which Podman 4 may have instead of netavark, has names only with a plugin that is rarely there."""
+        found = self._network(name)
+        made = found is None
+        if made:
+            try:
+                body = {"name": name, "dns_enabled": True, "labels": dict(labels)}
+                self._call("POST", "/networks/create", f"creating the network {name}", json.dumps(body))
+            except ConflictError:  # somebody else was quicker
+                made = False
+            except PodmanRefused:
+                return False
+            found = self._network(name)
+        if found and found.get("dns_enabled"):
+            return True
+        if made:
+            self.remove_network(name)
+        return False
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network."""
+        doing = f"removing the network {name}"
+        try:
+            self._call("DELETE", f"/networks/{name}", doing, absent_is_fine=True)
+        except PodmanRefused as error:
+            if "being used" not in error.message:
+                raise
+            raise ConflictError(error.message, hint="podman ps -a") from None
+
+    def _network(self, name: str) -> dict[str, Any] | None:
+        answer = self._call("GET", f"/networks/{name}/json", f"looking for the network {name}", absent_is_fine=True)
+        if answer is None:
+            return None
+        found: dict[str, Any] = answer.json()
+        return found
 
     def secret_id(self, name: str) -> str | None:
         """A secret's id; each new content has a new one."""

@@ -37,8 +37,14 @@ def specification(spec: ContainerSpec, *, rootful: bool, kernel: Kernel) -> dict
         "no_new_privileges": True,
         "selinux_opts": ["disable"],  # relabelling a user's project would be worse (and slow)
         "httpproxy": True,
+        "portmappings": [
+            {"host_ip": "127.0.0.1", "host_port": 0, "container_port": port, "protocol": "tcp"} for port in spec.ports
+        ],
         "resource_limits": _resources(spec, kernel),
     }
+    if spec.network:
+        aliases = {"aliases": [spec.alias]} if spec.alias else {}
+        whole |= {"netns": {"nsmode": "bridge"}, "networks": {spec.network: aliases}}
     if rootful:
         # id-mapped storage and keep-id are not to be had; a root without CAP_SYS_RESOURCE may not raise its limits
         return whole | {"user": "0:0", "r_limits": root_limits()}

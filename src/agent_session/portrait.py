@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from agent_session import events, plan, states, walk
+from agent_session import events, plan, servers, states, walk
 from agent_session.engine import Engine
 from agent_session.events import Event
 from agent_session.session import Session
@@ -44,9 +44,9 @@ def paint(engine: Engine, session: Session) -> Portrait:
     )
 
 
-def secrets(_engine: Engine, _session: Session) -> dict[str, str]:
+def secrets(engine: Engine, session: Session) -> dict[str, str]:
     """What is told to those alone who ask for secrets, by its name in `status --json --secrets`."""
-    return {}
+    return servers.secrets(engine, session)
 
 
 def explanations(portrait: Portrait) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """A session as Podman knows it, read back from its container's labels. Labels can be made by anybody, so what does not fit is nothing."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -27,6 +28,8 @@ class Session:
     started: datetime | None = None
     id: str = ""  # its container's
     pid: int | None = None  # of its container's first process, while it runs
+    networks: tuple[str, ...] = ()
+    ports: Mapping[int, int] = field(default_factory=dict)  # of its agent's server: this machine's for the container's
     mounts: tuple[Path, ...] = ()
     kob: Path | None = None
     options: plan.Options = field(default_factory=plan.Options)
@@ -65,6 +68,8 @@ def read(container: Container) -> Session | None:
         started=container.started,
         id=container.id,
         pid=container.pid,
+        networks=container.networks,
+        ports=container.ports,
         mounts=tuple(path for path, read_only in mounts if read_only),
         kob=next((path for path, read_only in mounts if not read_only), None),
         options=plan.read_options(container.labels.get(plan.LABEL_OPTIONS, "")),

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from agent_session import placeholders, plan, terminals
+from agent_session import placeholders, plan, servers, terminals
 from agent_session.engine import Engine
 from agent_session.errors import (
     NameTaken,
@@ -89,7 +89,7 @@ def create(engine: Engine, request: SessionRequest, seed: "Seed", *, screen: boo
 
     Whatever fails or interrupts, nothing made here is left behind. Raises NameTaken, PodmanRefused, NotReady.
     """
-    spec = plan.container_spec(request)
+    spec, told = servers.connected(engine, plan.container_spec(request))
     made = False
     new: list[str] = []
     try:
@@ -98,8 +98,8 @@ def create(engine: Engine, request: SessionRequest, seed: "Seed", *, screen: boo
                 new = [volume for volume in plan.volume_names(request.name) if engine.volume_labels(volume) is None]
                 engine.create(spec)
                 made = True
-            engine.start(spec.name)
-        notes = _bring_up(engine, spec.name, request.name, seed, screen=screen)
+            told += servers.start(engine, spec)
+        notes = told + _bring_up(engine, spec.name, request.name, seed, screen=screen)
     except BaseException:
         with uninterrupted():
             if made:
@@ -156,15 +156,15 @@ def recreate(
     """
     settle(engine, session.name)
     session = get(engine, session.name)
-    spec = replace(plan.container_spec(request), name=plan.next_name(session.name))
+    spec, told = servers.connected(engine, replace(plan.container_spec(request), name=plan.next_name(session.name)))
     try:
         if session.running:
             engine.stop(session.container)
         with placeholders.made(request.protection.placeholders):
             engine.create(spec)
             if seed:
-                engine.start(spec.name)
-        notes = _bring_up(engine, spec.name, session.name, seed, screen=screen) if seed else ()
+                told += servers.start(engine, spec)
+        notes = told + _bring_up(engine, spec.name, session.name, seed, screen=screen) if seed else told
     except BaseException:
         with uninterrupted():
             engine.remove(spec.name)

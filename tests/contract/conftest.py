@@ -41,6 +41,7 @@ class Bench:
     volumes: list[str] = field(default_factory=list)
     images: list[str] = field(default_factory=list)
     secrets: list[str] = field(default_factory=list)
+    networks: list[str] = field(default_factory=list)
 
     @property
     def label(self) -> str:
@@ -53,6 +54,10 @@ class Bench:
     def secret(self) -> str:
         self.secrets.append(f"{self.prefix}-secret-{len(self.secrets)}")
         return self.secrets[-1]
+
+    def network(self) -> str:
+        self.networks.append(f"{self.prefix}-network-{len(self.networks)}")
+        return self.networks[-1]
 
     def image_name(self) -> str:
         self.images.append(f"localhost/{self.prefix}-{len(self.images)}:1")
@@ -98,6 +103,8 @@ class Bench:
             self.engine.remove_image(image)
         for secret in self.secrets:
             self.engine.remove_secret(secret)
+        for network in self.networks:
+            self.engine.remove_network(network)
 
 
 def commands_of_this_machine(_name: str, command: Sequence[str], stdin: bytes) -> ExecResult:

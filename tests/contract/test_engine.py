@@ -229,6 +229,39 @@ def test_a_secret_is_told_from_the_next_by_its_id(bench: Bench) -> None:
     assert bench.engine.secret_id(name) is None
 
 
+def test_a_network_is_made_once_or_not_to_be_had(bench: Bench) -> None:
+    name = bench.network()
+    there = bench.engine.create_network(name, {bench.label: "yes"})
+    assert bench.engine.create_network(name, {}) is there
+    if there:
+        spec = replace(bench.spec(), network=name, alias="tiny")
+        bench.engine.create(spec)
+        container = bench.engine.container(spec.name)
+        assert container
+        assert container.networks == (name,)
+        with pytest.raises(ConflictError):
+            bench.engine.remove_network(name)
+        bench.engine.remove(spec.name)
+    for _ in range(2):
+        bench.engine.remove_network(name)
+
+
+def test_a_published_port_is_the_same_in_each_life(bench: Bench) -> None:
+    spec = replace(bench.spec(), ports=(4096,))
+    bench.engine.create(spec)
+    seen = []
+    for _ in range(2):
+        bench.engine.start(spec.name)
+        (container,) = bench.engine.containers(bench.label)
+        seen.append(dict(container.ports))
+        bench.engine.stop(spec.name)
+    stopped = bench.engine.container(spec.name)
+    assert stopped
+    assert seen == [dict(stopped.ports)] * 2
+    assert set(stopped.ports) == {4096}
+    assert 1024 <= stopped.ports[4096] <= 65535
+
+
 def test_a_command_ends_with_its_own_status_and_words(bench: Bench) -> None:
     name = bench.running()
     done = bench.engine.run(name, ["sh", "-c", "echo out; echo err >&2; exit 3"])

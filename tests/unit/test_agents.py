@@ -55,6 +55,10 @@ def test_an_empty_file_is_an_agent_called_like_its_folder(tmp_path: Path) -> Non
     ("text", "reason"),
     [
         ("titel: X\n", "unknown key 'titel'"),
+        ("server: {port: '4096'}\n", "server needs a port"),
+        ("server: {port: true}\n", "server needs a port"),
+        ("server: {port: 4096, password: x}\n", "server needs a port"),
+        ("server: {port: 80}\n", "1024 to 65535"),
         ("1: X\n", "unknown key '1'"),
         ("title: 1\n", "title must be a text"),
         ("environment: KEY\n", "environment must be a list"),

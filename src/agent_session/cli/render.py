@@ -55,7 +55,7 @@ def wants_colour(stream: TextIO) -> bool:
 
 def session_json(session: "Session", state: "State | None" = None) -> dict[str, Any]:
     """The object of `ls --json`, without a state where none was asked for; keys are only ever added."""
-    from agent_session import states
+    from agent_session import servers, states
 
     return {
         "name": session.name,
@@ -65,6 +65,8 @@ def session_json(session: "Session", state: "State | None" = None) -> dict[str, 
         "projects": [{"source": str(p.source), "target": str(p.target)} for p in session.projects],
         "created": session.created.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "container": session.container,
+        "base_url": servers.base_url(session),
+        "host_url": servers.host_url(session),
         "image": session.image,
         "auto_approve": session.options.auto_approve,
         "unprotected": list(session.options.unprotected),

@@ -275,7 +275,7 @@ def wake(invocation: Invocation, engine: "Engine", session: "Session", config: C
 
     What a container is made with (its login, its options, what is protected) cannot be changed: where that differs it gets another container.
     """
-    from agent_session import sessions
+    from agent_session import servers, sessions
 
     if session.running and not screen and not sessions.needs_seed(session):
         return session
@@ -285,7 +285,12 @@ def wake(invocation: Invocation, engine: "Engine", session: "Session", config: C
     if session.running:
         sessions.deliver(engine, session.name, seed, screen=screen)
         return session
-    if (wanted.login, wanted.options, wanted.protection.digest) != (session.login, session.options, session.protection):
+    differs = (wanted.login, wanted.options, wanted.protection.digest) != (
+        session.login,
+        session.options,
+        session.protection,
+    )
+    if differs or servers.port_taken(engine, session):
         return sessions.recreate(engine, session, wanted, seed, screen=screen)
     return sessions.resume(engine, session, seed, screen=screen)
 

@@ -69,6 +69,8 @@ def _json(found: "Portrait") -> dict[str, Any]:
 
 
 def _lines(found: "Portrait") -> Iterator[tuple[str, str]]:
+    from agent_session import servers
+
     session, state = found.session, found.state
     began = f", since {_local(state.since)} ({render.ago(state.since)})" if state.since else ""
     yield "session", session.name
@@ -89,6 +91,9 @@ def _lines(found: "Portrait") -> Iterator[tuple[str, str]]:
     if session.kob:
         yield "mount", str(session.kob)
     yield "container", f"{session.container} {session.id[:12]}"
+    if session.ports:
+        reached = [url for url in (servers.host_url(session), servers.base_url(session)) if url]
+        yield "server", ", ".join(reached) or "not while it is stopped"
     yield "image", session.image
     yield "made", f"{_local(session.created)} ({render.ago(session.created)})"
     if session.started:
