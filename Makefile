@@ -1,7 +1,7 @@
 # What to do with a checkout; from a bare Debian machine on. `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help start test bench check build package clean
+.PHONY: help start test bench check build package pictures clean
 ARGS ?=
 
 help: ## list these targets
@@ -28,6 +28,10 @@ build: ## build the agents' images; ARGS="claude" for one of them
 package: ## a wheel and a source distribution in dist/
 	@scripts/setup --dev
 	@.venv/bin/python -m build --outdir dist .
+
+pictures: ## draw the README's pictures anew, from the running program
+	@scripts/setup --all --dev
+	@.venv/bin/python scripts/pictures
 
 clean: ## remove what was made in the checkout; sessions and images stay
 	rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache

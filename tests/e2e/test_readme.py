@@ -148,6 +148,16 @@ def test_every_command_option_and_exit_code_there_is_is_in_it(account: Account) 
         assert re.search(rf"^\| {code} \|", README, re.MULTILINE), code
 
 
+def test_its_pictures_are_there_and_small_and_fetch_nothing() -> None:
+    pictures = re.findall(r"^!\[[^\]]+\]\((images/readme/\w+\.svg)\)$", README, re.MULTILINE)
+    assert pictures == [f"images/readme/{name}.svg" for name in ("session", "ls", "picker")]
+    for path in pictures:
+        drawn = (REPOSITORY / path).read_text(encoding="utf-8")
+        assert drawn.startswith("<svg ")
+        assert len(drawn) < 40_000
+        assert not re.search(r"href|url\((?!#)|@import|<script", drawn)
+
+
 def test_every_path_of_the_repository_it_mentions_exists() -> None:
     for path in set(re.findall(r"`((?:scripts|images|tests|src|\.ci)/[\w./-]*\w)`", README)):
         assert Path(REPOSITORY, path).exists(), path

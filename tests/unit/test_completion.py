@@ -53,6 +53,8 @@ def offered(*words: str) -> list[str]:
         (["wait", "web-1", ""], ["api.v2"]),
         (["watch", "--on", "id"], ["idle"]),
         (["watch", "--on", "idle", "mail", "--j"], ["--json"]),
+        (["answer", ""], ["web-1"]),
+        (["answer", "web-1", ""], ["once", "always", "reject"]),
         (["completion", ""], ["bash", "zsh", "fish"]),
         (["no-such-verb", ""], []),
     ],

@@ -51,6 +51,23 @@ def test_on_a_terminal_a_table_fits_and_names_are_whole(monkeypatch: pytest.Monk
     assert [line.split()[0] for line in lines] == ["NAME", "frontend", "größe-例"]
 
 
+def test_what_matters_less_is_left_out_before_the_rest_is_spoilt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = Stream("utf-8", terminal=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", stream)
+        patch.setenv("COLUMNS", "36")
+        render.print_table(
+            ("NAME", "CREATED", "PATH"), [("web", "just now", "/home/you/projects/webapp")], less=("CREATED",)
+        )
+        patch.setenv("COLUMNS", "28")
+        render.print_table(
+            ("NAME", "CREATED", "PATH"), [("web", "just now", "/home/you/projects/webapp")], less=("CREATED",)
+        )
+    assert stream.lines[1] == "web   just now  …you/projects/webapp"
+    assert stream.lines[3] == "web   …e/you/projects/webapp"
+
+
 def test_a_path_that_is_too_long_keeps_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     assert printed(monkeypatch, width=40)[1] == "frontend  running  …cts/customers/webapp"

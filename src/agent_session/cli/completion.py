@@ -18,7 +18,7 @@ from agent_session.cli import grammar
 from agent_session.cli.grammar import Grammar, Option, Verb
 from agent_session.errors import UsageError
 
-RUNNING = {"attach", "exec", "send", "screen", "stop"}
+RUNNING = {"attach", "exec", "send", "screen", "stop", "chat", "prompt", "answer", "models"}
 STOPPED = {"rm", "restart"}
 
 BASH = r"""# bash completion for agent-session: source <(agent-session completion bash)
@@ -211,7 +211,7 @@ def _arguments(typed: Typed, environment: Mapping[str, str]) -> list[tuple[str, 
 def _values(metavar: str, typed: Typed, environment: Mapping[str, str]) -> list[tuple[str, str]]:
     """What a value of that kind can be."""
     if "|" in metavar:
-        return [(word, "") for word in metavar.split("|")]
+        return [(word, "") for word in metavar.split("|") if word.islower()]
     kind = re.split(r"\W", metavar)[0]
     if kind == "STATE":
         from agent_session.states import VALUES

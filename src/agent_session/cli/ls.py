@@ -36,4 +36,5 @@ def ls(context: typer.Context, as_json: Json = False) -> None:
         )
         for s in found
     ]
-    render.print_table(("NAME", "AGENT", "STATUS", "STATE", "SINCE", "CREATED", "OPTIONS", "PROJECTS"), rows)
+    columns = ("NAME", "AGENT", "STATUS", "STATE", "SINCE", "CREATED", "OPTIONS", "PROJECTS")
+    render.print_table(columns, rows, less=("CREATED", "OPTIONS", "SINCE"))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COLOURS = {"running": "32", "stopped": "31", "waiting": "33", "failed": "31", "working": "36"}
 FOLDED_LINES = 6
-NARROWEST = 6
+NARROWEST, NARROW_LAST = 6, 20
 UNSAFE = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """What JSON lets through of control characters, and what cannot be encoded."""
 
@@ -85,15 +85,16 @@ def print_line(value: object) -> None:
     print(_json(value), flush=True)
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, less: Sequence[str] = ()) -> None:
     """Aligned columns; words of statuses and states in their colours on a terminal that wants any.
 
-    On a terminal too narrow for it the widest columns, but never the first, are shortened; elsewhere nothing ever is.
+    On a terminal too narrow for it the last column is shortened, those named in `less` are left out, then all but the first are
+    shortened as well; elsewhere nothing ever is.
     """
     table = [[plain(cell) for cell in row] for row in (columns, *rows)]
     widths = [max(cells(row[i]) for row in table) for i in range(len(columns))]
     if sys.stdout.isatty():
-        widths = _fitting(widths, shutil.get_terminal_size().columns)
+        widths = _fitting(widths, shutil.get_terminal_size().columns, [columns.index(name) for name in less])
     for row in table:
         shown = [_cell(cell, width) for cell, width in zip(row, widths, strict=True) if width]
         print("  ".join(coloured(cell, sys.stdout) for cell in shown).rstrip())
@@ -105,18 +106,22 @@ def coloured(cell: str, stream: TextIO) -> str:
     return f"\x1b[{colour}m{cell}\x1b[0m" if colour and wants_colour(stream) else cell
 
 
-def _fitting(widths: Sequence[int], room: int) -> list[int]:
-    """Widths that fit into so many columns, with two between each; the last ones are 0, left out, where nothing else helps."""
+def _fitting(widths: Sequence[int], room: int, less: list[int]) -> list[int]:
+    """Widths that fit into so many columns, with two between each; 0 for a column that is left out."""
     fitting = list(widths)
-    while sum(fitting) + 2 * (len(fitting) - 1) > room:
+    while sum(fitting) + 2 * (sum(width > 0 for width in fitting) - 1) > room:
         widest = max(range(len(fitting) - 1, 0, -1), key=lambda i: fitting[i], default=0)
-        if fitting[widest] > NARROWEST:
+        if fitting[-1] > NARROW_LAST and len(fitting) > 1:
+            fitting[-1] -= 1
+        elif less:
+            fitting[less.pop(0)], fitting[-1] = 0, widths[-1]
+        elif fitting[widest] > NARROWEST:
             fitting[widest] -= 1
-        elif len(fitting) > 1:
-            fitting.pop()
+        elif any(fitting[1:]):
+            fitting[max(place for place, width in enumerate(fitting) if width)] = 0
         else:
             break
-    return fitting + [0] * (len(widths) - len(fitting))
+    return fitting
 
 
 def _cell(text: str, width: int) -> str:
