@@ -46,11 +46,17 @@ ANSWER_SECONDS = 900  # a first create may copy a large image's layers
 class PodmanEngine:
     """Podman, reached on first use."""
 
-    def __init__(self, environment: Mapping[str, str], listing: podman_listing.Listing | None = None) -> None:
-        """`listing`, if it has been begun, answers the first question for containers."""
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        *,
+        listing: podman_listing.Listing | None = None,
+        service: podman_service.Service | None = None,
+    ) -> None:
+        """`listing`, if it has been begun, answers the first question for containers; a `service` is used, and ended with us."""
         self._environment = environment
         self._listing = listing or podman_listing.Listing()
-        self._begun: podman_service.Service | None = None
+        self._begun = service
         self._client: Any = None
         self._opening = threading.Lock()
         self._info: dict[str, Any] | None = None

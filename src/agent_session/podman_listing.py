@@ -1,12 +1,10 @@
 """All containers by one podman command, which may be begun before anybody knows what to ask of them.
 
 The command answers in 45 ms, and 50 containers are no slower than one. That is as long as the command line takes to be
-imported and understood, so the two are done at once (cli/main). Imports next to nothing, to be that early.
+imported and understood, so the two are done at once (cli/foresight). Imports next to nothing, to be that early.
 """
 
-import contextlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -61,19 +59,3 @@ class Listing:
         if process:
             process.terminate()
             process.communicate()
-
-
-def foreseen(words: list[str]) -> Listing | None:
-    """What a command line will ask first, begun; None where it will not, or where Podman is not this machine's."""
-    asks = words and words[0] in ASKING and not {"-h", "--help"} & set(words)
-    told = os.environ.get("AGENT_SESSION_VERBOSE")  # each command, in its turn
-    if not asks or told or not is_local(os.environ):
-        return None
-    listing = Listing()
-    with contextlib.suppress(OSError):  # no podman: who asks will say so
-        listing.begin()
-    return listing
-
-
-ASKING = {"ls", "start", "attach", "exec", "send", "screen"}
-"""Verbs whose first question is which sessions there are."""

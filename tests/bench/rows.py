@@ -262,8 +262,8 @@ COMPLETION = """
 eval "$(cat "$1")"
 complete -p agent-session >/dev/null 2>&1 || exit 3
 function=$(complete -p agent-session | sed 's/.* -F \\([^ ]*\\).*/\\1/')
-COMP_WORDS=(agent-session attach "") COMP_CWORD=2 COMP_LINE="agent-session attach " COMP_POINT=21
-"$function" agent-session "" attach
+COMP_WORDS=(agent-session rm "") COMP_CWORD=2 COMP_LINE="agent-session rm " COMP_POINT=17
+"$function" agent-session "" rm
 printf '%s\\n' "${COMPREPLY[@]}"
 """
 

@@ -105,3 +105,10 @@ def test_a_session_needs_no_process_on_the_host_but_its_monitor(account: Account
         account.ok(*verb)
         account.wait_for_rest(seconds=2)  # Podman itself tidies up behind a container that has ended
     assert list(account.runtime.rglob("podman-*.sock")) == []
+
+
+@pytest.mark.parametrize("words", [("ls", "--nonsense"), ("stop", "--nonsense"), ("start", "-d", "--nonsense")])
+def test_what_was_begun_for_a_wrong_command_line_is_gone_with_it(account: Account, words: tuple[str, ...]) -> None:
+    assert account.run(*words).code == 2
+    assert account.workers() == {}
+    assert list(account.runtime.glob("agent-session/*.sock")) == []

@@ -15,9 +15,9 @@ from agent_session.errors import AgentSessionError
 
 if TYPE_CHECKING:
     from agent_session.agents import Agent
+    from agent_session.cli.foresight import Foresight
     from agent_session.engine import Engine
     from agent_session.images import Workshop
-    from agent_session.podman_listing import Listing
     from agent_session.witness import Watcher
 
 
@@ -32,7 +32,7 @@ class Invocation:
 
     config: Config
     environment: Mapping[str, str]
-    listing: "Listing | None" = None
+    foresight: "Foresight | None" = None
     trouble: AgentSessionError | None = None  # why the configuration is not the user's; only `doctor` goes on then
 
     def engine(self, *, one_question: bool = False) -> "AbstractContextManager[Engine]":
@@ -42,7 +42,12 @@ class Invocation:
         """
         from agent_session.podman_engine import PodmanEngine
 
-        engine = PodmanEngine(self.environment, self.listing)
+        foreseen = self.foresight
+        engine = PodmanEngine(
+            self.environment,
+            listing=foreseen.listing if foreseen else None,
+            service=foreseen.taken_service() if foreseen else None,
+        )
         if not one_question:
             engine.begin()
         if not self.config.verbose and not WATCHERS:
@@ -88,8 +93,8 @@ class Invocation:
         from agent_session.plan import check_name
 
         def waiting(pid: str) -> None:
-            if self.listing:
-                self.listing.drop()
+            if self.foresight and self.foresight.listing:
+                self.foresight.listing.drop()
             note(f"session '{name}' is being worked on by another agent-session (process {pid}); waiting for it")
 
         return lock(places.runtime_folder(), f"session-{check_name(name)}", waiting=waiting)

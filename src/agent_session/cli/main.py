@@ -8,7 +8,8 @@ import io
 import os
 import sys
 
-from agent_session import podman_listing, signals
+from agent_session import signals
+from agent_session.cli.foresight import Foresight
 from agent_session.errors import AgentSessionError, Interrupted, PodmanUnavailable, UsageError
 
 
@@ -18,7 +19,7 @@ def main() -> None:
     signals.raise_on_endings()
     _open_what_is_closed()
     _replace_what_cannot_be_said()
-    code = run(sys.argv[1:], podman_listing.foreseen(sys.argv[1:]))
+    code = run(sys.argv[1:], Foresight())
     gc.freeze()  # and at the end as much: what is left goes with the process
     sys.exit(code)
 
@@ -41,10 +42,12 @@ def _replace_what_cannot_be_said() -> None:
             stream.reconfigure(errors="replace")
 
 
-def run(arguments: list[str], listing: podman_listing.Listing | None = None) -> int:
+def run(arguments: list[str], foresight: Foresight | None = None) -> int:
     """Run one command line; returns its exit code. Expected failures are told on stderr, a bug with its traceback."""
     try:
-        code = _obey(arguments, listing)
+        if foresight:
+            foresight.begin(arguments)
+        code = _obey(arguments, foresight)
         if sys.stdout:  # None where somebody closed it before we began
             sys.stdout.flush()  # or a reader that left is only noticed when nobody can answer it any more
         return code
@@ -69,11 +72,11 @@ def run(arguments: list[str], listing: podman_listing.Listing | None = None) -> 
         traceback.print_exc()
         return _fail("this is a bug in agent-session", hint="agent-session --version", code=1)
     finally:
-        if listing:
-            listing.drop()
+        if foresight:
+            foresight.drop()
 
 
-def _obey(arguments: list[str], listing: podman_listing.Listing | None) -> int:
+def _obey(arguments: list[str], foresight: Foresight | None) -> int:
     from typer.exceptions import TyperException
 
     from agent_session.cli.verbs import NAMES, app
@@ -85,7 +88,7 @@ def _obey(arguments: list[str], listing: podman_listing.Listing | None) -> int:
 
         return completion.answer(get_command(app), arguments[1:], os.environ)
     try:
-        return int(app(arguments, prog_name="agent-session", standalone_mode=False, obj=listing) or 0)
+        return int(app(arguments, prog_name="agent-session", standalone_mode=False, obj=foresight) or 0)
     except TyperException as error:
         verb = next((f"{word} " for word in arguments if word in NAMES), "")
         raise UsageError(error.format_message(), hint=f"agent-session {verb}--help") from error

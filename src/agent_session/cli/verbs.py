@@ -6,6 +6,7 @@ make a text of a text and a list of texts of a list of texts.
 
 import os
 from collections.abc import Iterator, Mapping
+from functools import partial
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -32,20 +33,26 @@ EXIT_CODES = """Exit codes: 0 done, 1 a bug (with a traceback), 2 usage, 3 confi
 
 
 class _AsTyped:
-    """In place of Typer's conversion, for a parameter whose values already are of its type."""
+    """In place of Typer's conversion: a value that is of its type already, and one that was not given, stay what they are."""
 
-    def coerce(self, value: Any, *, param: Any, ctx: Any) -> Any:  # noqa: ARG002 (Typer's names)
-        return () if value is None and (param.multiple or param.nargs == -1) else value
+    def __init__(self, parameter: Any) -> None:
+        described = parameter.type_descriptor
+        plain = described.annotation in PLAIN or getattr(parameter, "count", False)
+        self._converted = not plain or described.parameter_info.parser is not None
+        self._typers = type(parameter).get_runtime_param
+
+    def coerce(self, value: Any, *, param: Any, ctx: Any) -> Any:
+        """The value, by Typer's names."""
+        if value is None:
+            return () if param.multiple or param.nargs == -1 else None
+        return self._typers(param).coerce(value, param=param, ctx=ctx) if self._converted else value
 
 
 def _left_as_typed(parameters: list[Any]) -> list[Any]:
     """Where a Typer of another version does not ask like this, it converts as it always did."""
     for parameter in parameters:
-        described = getattr(parameter, "type_descriptor", None)
-        if described is None or described.parameter_info.parser is not None:
-            continue
-        if described.annotation in PLAIN or getattr(parameter, "count", False):
-            parameter.get_runtime_param = _AsTyped
+        if hasattr(parameter, "type_descriptor"):
+            parameter.get_runtime_param = partial(_AsTyped, parameter)
     return parameters
 
 
@@ -157,4 +164,4 @@ def options(
         chosen, trouble = Config(), error
     chosen = chosen.with_flags(verbose=min(verbose, 2) or None, quiet=quiet)
     silence(notes=chosen.quiet)
-    context.obj = Invocation(config=chosen, environment=environment, trouble=trouble, listing=context.obj)
+    context.obj = Invocation(config=chosen, environment=environment, trouble=trouble, foresight=context.obj)
