@@ -13,7 +13,10 @@ def entries() -> list[dict]:
     """The conversation of the first pane, the oldest first; none before there is one."""
     pane = agentstate.pane()
     session = claude_session.of_pane(pane) if pane else None
-    return told(Path(session.transcript)) if session else []
+    found = told(Path(session.transcript)) if session else []
+    if session and session.status == "idle" and found and found[-1]["role"] == "user":
+        found.pop()  # taken back before it was answered: it is in the input again
+    return found
 
 
 def told(path: Path) -> list[dict]:

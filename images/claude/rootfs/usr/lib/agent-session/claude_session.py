@@ -113,6 +113,8 @@ def last_turn(path: str) -> Turn:
         tail, whole = _tail(path, size)
         answered: set = set()
         for line in reversed(tail):
+            if not found and b'"type":"last-prompt"' in line and parse(line).get("explicit"):
+                return turn  # the last prompt was taken back before it was answered
             if b'"type":"assistant"' not in line and b'"type":"user"' not in line and b'"type":"system"' not in line:
                 continue
             record = parse(line)

@@ -18,8 +18,8 @@ COMPLETE_SECONDS = 2.0
 class Turn:
     """What has been said since the prompt."""
 
-    def __init__(self) -> None:
-        self.begun = time.monotonic()
+    def __init__(self, begun: float) -> None:
+        self.begun = begun
         self.answer: list[str] = []
         self.tools: list[dict] = []
         self.usage: dict[str, dict] = {}
@@ -61,10 +61,10 @@ def _number(value: Any) -> int:
 
 
 def follow(
-    transcript: Transcript, first: list[dict], *, through_questions: bool, seconds: float | None
+    transcript: Transcript, first: list[dict], *, begun: float, through_questions: bool, seconds: float | None
 ) -> Iterator[dict]:
     """The events of the turn that has just begun, until it is over. Ends the program with `timeout` where that takes longer."""
-    turn, records = Turn(), first
+    turn, records = Turn(begun), first
     asked, quiet = "", 0.0
     while True:
         for record in records:
