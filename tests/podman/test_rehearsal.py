@@ -55,6 +55,7 @@ def specification(account: Account) -> dict[str, Any]:
             "no-new-privileges" in found["HostConfig"]["SecurityOpt"],
         ),
         "image": found["ImageName"],
+        "limits": [found["HostConfig"][name] for name in ("Memory", "CpuQuota", "PidsLimit", "Ulimits")],
         "stop": (configuration["StopTimeout"], found["HostConfig"]["RestartPolicy"]["Name"]),
     }
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent_session import places
+from agent_session.cli.choices import Build
 from agent_session.cli.invocation import Invocation, note, of, on_terminal
 from agent_session.cli.request import image_for
-from agent_session.cli.choices import Build
 from agent_session.config import DEFAULT_AGENT, Config
 from agent_session.errors import AgentSessionError, UsageError
 

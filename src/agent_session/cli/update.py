@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from agent_session.cli.choices import Build
 from agent_session.cli.invocation import Invocation, note, of
 from agent_session.cli.request import asked_again, image_for, seed_for
-from agent_session.cli.choices import Build
 from agent_session.cli.stop import All, Names
 from agent_session.config import DEFAULT_SESSION, Config
 from agent_session.errors import UsageError

@@ -56,9 +56,20 @@ def harmless(text: str) -> str:
     return text.translate(pictures)
 
 
+def _panes() -> list[dict[str, Any]] | None:
+    """None where Zellij, on a machine with much to do, ends well and has said nothing (seen)."""
+    try:
+        panes: list[dict[str, Any]] = json.loads(zellij("list-panes", "--json"))
+    except ValueError:
+        return None
+    return panes
+
+
 def check_pane() -> None:
     """Zellij 0.44 types into a pane that is not there without a word (#4508)."""
-    panes = json.loads(zellij("list-panes", "--json"))
+    panes = until(_panes, 5)
+    if panes is None:
+        raise Closed("its terminal does not answer")
     if not any(pane["id"] == 0 and not pane["is_plugin"] and not pane["exited"] for pane in panes):
         raise Closed("its first terminal is closed")
 
