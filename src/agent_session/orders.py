@@ -5,16 +5,17 @@ All raise OrderRefused (5) with what the agent is doing, UsageError (2), AgentSe
 SessionStopped (5).
 """
 
+import contextlib
 import math
 import time
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any, NoReturn
 
-from agent_session import screens, sessions, turns
+from agent_session import changes, screens, sessions, turns
 from agent_session.engine import Engine, ExecResult
 from agent_session.errors import AgentServerError, ImageTooOld, OrderRefused, SessionStopped, TimedOut, UsageError
 from agent_session.session import Session
-from agent_session.states import State
+from agent_session.states import VALUES
 from agent_session.turns import Ended, Entry, Event, Malformed, Model, Taken
 
 ORDER = "/usr/lib/agent-session/order"
@@ -27,7 +28,8 @@ READY_SECONDS = 60.0
 ORDER_SECONDS = 60.0
 GRACE_SECONDS = 15.0
 """How much later than it should an executable may say that time is up."""
-LOOK_SECONDS = 0.3
+AGAIN_SECONDS = 0.1
+"""Before an agent that started is asked again: it may refuse for a reason of its own."""
 LONGEST_MESSAGE = 2000
 
 
@@ -80,12 +82,6 @@ def history(engine: Engine, session: Session, *, limit: int) -> list[Entry]:
     return found[-limit:]
 
 
-def state(engine: Engine, session: Session) -> State:
-    """How the agent is, asked now."""
-    found: State = _understood(session, turns.state, _only(engine, session, ["state"]))
-    return found
-
-
 def _checked(text: str) -> bytes:
     if not text.strip():
         raise UsageError("there is no text", hint="agent-session prompt NAME 'fix the failing test'")
@@ -119,12 +115,14 @@ def _when_ready(
 
 
 def _wait_until_started(engine: Engine, session: Session, end: float) -> None:
-    while state(engine, session).value == "starting":
-        if time.monotonic() > end:
-            raise TimedOut(
-                f"the agent of session '{session.name}' is still starting", hint=f"agent-session screen {session.name}"
-            )
-        time.sleep(LOOK_SECONDS)
+    started = [value for value in VALUES if value != "starting"]
+    left = max(0, end - time.monotonic())
+    with contextlib.suppress(TimedOut):
+        for _ in changes.reached(engine, [session.name], started, seconds=left):
+            time.sleep(AGAIN_SECONDS)
+    if time.monotonic() >= end:
+        hint = f"agent-session screen {session.name}"
+        raise TimedOut(f"the agent of session '{session.name}' is still starting", hint=hint)
 
 
 def _only(engine: Engine, session: Session, words: Sequence[str], *, stdin: bytes = b"") -> dict[str, Any]:
