@@ -13,7 +13,15 @@ from typing import Any, NoReturn
 
 from agent_session import changes, screens, sessions, turns
 from agent_session.engine import Engine, ExecResult
-from agent_session.errors import AgentServerError, ImageTooOld, OrderRefused, SessionStopped, TimedOut, UsageError
+from agent_session.errors import (
+    AgentServerError,
+    ImageTooOld,
+    OrderRefused,
+    PodmanRefused,
+    SessionStopped,
+    TimedOut,
+    UsageError,
+)
 from agent_session.session import Session
 from agent_session.states import VALUES
 from agent_session.turns import Ended, Entry, Event, Malformed, Model, Taken
@@ -149,6 +157,9 @@ def _said(
             yield said
     except Malformed as error:
         raise _nonsense(session, str(error)) from None
+    except PodmanRefused:
+        _check_runs(engine, session)
+        raise
     except StopIteration as end:
         done: ExecResult = end.value
         if done.exit_code or silent:
@@ -192,7 +203,7 @@ def _understood(session: Session, read: Any, said: Any) -> Any:
 def _nonsense(session: Session, what: str) -> AgentServerError:
     return AgentServerError(
         f"the agent of session '{session.name}' says something that cannot be understood: {_line(what)}",
-        hint=f"agent-session update {session.name}",
+        hint=f"agent-session screen {session.name}",
     )
 
 
@@ -225,13 +236,18 @@ def _explain(engine: Engine, session: Session, verb: str, done: ExecResult) -> N
             f"the agent of session '{session.name}' did not end its `{verb}` in time",
             hint=f"agent-session screen {session.name}",
         )
-    if not sessions.get(engine, session.name).running:
-        raise SessionStopped(session.name)
+    _check_runs(engine, session)
     words = _line(said[-LONGEST_MESSAGE:]) or "it said nothing"
     raise AgentServerError(
         f"the agent's `{verb}` in session '{session.name}' ended with status {done.exit_code}: {words}",
         hint=f"agent-session screen {session.name}",
     )
+
+
+def _check_runs(engine: Engine, session: Session) -> None:
+    """SessionStopped, SessionNotFound: it was there when the order began."""
+    if not sessions.get(engine, session.name).running:
+        raise SessionStopped(session.name)
 
 
 def _line(text: str) -> str:

@@ -294,3 +294,10 @@ def test_a_session_that_stops_meanwhile_says_so(made: Make) -> None:
     engine.commands = stop
     with pytest.raises(SessionStopped):
         orders.abort(engine, session)
+
+
+def test_a_session_that_stopped_before_the_order_says_so(made: Make) -> None:
+    engine, session = made(lambda _command, _stdin: said({"turn": "1"}))
+    engine.stop(session.container)
+    with pytest.raises(SessionStopped):
+        orders.prompt(engine, session, "go")
