@@ -84,7 +84,11 @@ class Subject:
 
     def __init__(self, account: Account, agent: str) -> None:
         self.account = account
+        self.prepare()
         account.ok("start", "-d", "-a", agent, cwd=account.project(README="hello"), env=self.environment, seconds=120)
+
+    def prepare(self) -> None:
+        """What its user has at home, before it starts."""
 
     def say(self, text: str) -> Turn:
         """Its next turn is an answer."""
@@ -235,4 +239,25 @@ class Claude(Scripted):
     }
 
 
-SUBJECTS: dict[str, type[Subject]] = {"stub": Stub, "claude": Claude}
+class Opencode(Scripted):
+    tool = "bash"
+
+    def prepare(self) -> None:
+        """A provider that is the scripted model, and a login."""
+        provider = {
+            "npm": "@ai-sdk/openai-compatible",
+            "name": "Scripted",
+            "options": {"baseURL": f"{URL}/v1", "apiKey": "sk-opencode"},
+            "models": {"m": {"name": "Model One"}},
+        }
+        config = {
+            "model": "scripted/m",
+            "provider": {"scripted": provider},
+            "permission": {"edit": "ask", "bash": "ask"},
+        }
+        folder = self.account.home / ".config" / "opencode"
+        folder.mkdir()
+        (folder / "opencode.json").write_text(json.dumps(config))
+
+
+SUBJECTS: dict[str, type[Subject]] = {"stub": Stub, "claude": Claude, "opencode": Opencode}
