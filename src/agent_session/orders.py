@@ -5,16 +5,25 @@ All raise OrderRefused (5) with what the agent is doing, UsageError (2), AgentSe
 SessionStopped (5).
 """
 
+import contextlib
 import math
 import time
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any, NoReturn
 
-from agent_session import screens, sessions, turns
+from agent_session import changes, screens, sessions, turns
 from agent_session.engine import Engine, ExecResult
-from agent_session.errors import AgentServerError, ImageTooOld, OrderRefused, SessionStopped, TimedOut, UsageError
+from agent_session.errors import (
+    AgentServerError,
+    ImageTooOld,
+    OrderRefused,
+    PodmanRefused,
+    SessionStopped,
+    TimedOut,
+    UsageError,
+)
 from agent_session.session import Session
-from agent_session.states import State
+from agent_session.states import VALUES
 from agent_session.turns import Ended, Entry, Event, Malformed, Model, Taken
 
 ORDER = "/usr/lib/agent-session/order"
@@ -27,7 +36,8 @@ READY_SECONDS = 60.0
 ORDER_SECONDS = 60.0
 GRACE_SECONDS = 15.0
 """How much later than it should an executable may say that time is up."""
-LOOK_SECONDS = 0.3
+AGAIN_SECONDS = 0.1
+"""Before an agent that started is asked again: it may refuse for a reason of its own."""
 LONGEST_MESSAGE = 2000
 
 
@@ -80,12 +90,6 @@ def history(engine: Engine, session: Session, *, limit: int) -> list[Entry]:
     return found[-limit:]
 
 
-def state(engine: Engine, session: Session) -> State:
-    """How the agent is, asked now."""
-    found: State = _understood(session, turns.state, _only(engine, session, ["state"]))
-    return found
-
-
 def _checked(text: str) -> bytes:
     if not text.strip():
         raise UsageError("there is no text", hint="agent-session prompt NAME 'fix the failing test'")
@@ -119,12 +123,14 @@ def _when_ready(
 
 
 def _wait_until_started(engine: Engine, session: Session, end: float) -> None:
-    while state(engine, session).value == "starting":
-        if time.monotonic() > end:
-            raise TimedOut(
-                f"the agent of session '{session.name}' is still starting", hint=f"agent-session screen {session.name}"
-            )
-        time.sleep(LOOK_SECONDS)
+    started = [value for value in VALUES if value != "starting"]
+    left = max(0, end - time.monotonic())
+    with contextlib.suppress(TimedOut):
+        for _ in changes.reached(engine, [session.name], started, seconds=left):
+            time.sleep(AGAIN_SECONDS)
+    if time.monotonic() >= end:
+        hint = f"agent-session screen {session.name}"
+        raise TimedOut(f"the agent of session '{session.name}' is still starting", hint=hint)
 
 
 def _only(engine: Engine, session: Session, words: Sequence[str], *, stdin: bytes = b"") -> dict[str, Any]:
@@ -151,6 +157,9 @@ def _said(
             yield said
     except Malformed as error:
         raise _nonsense(session, str(error)) from None
+    except PodmanRefused:
+        _check_runs(engine, session)
+        raise
     except StopIteration as end:
         done: ExecResult = end.value
         if done.exit_code or silent:
@@ -194,7 +203,7 @@ def _understood(session: Session, read: Any, said: Any) -> Any:
 def _nonsense(session: Session, what: str) -> AgentServerError:
     return AgentServerError(
         f"the agent of session '{session.name}' says something that cannot be understood: {_line(what)}",
-        hint=f"agent-session update {session.name}",
+        hint=f"agent-session screen {session.name}",
     )
 
 
@@ -227,13 +236,18 @@ def _explain(engine: Engine, session: Session, verb: str, done: ExecResult) -> N
             f"the agent of session '{session.name}' did not end its `{verb}` in time",
             hint=f"agent-session screen {session.name}",
         )
-    if not sessions.get(engine, session.name).running:
-        raise SessionStopped(session.name)
+    _check_runs(engine, session)
     words = _line(said[-LONGEST_MESSAGE:]) or "it said nothing"
     raise AgentServerError(
         f"the agent's `{verb}` in session '{session.name}' ended with status {done.exit_code}: {words}",
         hint=f"agent-session screen {session.name}",
     )
+
+
+def _check_runs(engine: Engine, session: Session) -> None:
+    """SessionStopped, SessionNotFound: it was there when the order began."""
+    if not sessions.get(engine, session.name).running:
+        raise SessionStopped(session.name)
 
 
 def _line(text: str) -> str:

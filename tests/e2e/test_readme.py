@@ -1,7 +1,8 @@
 """README.md tells the truth: its commands run, print what it shows, and it names every command and option there is.
 
 Console blocks run in order of the document, each in an account of its own that has ~/projects/webapp and ~/projects/api,
-with the agent `shell` where none is named. What sets up a whole machine is run by .ci/run; of that only the names are checked here.
+with the agent `shell` where none is named; where an agent is given work, it is the stub (tests/images/stub), for a model there is none
+here. What sets up a whole machine is run by .ci/run; of that only the names are checked here.
 """
 
 import re
@@ -82,7 +83,7 @@ def test_readme_has_commands_to_show() -> None:
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=[f"block {number}" for number in range(1, len(BLOCKS) + 1)])
-def test_a_block_of_commands_does_what_it_shows(account: Account, block: str) -> None:
+def test_a_block_of_commands_does_what_it_shows(request: pytest.FixtureRequest, account: Account, block: str) -> None:
     for name in ("webapp", "api"):
         account.project(name)
     for command in commands(block):
@@ -91,15 +92,28 @@ def test_a_block_of_commands_does_what_it_shows(account: Account, block: str) ->
     runnable = [command for command in commands(block) if not for_the_machine(command)]
     if not runnable:
         return
+    agent = {"AGENT_SESSION_AGENT": "shell"}
+    if "agent-session prompt" in block:
+        agent = worker(request.getfixturevalue("stub_account"))
     done = subprocess.run(
         ["bash", "-eu", "-c", "\n".join(runnable)],
-        env=account.environment | {"AGENT_SESSION_AGENT": "shell"}, cwd=account.home, text=True,
+        env=account.environment | agent, cwd=account.home, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     shown = "".join(f"{line}\n" for line in outputs(block))
     if shown:
         assert done.stdout.replace(str(account.home), "/home/you") == shown
+
+
+def worker(account: Account) -> dict[str, str]:
+    """For a block that gives an agent work: webapp is a repository, and the stub does what its README says that the agent did."""
+    repository = account.home / "projects" / "webapp"
+    git = ["git", "-C", str(repository), "-c", "user.name=you", "-c", "user.email=you@example.org"]
+    for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "as it was"]):
+        subprocess.run([*git, *command], env=account.environment, check=True)
+    work = "echo 'It is tested with make test.' > NOTES.md; echo NOTES.md says it now: with make test."
+    return {"AGENT_SESSION_AGENT": "stub", "STUB_COMMAND": work}
 
 
 def outputs(block: str) -> list[str]:

@@ -213,12 +213,11 @@ def test_half_a_character_can_be_printed(made: Make) -> None:
 
 
 def test_an_agent_that_starts_is_waited_for(made: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orders, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(orders, "AGAIN_SECONDS", 0)
     starting = {**IDLE, "value": "starting"}
     script = [
         (["prompt"], refused("refused", "it starts", state=starting)),
-        (["state"], said(starting)),
-        (["state"], said(IDLE)),
+        (["prompt"], refused("refused", "it starts", state=starting)),
         (["prompt"], said({"turn": "1"})),
     ]
 
@@ -233,13 +232,10 @@ def test_an_agent_that_starts_is_waited_for(made: Make, monkeypatch: pytest.Monk
 
 
 def test_an_agent_that_never_starts_is_a_time_out(made: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orders, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(orders, "AGAIN_SECONDS", 0)
     starting = {**IDLE, "value": "starting"}
 
-    def answer(command: Sequence[str], _stdin: bytes) -> ExecResult:
-        return said(starting) if command == ["state"] else refused("refused", state=starting)
-
-    engine, session = made(answer)
+    engine, session = made(lambda _command, _stdin: refused("refused", state=starting))
     with pytest.raises(TimedOut, match="still starting"):
         orders.prompt(engine, session, "go", timeout=0.05)
 
@@ -298,3 +294,10 @@ def test_a_session_that_stops_meanwhile_says_so(made: Make) -> None:
     engine.commands = stop
     with pytest.raises(SessionStopped):
         orders.abort(engine, session)
+
+
+def test_a_session_that_stopped_before_the_order_says_so(made: Make) -> None:
+    engine, session = made(lambda _command, _stdin: said({"turn": "1"}))
+    engine.stop(session.container)
+    with pytest.raises(SessionStopped):
+        orders.prompt(engine, session, "go")

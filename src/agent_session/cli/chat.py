@@ -3,7 +3,6 @@
 import contextlib
 import os
 import threading
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
@@ -127,20 +126,22 @@ class Chat:
 
     def _catch_up(self) -> None:
         """A turn that was under way already: its questions, and then its answer."""
-        from agent_session import orders
+        from agent_session import changes, orders
 
+        name, last = self._session.name, None
         with self._abort_by_interrupt():
-            awaited = False
-            while (state := orders.state(self._engine, self._session)).value in {"working", "waiting"}:
-                if state.value == "waiting" and state.question:
-                    self._settle(state.question)
-                elif not awaited:
+            for now in changes.follow(self._engine, named=[name]):
+                state = now.get(name)
+                if state is None or state.value not in {"working", "waiting"}:
+                    break
+                if state.question and state != last and not self._settle(state.question):
+                    return
+                if last is None and not state.question:
                     note(self._faint("It is working..."))
-                awaited = True
-                time.sleep(orders.LOOK_SECONDS)
-            if awaited:
-                for entry in orders.history(self._engine, self._session, limit=1):
-                    self._show_entry(entry)
+                last = state
+        if last:
+            for entry in orders.history(self._engine, self._session, limit=1):
+                self._show_entry(entry)
 
     @contextlib.contextmanager
     def _abort_by_interrupt(self) -> Iterator[None]:
@@ -164,8 +165,8 @@ class Chat:
         except AgentSessionError as error:
             note(f"error: the turn could not be ended: {error.message}")
 
-    def _settle(self, question: "Question") -> None:
-        """Ask the person, and tell the agent; who leaves the question ends the turn."""
+    def _settle(self, question: "Question") -> bool:
+        """Ask the person, and tell the agent; who leaves the question ends the turn. Whether the agent took it."""
         from agent_session import orders, screens
 
         self._new_line()
@@ -177,19 +178,19 @@ class Chat:
         try:
             with signals.interruptible():
                 reply = _answer_to(question)
+            orders.answer(self._engine, self._session, reply)
         except EOFError:
             print()
-            return self._abort()
+            self._abort()
         except Interrupted as interrupted:
             if interrupted.exit_code != Interrupted.exit_code:
                 raise
             print()
-            return self._abort()
-        try:
-            orders.answer(self._engine, self._session, reply)
-        except OrderRefused as error:  # somebody answered it elsewhere
+            self._abort()
+        except OrderRefused as error:  # somebody answered it elsewhere, or it cannot be answered
             note(f"error: {error.message}")
-        return None
+            return False
+        return True
 
     def _show(self, event: "Event") -> None:
         from agent_session import screens

@@ -82,8 +82,8 @@ def tell(session: "Session", ended: "Ended", *, as_json: bool = False) -> None:
 
     if as_json:
         render.print_json(answer_json(ended))
-    elif ended.text:
-        print(screens.plain(ended.text))
+    elif text := screens.plain(ended.text):
+        print(text, end="" if text.endswith("\n") else "\n")
     check(session, ended)
 
 
