@@ -92,6 +92,16 @@ def utc(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds * 1000) % 1000:03d}Z"
 
 
+def container_start() -> float:
+    """When the container's first process began, by today's clock."""
+    try:
+        with open("/proc/uptime") as file:
+            up = float(file.read().split()[0])
+        return time.time() - up + int(started(1)) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError):
+        return 0.0
+
+
 def main(read, *, paths=lambda: (), pids=lambda: (), files=lambda: (), seconds=lambda: None) -> None:
     """Print the state once, or with --follow at each change.
 
@@ -102,6 +112,7 @@ def main(read, *, paths=lambda: (), pids=lambda: (), files=lambda: (), seconds=l
     if sys.argv[1:] not in ([], ["--follow"]):
         sys.exit("usage: state [--follow]")
     last: State = {}
+    began = utc(container_start())
     watch = Watch()
     while True:
         watch.renew([f"{RUN}/agent", *paths()])  # before reading, or a change in between would be missed
@@ -112,6 +123,7 @@ def main(read, *, paths=lambda: (), pids=lambda: (), files=lambda: (), seconds=l
         state["reason"] = state["reason"][:LONGEST_REASON]
         same = all(state.get(key) == last.get(key) for key in ("value", "reason", "question")) and "since" not in state
         state.setdefault("since", last.get("since") if state["value"] == last.get("value") else utc(time.time()))
+        state["since"] = max(state["since"], began)  # an agent may remember a turn of before
         if not same and state != last:
             print(dumps(state), flush=True)
             last = state
