@@ -263,6 +263,8 @@ def last_turn():
     ended = found["time"]["updated"] / 1000
     if last is None:
         return ("idle", ""), ended
+    if ended < os.stat(f"{agentstate.RUN}/pid").st_mtime:
+        return ("idle", ""), None  # of the session's last life, which ended as it did
     info = last["info"]
     if info["role"] == "assistant" and info.get("error"):
         return how(info["error"]), ended

@@ -1,0 +1,257 @@
+"""OpenCode's state, told by its own server: right two seconds after whatever happens, in one session of the real one."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.account import Account, Storage
+from tests.e2e.test_opencode import READY, log_in
+from tests.models.model import Model
+from tests.waiting import until
+
+pytestmark = [pytest.mark.e2e]
+
+SECONDS = 2.0
+"""Within which a state has to be right once OpenCode's terminal shows what it is."""
+ASKED = "Permission required"
+BASH = {"tool": "bash", "input": {"command": "sleep 0.5; echo made", "description": "make"}}
+
+
+class Serving:
+    """A session of OpenCode's on a scripted model, with nobody attached."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.model = Model(account)
+
+    def begin(self) -> None:
+        """After each start."""
+        self.model.shown(READY, seconds=120)
+        self.model.begin()
+        self.is_("idle", seconds=30)
+
+    def state(self) -> dict[str, Any]:
+        """What the host reads, without a process that would take its time."""
+        pid = self.account.inspect()["State"]["Pid"] if not hasattr(self, "pid") else self.pid
+        self.pid: int = pid
+        found: dict[str, Any] = json.loads(Path(f"/proc/{pid}/root/run/agent-session/state").read_text())["state"]
+        return found
+
+    def is_(self, value: str, *, seconds: float = SECONDS) -> dict[str, Any]:
+        """The state as soon as it has that value."""
+        return until(lambda: (now := self.state())["value"] == value and now, value, seconds=seconds, told=self.state)
+
+    def agent_again(self) -> None:
+        """From the shell that is left when OpenCode's terminal has ended."""
+        self.tell("agent")
+        until(lambda: self.state()["value"] in {"idle", "failed"}, "taking prompts again", seconds=60, told=self.state)
+        self.model.shown("tab agents", seconds=60)
+
+    def press(self, *keys: str) -> None:
+        self.account.inside("default", "zellij", "--session", "default", "action", "send-keys", "--pane-id", "terminal_0", *keys)  # fmt: skip
+
+    def tell(self, words: str) -> None:
+        self.account.tell("default", words)
+
+    def server(self, signal: str) -> None:
+        """A signal to the server."""
+        self.account.inside("default", "pkill", f"-{signal}", "-f", "^[^ ]*opencode serve ")
+
+
+@pytest.fixture(scope="module")
+def serving(storage: Storage, opencode: str) -> Iterator[Serving]:  # noqa: ARG001
+    account = Account(storage.path, storage.driver)
+    try:
+        log_in(account)
+        project = account.project()
+        subprocess.run(["git", "init", "-q", project], check=True)
+        account.ok("start", "-d", "-a", "opencode", cwd=project, seconds=180)
+        found = Serving(account)
+        found.begin()
+        yield found
+    finally:
+        account.close()
+
+
+def test_all_that_is_used_of_its_api_is_in_its_own_description(serving: Serving) -> None:
+    program = "import json, opencode_api as api; print(json.dumps([api.ENDPOINTS, api.EVENTS]))"
+    endpoints, events = json.loads(
+        serving.account.inside("default", "env", "PYTHONPATH=/usr/lib/agent-session", "python3", "-c", program)
+    )
+    fetch = 'curl -sf -u "opencode:$(cat ~/.local/state/agent-session/server-password)" http://127.0.0.1:4096/doc'
+    doc = json.loads(serving.account.inside("default", "sh", "-c", fetch))
+    schemas = doc["components"]["schemas"]
+
+    def keys(schema: dict[str, Any]) -> set[str]:
+        schema = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+        schema = schema["items"] if schema.get("type") == "array" else schema
+        schema = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+        return set(schema.get("properties", {}))
+
+    for name, (method, path, sent, read) in endpoints.items():
+        operation = doc["paths"][path][method.lower()]
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+        assert set(sent) <= keys(body), name
+        answer = operation["responses"].get("200", {}).get("content", {})
+        if read:
+            assert set(read) <= keys(answer["application/json"]["schema"]), name
+    (described,) = (schemas[name] for name in ["Event"])
+    known = {
+        schema["properties"]["type"]["enum"][0]: keys(schema["properties"]["properties"])
+        for schema in (schemas[reference["$ref"].rpartition("/")[2]] for reference in described["anyOf"])
+    }
+    for kind, read in events.items():
+        assert set(read) <= known[kind], kind
+    reply = doc["paths"]["/permission/{requestID}/reply"]["post"]["requestBody"]["content"]["application/json"][
+        "schema"
+    ]
+    assert set(reply["properties"]["reply"]["enum"]) == {"once", "always", "reject"}
+
+
+def test_it_works_while_it_has_a_turn_and_is_idle_after_it(serving: Serving) -> None:
+    serving.model.script({"text": "First answer", "delay": 2})
+    before = serving.is_("idle")["since"]
+    serving.tell("typed")
+    serving.is_("working", seconds=10)
+    serving.model.shown("First answer")
+    after = serving.is_("idle")
+    assert after["since"] > before
+    assert after["source"] == "OpenCode's server"
+
+
+def test_a_permission_is_waited_for_until_it_is_granted_or_refused(serving: Serving) -> None:
+    serving.model.script(BASH, {"text": "It is made"}, BASH, {"text": "never said"})
+    serving.tell("make it")
+    serving.model.shown(ASKED)
+    asked = serving.is_("waiting")
+    assert asked["reason"] == "bash: sleep 0.5; echo made"
+    assert asked["question"] == {
+        "kind": "permission",
+        "text": "bash: sleep 0.5; echo made",
+        "choices": ["once", "always", "reject"],
+    }
+    serving.press("Enter")
+    serving.is_("working")
+    serving.model.shown("It is made")
+    serving.is_("idle")
+    serving.tell("make it again")
+    serving.model.shown(ASKED)
+    serving.is_("waiting")
+    serving.press("Esc")
+    until(lambda: ASKED not in serving.account.screen(), "the end of the dialog")
+    serving.is_("idle")
+
+
+def test_a_turn_interrupted_by_escape_is_over(serving: Serving) -> None:
+    serving.model.script({"hang": 30})
+    serving.tell("think long")
+    serving.model.shown("esc interrupt")
+    serving.is_("working")
+    serving.press("Esc")
+    serving.press("Esc")
+    assert "interrupted" in serving.is_("idle", seconds=5)["reason"]
+
+
+def test_a_long_tool_is_work(serving: Serving) -> None:
+    serving.model.script(
+        {"tool": "bash", "input": {"command": "sleep 3", "description": "sleep"}}, {"text": "Slept well"}
+    )
+    serving.tell("sleep")
+    serving.model.shown(ASKED)
+    serving.press("Enter")
+    serving.is_("working")
+    serving.model.shown("Slept well")
+    serving.is_("idle")
+
+
+def test_an_error_of_the_model_is_a_failure_and_one_that_passes_is_work(serving: Serving) -> None:
+    serving.model.script({"status": 400, "message": "no such PERSIMMON"})
+    serving.tell("fail")
+    assert serving.is_("failed", seconds=10)["reason"] == "no such PERSIMMON"
+    for status in (429, 529):
+        serving.model.script({"status": status, "message": "come back LATER"}, {"text": f"After {status}"})
+        serving.tell("try")
+        until(lambda: "LATER" in serving.state()["reason"], "why it still works", told=serving.state)
+        assert serving.state()["value"] == "working"
+        serving.model.shown(f"After {status}")
+        serving.is_("idle")
+
+
+def test_a_question_is_waited_for_with_its_options(serving: Serving) -> None:
+    question = {"question": "Which fruit?", "header": "Fruit"}
+    options = [{"label": "Quince", "description": "yellow"}, {"label": "Medlar", "description": "brown"}]
+    serving.model.script(
+        {"tool": "question", "input": {"questions": [question | {"options": options}]}}, {"text": "Noted"}
+    )
+    serving.tell("ask me")
+    serving.model.shown("Which fruit?", "Quince")
+    asked = serving.is_("waiting")["question"]
+    assert asked == {"kind": "question", "text": "Which fruit?", "choices": ["Quince", "Medlar"]}
+    serving.account.ok("answer", "default", "Medlar")
+    serving.model.shown("Noted")
+    serving.is_("idle")
+
+
+def test_a_server_that_is_killed_comes_back_with_the_conversation_and_the_terminal(serving: Serving) -> None:
+    serving.model.script({"text": "Before the DEATH"}, {"text": "After the BIRTH"})
+    serving.tell("remember")
+    serving.model.shown("Before the DEATH")
+    serving.server("KILL")
+    serving.is_("starting")
+    serving.is_("idle", seconds=60)
+    serving.tell("and now")
+    assert "Before the DEATH" in serving.model.shown("After the BIRTH")
+    said = json.dumps(serving.model.turns()[-1]["body"]["messages"])
+    assert "Before the DEATH" in said
+    assert '"event": "server-end"' in serving.account.inside(
+        "default", "sh", "-c", "cat ~/.local/state/agent-session/events.jsonl"
+    )
+
+
+def test_a_server_that_is_killed_in_the_middle_of_a_turn_leaves_a_failure(serving: Serving) -> None:
+    serving.model.script({"hang": 60})
+    serving.tell("hang")
+    serving.is_("working", seconds=10)
+    serving.server("KILL")
+    assert "middle of the turn" in serving.is_("failed", seconds=60)["reason"]
+
+
+def test_a_server_that_does_not_answer_is_told_and_hinders_nobody(serving: Serving) -> None:
+    serving.server("STOP")
+    try:
+        ran = serving.account.run("prompt", "default", "hello", seconds=60)
+        assert ran.code == 10
+        assert "does not answer" in ran.err
+        assert serving.account.run("models", "default", seconds=60).code == 10
+        unknown = serving.is_("unknown", seconds=60)
+        assert "does not answer" in unknown["reason"] or "silent" in unknown["reason"]
+    finally:
+        serving.server("CONT")
+    until(lambda: serving.state()["value"] not in {"unknown", "starting"}, "an answer", seconds=30)
+
+
+def test_a_terminal_that_is_left_or_killed_is_exited_and_can_be_had_again(serving: Serving) -> None:
+    serving.tell("/exit")
+    assert serving.is_("exited", seconds=10)["source"] == "pane"
+    ran = serving.account.run("prompt", "default", "hello", seconds=60)
+    assert ran.code == 5
+    assert "exited" in ran.err
+    serving.agent_again()
+    serving.account.inside("default", "pkill", "-KILL", "-f", "^[^ ]*opencode attach ")
+    serving.is_("exited")
+    serving.agent_again()
+    serving.press("Ctrl c")
+    serving.is_("exited", seconds=10)
+
+
+def test_a_session_that_starts_again_has_no_state_of_its_last_life(serving: Serving) -> None:
+    del serving.pid
+    serving.account.ok("stop")
+    (stopped,) = json.loads(serving.account.ok("ls", "--json"))
+    assert "turn" not in stopped["state"]["reason"]
+    serving.account.ok("start", "-d", cwd=serving.account.home / "projects" / "app", seconds=120)
+    serving.begin()
