@@ -63,14 +63,55 @@ def answer_question(answer: str, asked: list[dict], reading: Reading) -> None:
     if answer in WORDS:
         fail("usage", "it is a question: answer with one of its choices, a text, or reject", state=reading.state)
     if len(asked) > 1 or asked[0]["several"]:
-        fail(
-            "usage",
-            "it asks several things at once: answer in its terminal, or reject and prompt it",
-            state=reading.state,
-        )
+        return answer_form(answer, asked, reading)
     shown = until(claude_screen.options, 3) or []
     number = _number_of(answer, shown[: len(asked[0]["options"])])
     return _choose(number, reading) if number else reject_with(answer, reading)
+
+
+def answer_form(answer: str, asked: list[dict], reading: Reading) -> None:
+    """Several questions, or several choices: a line each, with commas between choices. Sent when Claude's summary says the same."""
+    lines = [line for line in answer.split("\n") if line.strip()]
+    chosen = [_choices(line, one) for line, one in zip(lines, asked, strict=False)]
+    if len(lines) != len(asked) or not all(chosen):
+        lacking = "\n".join(f"{one['question']} {' / '.join(one['options'])}" for one in asked)
+        fail(
+            "usage",
+            f"it asks for a line each, of its choices, with commas between several:\n{lacking}",
+            state=reading.state,
+        )
+    time.sleep(
+        max(0.0, AGAIN_SECONDS - (time.time() - reading.session.changed))
+    )  # a choice must not be made twice, or never
+    for one, numbers in zip(asked, chosen, strict=True):
+        if not until(lambda one=one: _squeezed(one["question"])[:30] in _squeezed(claude_screen.dialog()), 5):
+            fail("server", f"Claude does not show the question {one['question']!r}", state=reading.state)
+        press(*map(str, numbers))
+        if one["several"]:
+            press("Right")
+    told = [
+        _squeezed(", ".join(one["options"][number - 1] for number in numbers))
+        for one, numbers in zip(asked, chosen, strict=True)
+    ]
+    submit = until(lambda: _number_of("submit answers", claude_screen.options()), 5)
+    summary = _squeezed("".join(claude_screen.screen()))
+    if not submit or not all("\N{RIGHTWARDS ARROW}" + words in summary for words in told):
+        fail("server", "Claude's summary does not show these answers; it waits in its terminal", state=reading.state)
+    _choose(submit, reading)
+
+
+def _choices(line: str, one: dict) -> list[int]:
+    """The numbers of the choices in a line; none where one of them is no choice, or there is one too many."""
+    labels = [label.lower() for label in one["options"]]
+    wanted = [line.strip().lower()]
+    if one["several"] and wanted[0] not in labels:
+        wanted = [part.strip() for part in wanted[0].split(",")]
+    numbers = [labels.index(part) + 1 if part in labels else int(part) if part.isdecimal() else 0 for part in wanted]
+    return sorted(set(numbers)) if all(0 < number <= min(9, len(labels)) for number in numbers) else []
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.split())
 
 
 def answer_dialog(answer: str, reading: Reading) -> None:
