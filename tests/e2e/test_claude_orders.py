@@ -133,6 +133,11 @@ def test_a_prompt_is_never_put_where_it_does_not_belong(account: Account) -> Non
     claude.seen("exited")
     assert claude.refused("prompt", stdin="rm -rf /workspace")["state"]["value"] == "exited"
     assert claude.refused("abort")["kind"] == "refused"
+    account.tell("default", "agent")
+    claude.seen("idle")
+    claude.press("Ctrl z")
+    claude.model.shown("Stopped")
+    assert "not in front" in claude.refused("prompt", stdin="rm -rf /workspace")["message"]
     assert "rm -rf" not in account.screen()
 
 
