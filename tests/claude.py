@@ -53,7 +53,8 @@ class Claude:
         assert code == 0, said
 
     def answer(self, text: str) -> None:
-        assert self.order("answer", stdin=text) == (0, [{}])
+        said = self.order("answer", stdin=text)
+        assert said == (0, [{}]), f"{said}\n{self.account.screen()}"
 
     def refused(self, verb: str, *arguments: str, stdin: str = "") -> dict[str, Any]:
         """The error of an order that must fail."""

@@ -29,7 +29,11 @@ AS_WRITTEN = {
 QUESTION = {"question": "Which colour?", "header": "Colour", "multiSelect": False}
 OPTIONS = [{"label": "Red", "description": "a rose"}, {"label": "Blue", "description": "the sky"}]
 ASK = {"tool": "AskUserQuestion", "input": {"questions": [QUESTION | {"options": OPTIONS}]}}
-ASK_MUCH = {"tool": "AskUserQuestion", "input": {"questions": [QUESTION | {"options": OPTIONS, "multiSelect": True}]}}
+MUCH = [
+    QUESTION | {"options": OPTIONS},
+    QUESTION | {"question": "Which ones?", "options": OPTIONS, "multiSelect": True},
+]
+ASK_MUCH = {"tool": "AskUserQuestion", "input": {"questions": MUCH}}
 
 
 def bash(command: str) -> dict[str, object]:
@@ -129,6 +133,11 @@ def test_a_prompt_is_never_put_where_it_does_not_belong(account: Account) -> Non
     claude.seen("exited")
     assert claude.refused("prompt", stdin="rm -rf /workspace")["state"]["value"] == "exited"
     assert claude.refused("abort")["kind"] == "refused"
+    account.tell("default", "agent")
+    claude.seen("idle")
+    claude.press("Ctrl z")
+    claude.model.shown("Stopped")
+    assert "not in front" in claude.refused("prompt", stdin="rm -rf /workspace")["message"]
     assert "rm -rf" not in account.screen()
 
 
@@ -160,7 +169,7 @@ def test_questions_are_answered_by_choice_or_in_words(account: Account) -> None:
     assert made(claude) >= {"one.txt", "two.txt"}
     assert "three" not in made(claude)
 
-    claude.model.script(ASK, {"text": "One"}, ASK, {"text": "Two"}, ASK, ASK_MUCH)
+    claude.model.script(ASK, {"text": "One"}, ASK, {"text": "Two"}, ASK)
     follow("ask", "blue")
     assert claude.refused("answer", stdin="Blue")["kind"] == "refused"
     follow("ask", "dark red,\nnearly black")
@@ -171,8 +180,13 @@ def test_questions_are_answered_by_choice_or_in_words(account: Account) -> None:
     assert claude.refused("answer", stdin="always")["kind"] == "usage"
     claude.answer("reject")
     claude.seen("idle")
+    claude.model.script(ASK_MUCH, {"text": "Much"}, ASK_MUCH)
     claude.ask("ask much")
-    assert claude.refused("answer", stdin="Red")["kind"] == "usage"
+    assert "Which ones? Red / Blue" in claude.refused("answer", stdin="Red")["message"]
+    claude.answer("red\nBlue, red")
+    claude.seen("idle")
+    assert '\\"Which ones?\\"=\\"Red, Blue\\"' in json.dumps(claude.model.turns()[-1]["body"]["messages"])
+    claude.ask("ask much")
     assert claude.order("abort") == (0, [{}])
     assert claude.state()["value"] == "idle"
 

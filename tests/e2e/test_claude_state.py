@@ -99,7 +99,9 @@ def test_errors_of_the_model_and_ends_are_told_and_only_of_the_first_pane(accoun
 
     # Another Claude, in a second pane, that asks: the first one's state is the session's.
     claude.model.script({"when": "do it", **REMOVE})
-    account.inside("default", "zellij", "--session", "default", "action", "new-pane", "--", "claude", "do it")
+    zellij = ("zellij", "--session", "default", "action")
+    pane = account.inside("default", *zellij, "new-pane")
+    account.inside("default", *zellij, "write-chars", "--pane-id", pane, "claude 'do it'\n")
     until(
         lambda: '"waiting"' in account.inside("default", "sh", "-c", "cat ~/.claude/sessions/*.json"),
         "the other one's question",

@@ -14,6 +14,9 @@ from claude_state import Reading
 
 SECONDS = 15
 AGAIN_SECONDS = 1.5
+# So long a question has been there when choices are made that must not be made twice.
+SOON_SECONDS = 1.0
+LOOK_SECONDS = 0.2
 WORDS = ("once", "always", "reject")
 
 
@@ -37,9 +40,9 @@ def answer_permission(answer: str, reading: Reading) -> None:
     if answer not in WORDS:
         number = _number_of(answer, shown)
         return _choose(number, reading) if number else reject_with(answer, reading)
-    if answer == "reject" and not shown:
-        return _press_until_gone(reading, lambda: press("Esc"))
     number = _meant(answer, shown)
+    if number is None and answer == "reject":
+        return _press_until_gone(reading, lambda: press("Esc"))
     if number is None:
         options = " / ".join(words for _, words, _ in shown)
         fail("usage", f"this question cannot be answered with {answer!r}; it offers: {options}", state=reading.state)
@@ -63,14 +66,55 @@ def answer_question(answer: str, asked: list[dict], reading: Reading) -> None:
     if answer in WORDS:
         fail("usage", "it is a question: answer with one of its choices, a text, or reject", state=reading.state)
     if len(asked) > 1 or asked[0]["several"]:
-        fail(
-            "usage",
-            "it asks several things at once: answer in its terminal, or reject and prompt it",
-            state=reading.state,
-        )
+        return answer_form(answer, asked, reading)
     shown = until(claude_screen.options, 3) or []
     number = _number_of(answer, shown[: len(asked[0]["options"])])
     return _choose(number, reading) if number else reject_with(answer, reading)
+
+
+def answer_form(answer: str, asked: list[dict], reading: Reading) -> None:
+    """Several questions, or several choices: a line each, with commas between choices. Sent when Claude's summary says the same."""
+    lines = [line for line in answer.split("\n") if line.strip()]
+    chosen = [_choices(line, one) for line, one in zip(lines, asked, strict=False)]
+    if len(lines) != len(asked) or not all(chosen):
+        lacking = "\n".join(f"{one['question']} {' / '.join(one['options'])}" for one in asked)
+        fail(
+            "usage",
+            f"it asks for a line each, of its choices, with commas between several:\n{lacking}",
+            state=reading.state,
+        )
+    for one, numbers in zip(asked, chosen, strict=True):
+        if not until(lambda one=one: _squeezed(one["question"])[:30] in _squeezed(claude_screen.dialog()), 5):
+            fail("server", f"Claude does not show the question {one['question']!r}", state=reading.state)
+        time.sleep(SOON_SECONDS)
+        for number in numbers:  # two in one write are a text to Claude
+            press(str(number))
+            time.sleep(LOOK_SECONDS)
+        if one["several"]:
+            press("Right")
+    told = [
+        _squeezed(", ".join(one["options"][number - 1] for number in numbers))
+        for one, numbers in zip(asked, chosen, strict=True)
+    ]
+    submit = until(lambda: _number_of("submit answers", claude_screen.options()), 5)
+    summary = _squeezed("".join(claude_screen.screen()))
+    if not submit or not all("\N{RIGHTWARDS ARROW}" + words in summary for words in told):
+        fail("server", "Claude's summary does not show these answers; it waits in its terminal", state=reading.state)
+    _choose(submit, reading)
+
+
+def _choices(line: str, one: dict) -> list[int]:
+    """The numbers of the choices in a line; none where one of them is no choice, or there is one too many."""
+    labels = [label.lower() for label in one["options"]]
+    wanted = [line.strip().lower()]
+    if one["several"] and wanted[0] not in labels:
+        wanted = [part.strip() for part in wanted[0].split(",")]
+    numbers = [labels.index(part) + 1 if part in labels else int(part) if part.isdecimal() else 0 for part in wanted]
+    return sorted(set(numbers)) if all(0 < number <= min(9, len(labels)) for number in numbers) else []
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.split())
 
 
 def answer_dialog(answer: str, reading: Reading) -> None:
@@ -90,30 +134,43 @@ def _number_of(answer: str, shown: list[tuple[int, str, bool]]) -> int | None:
 
 def reject_with(text: str, reading: Reading) -> None:
     """Give an answer in words: the option that takes some, the text as a paste, Enter."""
-    shown = claude_screen.options()
-    place = next(
-        (at for at, (_, words, _) in enumerate(shown) if words.lower().startswith(("type something", "no"))), None
-    )
-    here = next((at for at, (_, _, cursor) in enumerate(shown) if cursor), None)
+    place = _place_of_words()
+    if place is None:
+        press("Up")  # from the first to the last, which a small terminal does not show
+        place = until(_place_of_words, AGAIN_SECONDS)
+    here = _cursor()
     if place is None or here is None:
         fail("usage", "this question takes no words", state=reading.state)
     for _ in range(abs(place - here)):
         press("Down" if place > here else "Up")
     steps = [lambda: write(text, pasted=True)]
-    if shown[place][1].lower().startswith("no"):
+    if (_words_of(place) or "").startswith("no"):
         steps.insert(0, lambda: press("Tab"))  # "No, and tell Claude what to do differently"
-    done = until(lambda: [at for at, (_, _, cursor) in enumerate(claude_screen.options()) if cursor] == [place], 3)
-    if not done or not all(_changes(place, step) for step in steps):
+    if not until(lambda: _cursor() == place, 3) or not all(_changes(place, step) for step in steps):
         fail("server", "Claude's dialog does not take the words", state=reading.state)
     _press_until_gone(reading, lambda: press("Enter"))
 
 
+def _place_of_words() -> int | None:
+    """The option that takes words."""
+    shown = claude_screen.options()
+    return next((number for number, words, _ in shown if words.lower().startswith(("type something", "no"))), None)
+
+
+def _cursor() -> int | None:
+    return next((number for number, _, cursor in claude_screen.options() if cursor), None)
+
+
+def _words_of(place: int) -> str | None:
+    return next((words.lower() for number, words, _ in claude_screen.options() if number == place), None)
+
+
 def _changes(place: int, step: Callable[[], None]) -> bool:
     """Do it until the words of that option are others. What comes too soon is ignored; Enter would then mean no answer."""
-    before = claude_screen.options()[place : place + 1]
+    before = _words_of(place)
     for _ in range(5):
         step()
-        if until(lambda: claude_screen.options()[place : place + 1] != before, AGAIN_SECONDS):
+        if until(lambda: _words_of(place) not in (None, before), AGAIN_SECONDS):
             return True
     return False
 

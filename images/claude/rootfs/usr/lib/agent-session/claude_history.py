@@ -33,7 +33,8 @@ def told(path: Path) -> list[dict]:
                     records[own] = (str(before or ""), entry(record))
                     last = own if record.get("type") in {"user", "assistant"} else last
                 elif record.get("type") == "last-prompt" and record.get("explicit"):
-                    last = str(record.get("leafUuid", "")) if record.get("leafUuid") in records else last
+                    leaf = str(record.get("leafUuid", ""))
+                    last = leaf if leaf in records else last
     except OSError:
         return []
     chain = []

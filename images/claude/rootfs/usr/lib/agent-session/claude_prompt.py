@@ -15,6 +15,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+import agentstate
 import claude_screen
 import claude_session
 import claude_state
@@ -26,6 +27,7 @@ LOCK = Path(f"{HISTORY}.lock")  # the name and kind, a directory, of Claude's ow
 PLACEHOLDER = "[...Truncated text #1 +{} lines...]"
 SHOWN = re.compile(r"\[\.\.\.Truncatedtext#\d+\+(\d+)lines\.\.\.\]")
 ACCEPTED_SECONDS = 10
+TRIES = 3
 # Claude takes invisible letters away, and then wants a second Enter.
 LOOKED_AT_SECONDS = 2
 
@@ -60,6 +62,9 @@ def may_prompt(reading: claude_state.Reading) -> Session:
     ready = reading.state["value"] in {"idle", "failed"} or (question == "login" and reading.turn is not None)
     if reading.session is None or not ready:
         fail("refused", f"Claude does not take a prompt: it is {reading.state['value']}", state=reading.state)
+    fields = agentstate.stat(reading.session.pid)
+    if fields[:1] == ["T"] or fields[2:3] != fields[5:6]:
+        fail("refused", "Claude is not in front in its terminal", state=reading.state)
     try:
         left = until(lambda: (text := claude_screen.typed()) is not None and [text], 1.5)
     except Closed as error:
@@ -126,30 +131,35 @@ def _made(folder: Path) -> bool:
 
 def recall(number: int) -> None:
     """Get the prompt with this number into the input box."""
-    press("Ctrl r")
-    if until(lambda: claude_screen.searching() is not None, 5) is not True:
-        raise NotTaken("its history does not open")
     query = f"+{number} lines"
-    write(query, pasted=False)
-    if not until(lambda: claude_screen.searching() == "".join(query.split()) and _found_one(number), 5):
-        raise NotTaken("its history does not show it")
-    press("Enter")
-    if not until(lambda: _placeholder() == number, 10):
-        raise NotTaken("its input does not show it")
+    for _ in range(TRIES):
+        press("Ctrl r")
+        if not until(lambda: claude_screen.searching() is not None, 5):
+            raise NotTaken("its history does not open")
+        write(query, pasted=False)
+        if not until(lambda: claude_screen.searching() == _squeezed(query), 5):
+            raise NotTaken("its history does not take what is typed")
+        until(lambda: _found(number), 2)  # a narrow terminal may not show it
+        press("Enter")
+        if until(lambda: _placeholder() == number, 3):
+            return
+        withdraw()
+    raise NotTaken("its history does not give it")
 
 
-def _found_one(number: int) -> bool:
-    rows = [
-        row
-        for row in claude_screen.screen()
-        if re.match(rf"^\W*{claude_screen.PROMPT}?\s*(\d+\w+ ago|just now|now)\s", row)
-    ]
-    return (len(rows) == 1 and str(number) in "".join(rows)) or any(f"+{number}" in row for row in rows[-1:])
+def _found(number: int) -> bool:
+    """Whether the list has it, above the line with what is searched for."""
+    rows = [_squeezed(row) for row in claude_screen.screen()]
+    return any("[...Truncated" in row and f"+{number}" in row for row in rows)
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.split())
 
 
 def _placeholder() -> int | None:
     """The number of the placeholder, if there is nothing else in the input box."""
-    shown = SHOWN.fullmatch("".join((claude_screen.typed() or "").split()))
+    shown = SHOWN.fullmatch(_squeezed(claude_screen.typed() or ""))
     return int(shown[1]) if shown else None
 
 

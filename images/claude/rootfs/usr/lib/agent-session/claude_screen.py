@@ -7,7 +7,7 @@ from agentorders import press, screen, until
 PROMPT, SEARCH = "\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT}", "\u2315"
 RULE = "\u2500"
 COLOUR = re.compile(r"\x1b\[([0-9;:]*)m")
-OPTION = re.compile(rf"^[\s\u2502]*({PROMPT})?\s*(\d{{1,2}})\. +(?:\[.?\] *)?(.*?)\s*$")
+OPTION = re.compile(rf"^[\s\u2502\u2191\u2193]*({PROMPT})?\s*(\d{{1,2}})\. +(?:\[.?\] *)?(.*?)\s*$")
 
 
 def typed() -> str | None:
@@ -48,15 +48,14 @@ def searching() -> str | None:
 
 
 def options() -> list[tuple[int, str, bool]]:
-    """The numbered options of the dialog that is shown: number, words, whether the cursor is there."""
+    """The numbered options of the dialog, as far as its terminal has room for them: number, words, whether the cursor is there."""
     found: list[tuple[int, str, bool]] = []
     for row in screen():
         if matched := OPTION.match(row):
             number = int(matched[2])
-            if number == 1:
+            if found and number != found[-1][0] + 1:
                 found = []
-            if number == len(found) + 1:
-                found.append((number, matched[3], bool(matched[1])))
+            found.append((number, matched[3], bool(matched[1])))
     return found
 
 

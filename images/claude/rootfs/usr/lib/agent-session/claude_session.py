@@ -179,7 +179,7 @@ def is_over(record: dict, role: str) -> bool:
     message = record.get("message")
     stop = message.get("stop_reason") if isinstance(message, dict) else None
     return role in {"error", "interrupted", "command", "end"} or (
-        role == "answer" and stop not in {None, "tool_use", "pause_turn"}
+        role == "answer" and stop not in (None, "tool_use", "pause_turn")
     )
 
 
