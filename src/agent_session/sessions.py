@@ -263,7 +263,7 @@ def remove(engine: Engine, name: str) -> None:
     with uninterrupted():
         if session:
             engine.remove(session.container)
-        for volume in plan.volume_names(name):
+        for volume in (*plan.volume_names(name), plan.importing_name(name)):
             engine.remove_volume(volume)
         tidy(engine, session.placeholders if session else ())
 
@@ -295,8 +295,8 @@ def protected(request: SessionRequest, *, strict: bool) -> SessionRequest:
 
 
 def check_removable(engine: Engine, name: str) -> None:
-    """SessionNotFound, unless a volume is left of a session whose container somebody removed."""
-    found = [engine.volume_labels(volume) for volume in plan.volume_names(name)]
+    """SessionNotFound, unless a volume is left of a session whose container somebody removed, or that was never made."""
+    found = [engine.volume_labels(volume) for volume in (*plan.volume_names(name), plan.importing_name(name))]
     if not any(labels and labels.get(plan.LABEL_NAME) == name for labels in found):
         raise SessionNotFound(name)
 
