@@ -5,19 +5,22 @@ zstd's skippable frames with a manifest, so that the host can read what it is ab
 unpacking are done by programs of the base image in a container of their own: an archive may be anybody's.
 """
 
+import errno
 import json
 import os
+import secrets
 import stat
 import struct
-import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from agent_session import __version__, plan, sessions
 from agent_session.agents import Agent
 from agent_session.engine import Engine, Errand, Mount
-from agent_session.errors import ArchiveRefused, PodmanRefused
+from agent_session.errors import ArchiveRefused, ConflictError, PodmanRefused
 from agent_session.plan import SessionRequest
 from agent_session.projects import WORKSPACE, Project
 from agent_session.seed import Seed
@@ -48,20 +51,48 @@ def save(engine: Engine, session: Session, agent: Agent | None, file: Path) -> N
         command=("/usr/lib/agent-session/pack",),
         mounts=tuple(_mounts(session.name, read_only=True)),
     )
-    handle, part = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    with _part(file) as written:
+        manifest = json.dumps(_manifest(session), ensure_ascii=False).encode()
+        written.write(FRAME.pack(SKIPPABLE, len(manifest)) + manifest)
+        written.flush()
+        done = engine.run_once(errand, stdin=json.dumps(asked).encode(), stdout=written, timeout=SECONDS)
+        if done.exit_code:
+            raise PodmanRefused(f"session '{session.name}' could not be packed: {_words(done.stderr)}")
+
+
+@contextmanager
+def _part(file: Path) -> Iterator[IO[bytes]]:
+    """What becomes FILE at the end of the block. Until then it has no name, where the file system can do that: who is killed leaves nothing."""
+    part = file.parent / f".{file.name}.{secrets.token_hex(4)}"
+    nameless = getattr(os, "O_TMPFILE", 0)
+    try:
+        handle = os.open(file.parent, os.O_WRONLY | nameless | os.O_CLOEXEC, 0o600) if nameless else -1
+    except OSError as error:
+        if error.errno not in {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL}:
+            raise
+        handle = -1
+    named = handle < 0
+    if named:
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(handle, "wb") as written:
-            manifest = json.dumps(_manifest(session), ensure_ascii=False).encode()
-            written.write(FRAME.pack(SKIPPABLE, len(manifest)) + manifest)
+            yield written
             written.flush()
-            done = engine.run_once(errand, stdin=json.dumps(asked).encode(), stdout=written, timeout=SECONDS)
-            if done.exit_code:
-                raise PodmanRefused(f"session '{session.name}' could not be packed: {_words(done.stderr)}")
-            written.flush()
-            os.fsync(written.fileno())
-        Path(part).replace(file)
+            os.fsync(handle)
+            with uninterrupted():
+                if not named:
+                    _give_name(handle, part)
+                part.replace(file)
     finally:
-        Path(part).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
+
+
+def _give_name(handle: int, path: Path) -> None:
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:  # only with a directory's descriptor does Python follow the link in /proc, which is what the kernel asks for
+        os.link(f"/proc/self/fd/{handle}", path.name, dst_dir_fd=folder, follow_symlinks=True)
+    finally:
+        os.close(folder)
 
 
 def read_manifest(file: Path) -> Manifest:
@@ -90,18 +121,38 @@ def retargeted(projects: tuple[Project, ...], manifest: Manifest) -> tuple[Proje
 
 def create(engine: Engine, request: SessionRequest, seed: Seed, file: Path, *, screen: bool) -> Session:
     """Make a session with what an archive holds; as sessions.create, all or nothing. ArchiveRefused names the reason."""
-    labels = plan.session_labels(request)
-    with uninterrupted():
-        for volume in plan.volume_names(request.name):
-            engine.create_volume(volume, labels)
+    labels, marker = plan.session_labels(request), plan.importing_name(request.name)
+    made: list[str] = []
     try:
+        with uninterrupted():
+            for volume in (marker, *plan.volume_names(request.name)):
+                _create_volume(engine, request.name, volume, labels)
+                made.append(volume)
         _unpack(engine, request, file)
+        engine.remove_volume(marker)
         return sessions.create(engine, request, seed, screen=screen)
     except BaseException:
         with uninterrupted():
-            for volume in plan.volume_names(request.name):
-                engine.remove_volume(volume)
+            if engine.container(plan.container_name(request.name)) is None:  # else it was done, but for telling so
+                for volume in reversed(made):
+                    engine.remove_volume(volume)
         raise
+
+
+def _create_volume(engine: Engine, name: str, volume: str, labels: Mapping[str, str]) -> None:
+    try:
+        engine.create_volume(volume, labels)
+    except ConflictError:
+        hint = f"agent-session start -n {name}   (with that home), or: agent-session rm {name}"
+        raise ConflictError(f"a session '{name}' was here, and its home still is: {volume}", hint=hint) from None
+
+
+def forget_half(engine: Engine, name: str) -> None:
+    """Remove what an import left that was killed while it unpacked. For callers that hold the session's lock, and found no session."""
+    labels = engine.volume_labels(plan.importing_name(name))
+    if labels is not None and labels.get(plan.LABEL_NAME) == name:
+        for volume in (*plan.volume_names(name), plan.importing_name(name)):
+            engine.remove_volume(volume)
 
 
 def _unpack(engine: Engine, request: SessionRequest, file: Path) -> None:

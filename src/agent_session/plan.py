@@ -97,6 +97,11 @@ def volume_names(name: str) -> tuple[str, str]:
     return f"agent_{name}_home", f"agent_{name}_workspace"
 
 
+def importing_name(name: str) -> str:
+    """A volume that is there while an archive is unpacked into the session's own: if nobody is at it, they are half full."""
+    return f"agent_{name}_importing"
+
+
 def login_secret(agent: str) -> str:
     """The engine's secret with the login that all sessions of an agent share."""
     return f"{LOGIN}-{agent}"

@@ -518,6 +518,7 @@ class PodmanEngine:
         try:
             answer = client.request(method, path, params=params, data=data, headers=headers, stream=stream)
         except OSError as error:  # so are the bindings' APIError and requests' own
+            service.notice_end()  # then what is undone now is undone by another one
             raise troubleshooting.unreachable(
                 service.url, podman_answers.root_cause(error), self._environment
             ) from error

@@ -27,6 +27,8 @@ from agent_session import places, troubleshooting
 IDLE_SECONDS = 600
 BOOT_SECONDS = 20
 STOP_SECONDS = 10
+LIVES = '[ "$PPID" = "$0" ] && exec "$@"'
+"""Become a command if our parent, whose number is $0, is still there: who was killed before PR_SET_PDEATHSIG is told of by nobody."""
 
 
 @dataclass(kw_only=True)
@@ -42,6 +44,12 @@ class Service:
     def ended(self) -> bool:
         """Whether our own service has ended by itself."""
         return self.process is not None and self.process.poll() is not None
+
+    def notice_end(self) -> None:
+        """After an answer that did not come: a connection ends a moment before the process that died can be seen to have ended."""
+        if self.process:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=1)
 
     def wait(self) -> None:
         """Until it answers; PodmanUnavailable (PodmanRefused) if it never does. Only our own is waited for."""
@@ -184,7 +192,7 @@ def _own_service() -> Service:
             )
     # Its own idle timer would end it while a build compiles for minutes: it lives as long as we do, kill -9 included.
     setpriv = shutil.which("setpriv")
-    leash = [setpriv, "--pdeathsig", "TERM"] if setpriv else []
+    leash = [setpriv, "--pdeathsig", "TERM", "sh", "-c", LIVES, str(os.getpid())] if setpriv else []
     log = tempfile.TemporaryFile()  # noqa: SIM115 (it is open until the service answers)
     try:
         process = subprocess.Popen(

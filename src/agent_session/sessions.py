@@ -197,10 +197,10 @@ def _bring_up(engine: Engine, container: str, name: str, seed: "Seed", *, screen
 
     Not as root: there the agent, uid 0 as well, could change what the guard runs with rights that the agent has not.
     """
-    from concurrent.futures import ThreadPoolExecutor  # 2 ms that ls need not pay
+    from agent_session.beside import beside  # 2 ms that ls need not pay
 
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        guard = None if engine.rootful else beside.submit(engine.oversee, container, [GUARD, *guarded()])
+    with beside(1) as pool:
+        guard = None if engine.rootful else pool.submit(engine.oversee, container, [GUARD, *guarded()])
         notes = deliver(engine, name, seed, screen=screen, container=container)
         if guard:
             guard.result()
@@ -240,10 +240,13 @@ def attach_command(engine: Engine, session: Session, environment: dict[str, str]
 
 def stop(engine: Engine, sessions: Sequence[Session]) -> None:
     """End sessions, all at the same time; nothing to do for those that do not run. Raises SessionNotFound, PodmanRefused."""
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import wait
 
-    with ThreadPoolExecutor(max_workers=8) as pool:
+    from agent_session.beside import beside
+
+    with beside(8) as pool:
         ended = [pool.submit(_stop, engine, session) for session in sessions]
+        wait(ended)
     tidy(engine)
     for one in ended:  # only now: a failure must not keep the others from being stopped
         one.result()
@@ -260,7 +263,7 @@ def remove(engine: Engine, name: str) -> None:
     with uninterrupted():
         if session:
             engine.remove(session.container)
-        for volume in plan.volume_names(name):
+        for volume in (*plan.volume_names(name), plan.importing_name(name)):
             engine.remove_volume(volume)
         tidy(engine, session.placeholders if session else ())
 
@@ -292,8 +295,8 @@ def protected(request: SessionRequest, *, strict: bool) -> SessionRequest:
 
 
 def check_removable(engine: Engine, name: str) -> None:
-    """SessionNotFound, unless a volume is left of a session whose container somebody removed."""
-    found = [engine.volume_labels(volume) for volume in plan.volume_names(name)]
+    """SessionNotFound, unless a volume is left of a session whose container somebody removed, or that was never made."""
+    found = [engine.volume_labels(volume) for volume in (*plan.volume_names(name), plan.importing_name(name))]
     if not any(labels and labels.get(plan.LABEL_NAME) == name for labels in found):
         raise SessionNotFound(name)
 

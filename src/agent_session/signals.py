@@ -10,25 +10,44 @@ from agent_session.errors import Interrupted
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def raise_on_endings() -> None:
-    """From now on each of them raises Interrupted in the main thread."""
+class _Held:
+    """What arrives while blocks of `uninterrupted` are open. A process has one set of signal handlers, hence one of these."""
 
-    def end(number: int, _frame: FrameType | None) -> None:
+    blocks = 0
+    heard: "signal.Signals | None" = None
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    if _Held.blocks:
+        _Held.heard = _Held.heard or signal.Signals(number)
+    else:
         raise Interrupted(signal.Signals(number))
 
+
+def raise_on_endings() -> None:
+    """From now on each of them raises Interrupted in the main thread."""
     for ending in ENDINGS:
         if signal.getsignal(ending) is not signal.SIG_IGN:  # nohup means it
-            signal.signal(ending, end)
+            signal.signal(ending, _end)
 
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold them back for a moment: for steps that must not be left half-done. They arrive at the end of the block."""
+    """Hold them back for a moment: for steps that must not be left half-done. They arrive at the end of the block.
+
+    Blocked they are as well, for programs that we start: but where there are other threads, the kernel gives a signal that
+    this one blocks to one of those, and Python tells the main thread all the same.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
+    _Held.blocks += 1
     try:
         yield
     finally:
+        _Held.blocks -= 1
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if not _Held.blocks and (heard := _Held.heard):
+            _Held.heard = None
+            raise Interrupted(heard)
 
 
 @contextmanager
@@ -39,7 +58,8 @@ def on_interrupt(first: Callable[[], None]) -> Iterator[None]:
     def hear(number: int, _frame: FrameType | None) -> None:
         nonlocal heard
         if heard:
-            raise Interrupted(signal.Signals(number))
+            _end(number, _frame)
+            return
         heard = True
         first()
 
@@ -53,11 +73,7 @@ def on_interrupt(first: Callable[[], None]) -> Iterator[None]:
 @contextmanager
 def interruptible() -> Iterator[None]:
     """In the block, Ctrl-C is Interrupted: for a question asked within an `on_interrupt`."""
-
-    def end(number: int, _frame: FrameType | None) -> None:
-        raise Interrupted(signal.Signals(number))
-
-    before = signal.signal(signal.SIGINT, end)
+    before = signal.signal(signal.SIGINT, _end)
     try:
         yield
     finally:

@@ -69,6 +69,12 @@ TROUBLES = (
         cause="crun cannot run containers on this machine's hybrid cgroups; runc can",
         cure='sudo scripts/setup --system   (or: sudo apt-get install runc, and in ~/.config/containers/containers.conf: [engine] runtime = "runc")',
     ),
+    Trouble(
+        words=("image not known",),
+        cause="the image has been removed",
+        cure="agent-session build --all",
+        refused=True,
+    ),
     SUBORDINATE_IDS,
     NETWORK,
     Trouble(

@@ -540,3 +540,20 @@ def test_what_runs_is_not_changed_silently(machine: Machine, monkeypatch: pytest
     assert "agent-session stop default && agent-session start -n default --no-auto-approve" in ran.err
     machine.ok("start", "-d")
     assert "auto-approve" in machine.ok("ls").splitlines()[1]
+
+
+def test_what_a_killed_import_left_is_no_ones_home(laptop: Machine, saved: Path) -> None:
+    labels = {plan.LABEL_NAME: "again"}
+    for volume in (plan.importing_name("again"), *plan.volume_names("again")):
+        laptop.engine.create_volume(volume, labels)
+    laptop.ok("start", "-d", "-n", "again", "--import", str(saved))
+    assert laptop.engine.volume_labels(plan.importing_name("again")) is None
+
+
+def test_a_home_that_is_still_there_is_not_written_over_by_an_import(laptop: Machine, saved: Path) -> None:
+    laptop.engine.create_volume(plan.volume_names("again")[1], {plan.LABEL_NAME: "again"})
+    ran = laptop("start", "-d", "-n", "again", "--import", str(saved))
+    assert ran.code == 5
+    assert "agent-session rm again" in ran.err
+    assert [laptop.engine.volume_labels(v) is None for v in plan.volume_names("again")] == [True, False]
+    assert laptop.engine.volume_labels(plan.importing_name("again")) is None

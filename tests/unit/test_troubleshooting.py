@@ -19,6 +19,7 @@ SAID = [
         "--add-subuids",
     ),
     ("potentially insufficient UIDs or GIDs available in user namespace", PodmanUnavailable, "podman system migrate"),
+    ("localhost/agent-session-shell:0123: image not known", PodmanRefused, "agent-session build --all"),
     ("could not find slirp4netns, the network namespace can't be configured", PodmanUnavailable, "slirp4netns"),
     ('slirp4netns failed: open("/dev/net/tun"): Permission denied', PodmanUnavailable, "/dev/net/tun"),
     (

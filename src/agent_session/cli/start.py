@@ -200,6 +200,7 @@ def _create(
             "warning: you are root, so root in the container is root on this machine; an ordinary user's sessions are safer"
         )
     seed = request.seed_for(invocation, wanted.agent, wanted, fresh=config.fresh)
+    archive.forget_half(engine, wanted.name)
     if config.import_from:
         return archive.create(engine, wanted, seed, Path(config.import_from).expanduser(), screen=screen)
     return sessions.create(engine, wanted, seed, screen=screen)
