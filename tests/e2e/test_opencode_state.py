@@ -200,6 +200,7 @@ def test_a_server_that_is_killed_comes_back_with_the_conversation_and_the_termin
     serving.model.script({"text": "Before the DEATH"}, {"text": "After the BIRTH"})
     serving.tell("remember")
     serving.model.shown("Before the DEATH")
+    serving.is_("idle")
     serving.server("KILL")
     serving.is_("starting")
     serving.is_("idle", seconds=60)
