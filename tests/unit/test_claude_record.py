@@ -141,4 +141,4 @@ def test_a_dialogs_options_are_those_below_its_words(monkeypatch: pytest.MonkeyP
     ]
     monkeypatch.setattr(claude_screen, "screen", lambda: rows)
     assert claude_screen.options() == [(1, "Yes", True), (2, "Yes, and do not ask", False), (3, "No", False)]
-    assert claude_screen.dialog() == "Proceed?\n1. Yes\n2. Yes, and do not ask\n3. No"
+    assert claude_screen.dialog() == "Proceed?"

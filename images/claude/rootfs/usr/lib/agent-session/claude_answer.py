@@ -181,10 +181,10 @@ def _choose(number: int, reading: Reading) -> None:
 
 def _press_until_gone(reading: Reading, keys: Callable[[], None]) -> None:
     """Press them, and again when nothing came of it. The next question may come at once, and look alike but for its words."""
-    shown = claude_screen.dialog()
+    shown = _drawn()
 
     def gone() -> bool:
-        return not is_same(reading, claude_state.look()) or claude_screen.dialog() != shown
+        return not is_same(reading, claude_state.look()) or claude_screen.dialog() not in ("", shown)
 
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
@@ -194,6 +194,17 @@ def _press_until_gone(reading: Reading, keys: Callable[[], None]) -> None:
         if until(gone, AGAIN_SECONDS):
             return
     fail("server", f"Claude still asks, {SECONDS} seconds after the answer", state=claude_state.look().state)
+
+
+def _drawn() -> str:
+    """What the dialog says, once it is all there."""
+    shown = ""
+    for _ in range(10):
+        before, shown = shown, claude_screen.dialog()
+        if shown and shown == before:
+            break
+        time.sleep(LOOK_SECONDS)
+    return shown
 
 
 def is_same(before: Reading, now: Reading) -> bool:

@@ -49,22 +49,28 @@ def searching() -> str | None:
 
 def options() -> list[tuple[int, str, bool]]:
     """The numbered options of the dialog, as far as its terminal has room for them: number, words, whether the cursor is there."""
-    found: list[tuple[int, str, bool]] = []
-    for row in screen():
-        if matched := OPTION.match(row):
-            number = int(matched[2])
-            if found and number != found[-1][0] + 1:
-                found = []
-            found.append((number, matched[3], bool(matched[1])))
-    return found
+    return _options(screen())[1]
 
 
 def dialog() -> str:
-    """All that the dialog says, wherever the cursor is: from the rule above its options on."""
-    rows = [row.replace(PROMPT, " ").strip() for row in screen()]
-    first = next((at for at in range(len(rows) - 1, -1, -1) if rows[at].startswith("1. ")), len(rows))
-    top = next((at for at in range(first, 0, -1) if rows[at - 1][:3] in {RULE * 3, "\u2594" * 3}), 0)
-    return "\n".join(row for row in rows[top:] if row)
+    """What the dialog says above its options."""
+    rows = screen()
+    first, _ = _options(rows)
+    said = [row.strip() for row in rows[:first]]
+    top = next((at for at in range(len(said), 0, -1) if said[at - 1][:3] in {RULE * 3, "\u2594" * 3}), 0)
+    return "\n".join(row for row in said[top:] if row)
+
+
+def _options(rows: list[str]) -> tuple[int, list[tuple[int, str, bool]]]:
+    """The row of the first option that is shown, and the options."""
+    first, found = 0, []
+    for at, row in enumerate(rows):
+        if matched := OPTION.match(row):
+            number = int(matched[2])
+            if not found or number != found[-1][0] + 1:
+                first, found = at, []
+            found.append((number, matched[3], bool(matched[1])))
+    return first, found
 
 
 def clear() -> bool:
