@@ -1,7 +1,7 @@
 # What to do with a checkout; from a bare Debian machine on. `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help start test bench check build package pictures clean
+.PHONY: help start test bench matrix faults nightly check build package pictures clean
 ARGS ?=
 
 help: ## list these targets
@@ -16,6 +16,15 @@ test: ## set up what is missing, then run every test; as root, the rootless ones
 
 bench: ## figures beside raw podman, toolbox and distrobox; ARGS="--only ls help --runs 5" for some of them
 	@scripts/bench $(ARGS)
+
+matrix: ## the kill matrix: every verb, struck by every signal between each two calls of its engine; ARGS="stop 'rm -f'" for some of them
+	@scripts/reliability matrix $(ARGS)
+
+faults: ## what breaks under a session, what was promised, and whether it was kept: a table
+	@scripts/reliability faults
+
+nightly: ## all of the matrix and of the faults, and 1,000 random operations against a model; an hour
+	@scripts/reliability nightly
 
 check: ## lint, format, types and unit tests
 	@scripts/setup --dev

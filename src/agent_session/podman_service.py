@@ -210,11 +210,22 @@ def _own_service() -> Service:
 
 def _socket_path() -> Path:
     name = f"podman-{os.getpid()}-{os.urandom(2).hex()}.sock"
-    path = places.runtime_folder() / name
+    folder = places.runtime_folder()
+    _forget_dead(folder)
+    path = folder / name
     if len(str(path)) > 100:  # a socket's path ends at 108 bytes
         path = Path(tempfile.gettempdir()) / f"agent-session-{os.geteuid()}-{name}"
     path.unlink(missing_ok=True)
     return path
+
+
+def _forget_dead(folder: Path) -> None:
+    """Remove sockets of commands that are no more: a service that is ended while it begins leaves its own."""
+    for entry in os.scandir(folder):
+        owner = re.fullmatch(r"podman-(\d+)-[0-9a-f]+\.sock", entry.name)
+        if owner and not os.path.exists(f"/proc/{owner[1]}"):  # noqa: PTH110 (a loop before every service)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(entry.path)  # noqa: PTH108
 
 
 def _tail(log: IO[bytes]) -> str:

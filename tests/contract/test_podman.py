@@ -292,6 +292,28 @@ def test_our_own_service_leaves_no_process_and_no_socket(tmp_path: Path) -> None
     assert list(Path(environment["XDG_RUNTIME_DIR"]).glob("agent-session/*.sock")) == []
 
 
+KILLED = """
+import os, signal
+from agent_session import podman_service
+podman_service.connect({})
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.podman
+def test_our_own_service_ends_where_we_are_killed_while_it_begins_and_its_socket_goes_with_the_next(
+    tmp_path: Path,
+) -> None:
+    environment = fresh_runtime(tmp_path)
+    ended = subprocess.run([sys.executable, "-c", KILLED], env=environment, check=False)
+    assert ended.returncode == -9
+    until(lambda: not services(environment["XDG_RUNTIME_DIR"]), "the end of the service")
+    folder = Path(environment["XDG_RUNTIME_DIR"]) / "agent-session"
+    (folder / f"podman-{4_194_304 + 1}-dead.sock").touch()  # more than a process's number can be
+    subprocess.run([sys.executable, "-c", PROGRAM], env=environment, check=True)
+    assert list(folder.glob("*.sock")) == []
+
+
 def services(runtime: str) -> list[int]:
     """The processes that serve Podman's API in a runtime directory."""
     found = []

@@ -1,0 +1,172 @@
+"""The kill matrix: every verb, struck by every signal at every step between two calls of its engine, on rootless Podman.
+
+After each strike `ls` must be right, the same command must work, and there must be nothing that is not accounted for:
+asked to end (SIGINT, SIGTERM, SIGHUP), a command leaves all as it was before, or as it is when it is done; killed outright, what it
+leaves is gone when the same command has worked. `python -m tests.reliability.matrix [ROW...]` prints the matrix.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.account import STUB, Account, find_storage
+from tests.reliability import colors
+from tests.reliability.inventory import Inventory, Storekeeper
+from tests.reliability.program import Ended, Program, Strike
+from tests.reliability.rows import ROWS, Bench, Row, Step
+
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+
+@dataclass(kw_only=True)
+class Result:
+    """One row's cells: what failed, by signal; `steps` are the command's own."""
+
+    row: Row
+    steps: tuple[str, ...]
+    cells: int = 0
+    seconds: float = 0.0
+    failures: dict[signal.Signals, list[str]] = field(default_factory=dict)
+
+
+@contextlib.contextmanager
+def bench() -> Iterator[Bench]:
+    """A warm one: images are there, Podman has made its directories."""
+    with tempfile.TemporaryDirectory() as folder:
+        storage = find_storage(Path(folder))
+        colors.build(storage)
+        storage.build("stub")
+        account = Account(storage.path, storage.driver)
+        try:
+            with contextlib.closing(Storekeeper(account)) as keeper:
+                yield furnished(account, keeper)
+        finally:
+            account.close()
+
+
+def furnished(account: Account, keeper: Storekeeper) -> Bench:
+    """An account with a repository as its project, and two agents of its own."""
+    (account.folder / "tmp").mkdir()
+    account.environment["TMPDIR"] = str(account.folder / "tmp")
+    project = account.project(README="hello")
+    subprocess.run(["git", "init", "-q", "."], cwd=project, env=account.environment, check=True)
+    colors.paint(account, "red")
+    (account.home / ".local/share/agent-session/agents/stub").symlink_to(STUB)
+    # Of nothing: to prepare the base's layers for sessions takes seconds, and what is built of it is no other matter.
+    (account.agent("fresh") / "Containerfile").write_text(
+        'FROM scratch\nCOPY Containerfile /\nENV ONE=two\nCMD ["x"]\n'
+    )
+    program = Program(account.environment, account.home)
+    program.ok("start", "-d", "-a", "shell", "-n", "m", project)  # what is made once, like directories for logs
+    program.ok("stop", "m")
+    return Bench(account=account, program=program, keeper=keeper, project=project)
+
+
+def measure(bench: Bench, row: Row, signals: Sequence[signal.Signals], *, every: int = 1) -> Result:
+    """All cells of a row: the signals at every step (or at each `every`-th)."""
+    began = time.monotonic()
+    _do(bench, row.before)
+    before = bench.keeper.look()
+    done = _run(bench, row)
+    assert done.code in row.codes, f"{row.name}: {done}"
+    after = bench.keeper.look()
+    result = Result(row=row, steps=done.steps)
+    for at in range(0, len(done.steps), every):
+        for one in signals:
+            _do(bench, row.before)
+            failures = _cell(bench, row, Strike(at=at, signal=one), before, after)
+            result.cells += 1
+            if failures:
+                where = f"step {at} ({done.steps[at]})"
+                result.failures.setdefault(one, []).append(f"{row.name}, {one.name} at {where}: {'; '.join(failures)}")
+    _do(bench, row.after)
+    result.seconds = time.monotonic() - began
+    return result
+
+
+def _do(bench: Bench, steps: Sequence[Step]) -> None:
+    for step in steps:
+        step(bench)
+
+
+def _run(bench: Bench, row: Row, strike: Strike | None = None) -> Ended:
+    return bench.program.run(*row.arguments(bench), stdin=row.stdin, terminal=row.terminal, strike=strike)
+
+
+def _cell(bench: Bench, row: Row, strike: Strike, before: Inventory, after: Inventory) -> list[str]:
+    """What is wrong after one strike."""
+    ended = _run(bench, row, strike)
+    wrong = []
+    if "Traceback" in ended.err + ended.out:
+        wrong.append(f"a traceback: {ended.err[-300:]}")
+    told = bench.program.run("ls", "--json", env=bench.keeper.address)
+    left = bench.keeper.look()
+    if told.code != 0:
+        wrong.append(f"ls: {told}")
+    elif unlike := _listing(told.out, bench.keeper.states()):
+        wrong.append(unlike)
+    if strike.signal == signal.SIGKILL:
+        if ended.code != -signal.SIGKILL and strike.at < len(ended.steps):
+            wrong.append(f"it was not killed: {ended}")
+    elif left not in (before, after):
+        unlike = min(left.unlike(before), left.unlike(after), key=len)
+        wrong.append(f"neither as before nor done ({ended.code}): {unlike[:400]}")
+    elif ended.code not in {*row.codes, 128 + strike.signal}:
+        wrong.append(f"ended with {ended.code}: {ended.err[-200:]}")
+    again = _run(bench, row)
+    if again.code in row.again and (left == after or row.then):
+        _do(bench, row.then)
+    elif again.code not in row.codes:
+        wrong.append(f"the next command: {again.code} {again.err[-300:]}")
+    if unlike := bench.keeper.look().unlike(after):
+        wrong.append(f"after the next command: {unlike[:400]}")
+    return wrong
+
+
+def _listing(listed: str, states: dict[str, bool]) -> str:
+    """What is wrong with `ls --json`, by what Podman says itself."""
+    said = {session["container"]: session["status"] == "running" for session in json.loads(listed)}
+    ours = {name: runs for name, runs in states.items() if name.startswith(("agent_", "agent-next_"))}
+    shown = {name.replace("agent-next_", "agent_"): runs for name, runs in sorted(ours.items())}
+    said = {name.replace("agent-next_", "agent_"): runs for name, runs in said.items()}
+    return "" if said == shown else f"ls says {said}, Podman {ours}"
+
+
+def table(results: Sequence[Result], signals: Sequence[signal.Signals]) -> str:
+    """Verbs x steps x signals: the number of failures in each."""
+    lines = [f"{'verb':18} {'steps':>5} " + " ".join(f"{one.name:>8}" for one in signals) + f" {'cells':>6} {'s':>6}"]
+    for result in results:
+        counts = " ".join(f"{len(result.failures.get(one, [])):8}" for one in signals)
+        lines.append(f"{result.row.name:18} {len(result.steps):5} {counts} {result.cells:6} {result.seconds:6.1f}")
+    cells, failed = sum(r.cells for r in results), sum(len(f) for r in results for f in r.failures.values())
+    return "\n".join([*lines, f"{len(results)} verbs, {cells} cells, {failed} failures"])
+
+
+def main(names: Sequence[str]) -> int:
+    """Print the matrix of all rows, or of those whose names begin so; 1 if there was a failure."""
+    signals = [one for one in SIGNALS if not (chosen := os.environ.get("MATRIX_SIGNALS")) or one.name in chosen.split()]
+    rows = [row for row in ROWS if not names or any(row.name.startswith(name) for name in names)]
+    results = []
+    with bench() as made:
+        for row in rows:
+            result = measure(made, row, signals)
+            results.append(result)
+            print(table([result], signals).splitlines()[1], flush=True)
+            for failures in result.failures.values():
+                print(*(f"    {line}" for line in failures), sep="\n", flush=True)
+    print()
+    print(table(results, signals))
+    return 1 if any(result.failures for result in results) else 0
+
+
+if __name__ == "__main__":
+    os.environ.pop("AGENT_SESSION_CONFIG", None)
+    sys.exit(main(sys.argv[1:]))
