@@ -3,6 +3,7 @@
 Whose directories they are is in `places`. Sessions are not leftovers: they are removed by `rm`, which looks for work in them.
 """
 
+import contextlib
 import shlex
 import shutil
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from agent_session import places, plan
 from agent_session.engine import Engine
+from agent_session.errors import ConflictError
 from agent_session.images import PREFIX
 
 SYSTEM = (
@@ -62,7 +64,9 @@ def find(engine: Engine, agents: Iterable[str]) -> Leftovers:
 
 
 def remove(engine: Engine, found: Leftovers) -> None:
-    """Remove images and logins; an image that something else uses stays."""
+    """Remove images, logins and the sessions' network; what something else uses stays."""
+    with contextlib.suppress(ConflictError):
+        engine.remove_network(plan.NETWORK)
     for secret in found.secrets:
         engine.remove_secret(secret)
     for image in found.images:

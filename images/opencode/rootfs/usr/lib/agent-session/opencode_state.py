@@ -120,9 +120,10 @@ class Follower:
         self.events.missed = False
         self.busy = {name: retrying(status) for name, status in api.call("status").items() if status["type"] != "idle"}
         self.asked = {}
-        for request in api.call("permissions"):
+        permissions, questions = pending(self.busy)
+        for request in permissions:
             self.ask(request, permission(request))
-        self.asked |= {request["id"]: question(request) for request in api.call("questions")}
+        self.asked |= {request["id"]: question(request) for request in questions}
         self.errors = {}
         if not self.busy:
             self.end, ended = last_turn()
@@ -165,6 +166,12 @@ class Follower:
         """A turn has ended."""
         self.end = self.errors.pop(name, ("idle", ""))
         self.asked = {key: asked for key, asked in self.asked.items() if asked["of"] != name}
+
+
+def pending(busy):
+    """Permissions and questions asked for by conversations that are in a turn; those of turns that were aborted stay in the server's lists."""
+    permissions, questions = api.call("permissions"), api.call("questions")
+    return tuple([one for one in found if one["sessionID"] in busy] for found in (permissions, questions))
 
 
 def now():
