@@ -25,16 +25,17 @@ class Reading:
         self.session = session
         self.turn = turn
         self.again = again
+        self.begun = str(state.get("since", "")) if state.get("value") == "working" else ""
 
 
-def look() -> Reading:
-    """What Claude does now."""
+def look(before: "Reading | None" = None) -> Reading:
+    """What Claude does now; `before` is what it did when it was last looked at."""
     pane = agentstate.pane()
     if pane is None:
         return Reading({"value": "starting", "source": "pane"})
     session = claude_session.of_pane(pane)
     if session is not None:
-        return _told(session)
+        return _told(session, before.begun if before is not None else "")
     running = claude_session.process(pane)
     if running is not None:
         return (
@@ -47,7 +48,8 @@ def look() -> Reading:
     return Reading({"value": "starting", "source": "pane"}, again=0.5)
 
 
-def _told(session: Session) -> Reading:
+def _told(session: Session, begun: str) -> Reading:
+    """What the session file and the transcript tell; `begun` is when the turn began that was under way a moment ago."""
     source = "Claude's session file"
     if session.status in {"busy", "shell"}:
         return Reading({"value": "working", "since": session.since, "source": source}, session)
@@ -65,6 +67,8 @@ def _told(session: Session) -> Reading:
             "source": source,
         }
         return Reading(state, session, turn)
+    if not session.status:
+        return Reading({"value": "starting", "source": source}, session)
     if session.status != "idle":
         return Reading(
             {"value": "unknown", "reason": f"Claude says that it is {session.status!r}", "source": source},
@@ -72,8 +76,11 @@ def _told(session: Session) -> Reading:
             turn,
         )
     left = PATIENCE_SECONDS - (time.time() - max(session.changed, _written(session.transcript)))
-    if turn.at and not turn.over and left > 0:
-        return Reading({"value": "working", "source": "Claude's transcript"}, session, turn, again=left + 0.05)
+    if left > 0 and ((turn.at and not turn.over) or turn.at < begun):
+        state = {"value": "working", "since": begun, "source": source}
+        if not begun:
+            state = {"value": "working", "source": "Claude's transcript"}
+        return Reading(state, session, turn, again=left + 0.05)
     since = max(session.since, turn.at)
     if turn.login:
         question = {"kind": "login", "text": turn.error, "choices": []}
