@@ -295,7 +295,7 @@ def _receive_chunks(connection, data, end):
 
 def _receive(connection, end):
     _limit(connection, end)
-    data = connection.recv(262_144)
+    data = connection.recv(65_536)
     if not data:
         raise ServerError("OpenCode's server broke off its answer")
     return data
