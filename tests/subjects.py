@@ -238,6 +238,10 @@ class Claude(Scripted):
         "ANTHROPIC_API_KEY": "sk-ant-api03-" + "k" * 60,
     }
 
+    def fail(self, words: str) -> Turn:
+        """After some conversations Claude asks again in another way where the answer was 400."""
+        return self._next({"status": 529, "message": words}, answer="")
+
 
 class Opencode(Scripted):
     tool = "bash"
