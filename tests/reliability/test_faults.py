@@ -326,7 +326,7 @@ def test_two_hundred_sessions_are_listed_and_examined(account: Account, shell: s
         )
         for number in range(1, 200)
     )  # fmt: skip
-    subprocess.run(["sh", "-c", script], env=account.environment, check=True, timeout=300)
+    subprocess.run(["sh"], input=script, text=True, env=account.environment, check=True, timeout=300)
     assert len(account.sessions()) == 200
     assert len(account.ok("ls").splitlines()) == 201
     report = account.run("doctor", "--json", seconds=120)
