@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from agent_session import podman_http
 
 ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+HALF_IMAGE = re.compile(r'locating item named "manifest" for image with ID "([0-9a-f]{64})"')
 ANSWER_SECONDS = 900  # a first create may copy a large image's layers
 
 
@@ -367,7 +368,14 @@ class PodmanEngine:
 
     def images(self) -> set[str]:
         """All references of local images."""
-        answer = self._call("GET", "/images/json", "listing images")
+        try:
+            answer = self._call("GET", "/images/json", "listing images")
+        except PodmanRefused as error:
+            if not (half := HALF_IMAGE.search(error.message)):
+                raise
+            # A build that was killed as it stored one: until that is gone, Podman (4.3.1) lists none.
+            self._call("DELETE", f"/images/{half[1]}", "removing half an image", params={"force": True})
+            answer = self._call("GET", "/images/json", "listing images")
         return {name for image in answer.json() for name in image.get("RepoTags") or image.get("Names") or ()}
 
     def pull(self, reference: str) -> Iterator[str]:
@@ -418,7 +426,7 @@ class PodmanEngine:
         """Id and name of each container that a build works in; Podman 4.3.1 leaves them when the build is cut off."""
         listing = [*self._podman(), "ps", "--all", "--external", "--format", "{{.ID}} {{.Names}} {{.Status}}"]
         lines = subprocess.run(listing, capture_output=True, text=True, check=False).stdout.splitlines()
-        return {line for line in lines if line.endswith(" Storage") and "-working-container" in line}
+        return {line for line in lines if line.endswith(" Storage") and "working-container" in line}
 
     def _sweep(self, workplaces: set[str]) -> None:
         if workplaces:

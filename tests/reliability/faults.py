@@ -40,6 +40,7 @@ FAULTS = (
     _fault("DNS gone", "8, names the registry and the variable", 60, "a_registry_whose_name_nobody_knows_is_told_with_the_variable"),
     _fault("registry answers 500, or half a layer", "8, no image left", 90, "a_broken_registry_is_told_and_leaves_no_image"),
     _fault("image deleted between build and start", "7, agent-session build, nothing left", 10, "an_image_deleted_before_its_session_is_made_is_told_and_nothing_is_made"),
+    _fault("half an image of a killed build", "0, it is removed", 10, "half_an_image_that_a_killed_build_left_is_in_nobodys_way"),
     _fault("labels written by hand", "0, 5 for what is not ours", 15, "labels_written_by_hand_are_borne_with"),
     _fault("10,000 files", "0", 20, "ten_thousand_files_in_two_hundred_directories_are_a_project_like_another"),
     _fault("200 sessions", "ls, doctor: all of them", 120, "two_hundred_sessions_are_listed_and_examined"),

@@ -67,6 +67,7 @@ def furnished(account: Account, keeper: Storekeeper) -> Bench:
     program = Program(account.environment, account.home)
     program.ok("start", "-d", "-a", "shell", "-n", "m", project)  # what is made once, like directories for logs
     program.ok("stop", "m")
+    program.ok("build", "fresh")
     return Bench(account=account, program=program, keeper=keeper, project=project)
 
 
@@ -86,6 +87,7 @@ def measure(bench: Bench, row: Row, signals: Sequence[signal.Signals], *, every:
             result.cells += 1
             if failures:
                 where = f"step {at} ({done.steps[at]})"
+                bench.keeper.clear()
                 result.failures.setdefault(one, []).append(f"{row.name}, {one.name} at {where}: {'; '.join(failures)}")
     _do(bench, row.after)
     result.seconds = time.monotonic() - began

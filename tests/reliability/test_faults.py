@@ -273,6 +273,16 @@ def test_an_image_deleted_before_its_session_is_made_is_told_and_nothing_is_made
     assert account.containers() == []
 
 
+def test_half_an_image_that_a_killed_build_left_is_in_nobodys_way(account: Account) -> None:
+    (account.agent("fresh") / "Containerfile").write_text('FROM scratch\nCOPY Containerfile /\nCMD ["x"]\n')
+    image = account.ok("build", "fresh").strip()
+    number = account.podman("image", "inspect", "--format", "{{.Id}}", image)
+    (account.storage / "overlay-images" / number / "manifest").unlink()
+    told(account.run("agents"), 0)
+    account.ok("build", "fresh")
+    account.podman("images")
+
+
 LABELS = {
     plan.LABEL_AGENT: "\x1b[31mshell",
     plan.LABEL_PROJECTS: '[{"source": 1}]',
@@ -326,7 +336,7 @@ def test_two_hundred_sessions_are_listed_and_examined(account: Account, shell: s
         )
         for number in range(1, 200)
     )  # fmt: skip
-    subprocess.run(["sh", "-c", script], env=account.environment, check=True, timeout=300)
+    subprocess.run(["sh"], input=script, text=True, env=account.environment, check=True, timeout=300)
     assert len(account.sessions()) == 200
     assert len(account.ok("ls").splitlines()) == 201
     report = account.run("doctor", "--json", seconds=120)

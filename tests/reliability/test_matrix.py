@@ -32,7 +32,7 @@ def bench(account: Account) -> Iterator[Bench]:
         ("stop", [signal.SIGTERM], 2),
         ("export", [signal.SIGKILL], 2),
         ("rm -f", [signal.SIGKILL], 4),
-        ("build", [signal.SIGINT], 4),
+        ("build", [signal.SIGINT], 12),
     ],
 )
 def test_whoever_is_struck_leaves_nothing_that_the_next_command_does_not_clear_up(
