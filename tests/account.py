@@ -237,6 +237,7 @@ class Account:
             "pause",
             "rootlessport",
             "rootlessport-c",
+            "exe",  # rootlessport's child, as Podman 4.3 calls it
             "aardvark-dns",
             "fuse-overlayfs",
         }

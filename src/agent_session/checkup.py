@@ -119,7 +119,7 @@ def _agents(around: Surroundings, found: dict[str, Agent]) -> Iterator[Finding]:
 def _trial(engine: Engine, seconds: float) -> Iterator[Finding]:
     """Nothing proves that containers start as much as one that did."""
     engine.check()
-    image = images.any_base(engine)
+    image = images.any_built(engine)
     if not engine.image_exists(image):
         yield Finding(level="ok", subject="trial", words="no image is built yet, so no container was tried")
         return
@@ -144,7 +144,7 @@ def _images(engine: Engine, around: Surroundings, agents: Mapping[str, Agent]) -
         else:
             words = "not built; start asks, or takes --build"
             yield Finding(level="ok", subject=subject, words=words, fix=f"agent-session build {agent.name}")
-    based = {workshop.base_image, images.DEBIAN} & built or images.any_base(engine) in built
+    based = {workshop.base_image, images.DEBIAN} & built or any(image.startswith(images.PREFIX) for image in built)
     if not based and workshop.base_image == DEFAULT_BASE_IMAGE and not shutil.which("mmdebstrap"):
         words = f"a first build needs a registry that offers {workshop.base_image}, or else mmdebstrap, which is not installed"
         yield Finding(level="warning", subject="images", words=words, fix="sudo apt-get install mmdebstrap")

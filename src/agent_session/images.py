@@ -48,9 +48,10 @@ def is_current(engine: Engine, workshop: Workshop, agent: Agent) -> bool:
     return engine.image_exists(reference(engine, workshop, agent))
 
 
-def any_base(engine: Engine) -> str:
-    """A base image that is built, of whatever version; the reference of none where none is."""
-    return max((image for image in engine.images() if image.startswith(f"{PREFIX}base:")), default=f"{PREFIX}base:none")
+def any_built(engine: Engine) -> str:
+    """An image of ours that is built, an agent's if there is one (they are prepared for sessions); the reference of none where none is."""
+    ours = [image for image in engine.images() if image.startswith(PREFIX)]
+    return max(ours, key=lambda image: (not image.startswith(f"{PREFIX}base:"), image), default=f"{PREFIX}base:none")
 
 
 def ensure_image(engine: Engine, workshop: Workshop, agent: Agent, *, tell: Tell, no_cache: bool = False) -> str:

@@ -153,7 +153,7 @@ def test_what_a_killed_build_left_is_removed_when_it_is_told_to(account: Account
 def test_a_killed_commands_socket_is_removed_when_it_is_told_to(account: Account) -> None:
     account.project()
     folder = account.runtime / "agent-session"
-    account.ok("ls")
+    account.ok("agents")  # makes the folder: it asks more of Podman than one command can
     dead = folder / "podman-4194304-ab.sock"
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind(str(dead))

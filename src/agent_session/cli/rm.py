@@ -70,7 +70,7 @@ def _work(
     from agent_session import work
 
     agent = invocation.agent(session.agent) if session else None
-    image = session.image if session else _any_base(engine)
+    image = session.image if session else _any_built(engine)
     holdings = work.Holdings(name=name, image=image, projects=session.projects if session else (), agent=agent)
     if glance and work.none_obviously(engine, holdings):
         return work.Work()
@@ -80,10 +80,10 @@ def _work(
         return work.Work(lost=(f"what that is cannot be seen: {error.message}",))
 
 
-def _any_base(engine: "Engine") -> str:
+def _any_built(engine: "Engine") -> str:
     from agent_session import images
 
-    return images.any_base(engine)
+    return images.any_built(engine)
 
 
 def _tell(name: str, work: "Work") -> None:
