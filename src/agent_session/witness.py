@@ -1,6 +1,6 @@
 """An engine that is watched: watchers are told of each call, before it and after it.
 
-The command line's `-v` is one watcher. Tests have others: one that kills the process between two calls.
+The command line's `-v` is one watcher.
 """
 
 import sys

@@ -1,13 +1,10 @@
-"""What is said on stderr: everything with -v, nothing but errors with --quiet; and a process killed between two calls."""
+"""What is said on stderr: everything with -v, nothing but errors with --quiet."""
 
 import re
-import signal
-import subprocess
-import sys
 
 import pytest
 
-from tests.account import REPOSITORY, Account
+from tests.account import Account
 
 pytestmark = pytest.mark.podman
 LINE = re.compile(r"^ *[0-9]+\.[0-9] ms  [a-z_]+( .*)?$")
@@ -43,16 +40,3 @@ def test_quiet_leaves_results_and_errors(account: Account) -> None:
     assert (done.out, done.err) == ("web\n", "")
     assert "session 'x' not found" in account.run("--quiet", "stop", "x").err
     assert account.run("ls", env={"AGENT_SESSION_QUIET": "1"}).err == ""
-
-
-def test_a_process_can_be_killed_between_two_calls(account: Account) -> None:
-    project, log = account.project("webapp"), account.home / "steps"
-    verb = ["start", "-d", "-a", "shell", "-n", "web", str(project)]
-    command = [sys.executable, "-m", "tests.killed", "6", "SIGKILL", str(log), *verb]
-    environment = account.environment | {"PYTHONPATH": f"{REPOSITORY}/src:{REPOSITORY}", "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(command, env=environment, cwd=account.home, capture_output=True, check=False)
-    assert done.returncode == -signal.SIGKILL
-    steps = log.read_text().splitlines()
-    assert len(steps) == 6
-    assert steps[0].startswith("1 before ")
-    assert account.ok("start", "-d", "-a", "shell", "-n", "web", project) == "web\n"

@@ -18,11 +18,8 @@ if TYPE_CHECKING:
     from agent_session.cli.foresight import Foresight
     from agent_session.engine import Engine
     from agent_session.images import Workshop
-    from agent_session.witness import Watcher
 
 
-WATCHERS: "list[Watcher]" = []
-"""Tests' own, in a process of theirs: told of each call of the engine."""
 _silenced = [False]
 
 
@@ -36,7 +33,7 @@ class Invocation:
     trouble: AgentSessionError | None = None  # why the configuration is not the user's; only `doctor` goes on then
 
     def engine(self, *, one_question: bool = False) -> "AbstractContextManager[Engine]":
-        """Podman, to be used in a `with`; watched by WATCHERS, and with --verbose by us.
+        """Podman, to be used in a `with`; with --verbose each call is told.
 
         Where its service has to be started, that begins now, unless one question is all.
         """
@@ -50,14 +47,13 @@ class Invocation:
         )
         if not one_question:
             engine.begin()
-        if not self.config.verbose and not WATCHERS:
+        if not self.config.verbose:
             return engine
         from agent_session import witness
 
         if self.config.verbose > 1:
             witness.tell_details(_tell)
-        narrator = [witness.Narrator(tell=_tell)] if self.config.verbose else []
-        watched: AbstractContextManager[Engine] = witness.watched(engine, [*WATCHERS, *narrator])
+        watched: AbstractContextManager[Engine] = witness.watched(engine, [witness.Narrator(tell=_tell)])
         return watched
 
     def agents(self) -> "dict[str, Agent]":
