@@ -839,7 +839,10 @@ def test_doctor_repairs_only_when_it_is_told_to_and_says_what(sound: Machine) ->
     assert "fix: agent-session doctor --fix" in ran.out
     assert sound.engine.left
     ran = sound("doctor", "--fix")
-    assert (ran.code, ran.err) == (0, "builds: fixed: removed 1 containers of builds that were killed\n")
+    assert (ran.code, ran.err) == (
+        0,
+        "builds: fixed: removed 1 containers and directories of builds that were killed\n",
+    )
     assert not sound.engine.left
 
 
