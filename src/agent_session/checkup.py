@@ -187,9 +187,9 @@ def _builds(engine: Engine, folder: Callable[[], Path]) -> Iterator[Finding]:
         with lock(locks, "build", waiting=lambda _pid: None):
             still = engine.leftovers()
             engine.sweep(still)
-        return f"removed {len(still)} containers of builds that were killed"
+        return f"removed {len(still)} containers and directories of builds that were killed"
 
-    words = f"{len(left)} containers left behind by builds that were killed"
+    words = f"{len(left)} containers and directories left behind by builds that were killed"
     yield Finding(level="warning", subject="builds", words=words, fix=FIX, repair=sweep)
 
 

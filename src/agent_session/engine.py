@@ -136,7 +136,7 @@ class Engine(Protocol):
         """What it says of itself. One slow round trip."""
 
     def leftovers(self) -> list[str]:
-        """What builds that were killed have left; also what those that go on need: ask where no other can go on."""
+        """What builds that were killed have left, in words; also what those that go on need: ask where no other can go on."""
 
     def sweep(self, leftovers: Sequence[str]) -> None:
         """Remove some of those."""

@@ -15,7 +15,7 @@ from agent_session.agents import Agent, read_yaml
 from agent_session.config import DEFAULT_BASE_IMAGE
 from agent_session.engine import BuildSpec, Engine
 from agent_session.errors import BuildFailed, ConfigurationError, PodmanRefused, PodmanUnavailable
-from agent_session.lock import lock
+from agent_session.lock import is_held, lock
 
 PREFIX = "localhost/agent-session-"
 DEBIAN = f"{PREFIX}debian:trixie"
@@ -80,6 +80,14 @@ def ensure_base(engine: Engine, workshop: Workshop, *, tell: Tell) -> str:
             if not engine.image_exists(base.tag):
                 _build(engine, workshop, base, tell=tell, no_cache=False)
     return base.tag
+
+
+def clear_up(engine: Engine, workshop: Workshop) -> None:
+    """Remove what builds that were killed have left, as a build does first; not while another one goes on."""
+    file = workshop.locks / "build.lock"
+    if not (file.exists() and is_held(file)):
+        with lock(workshop.locks, "build", waiting=lambda _pid: None):
+            engine.sweep(engine.leftovers())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,12 +8,14 @@ from pathlib import Path
 
 
 def is_held(file: Path) -> bool:
-    """Whether a living process has that lock just now; who asks at that moment is told to wait, for no longer than this takes."""
-    with file.open("rb") as opened:
-        try:
-            fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    """Whether a living process has that lock (a file, a directory) just now; who asks meanwhile waits for as long as this takes."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
     return False
 
 

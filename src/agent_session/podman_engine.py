@@ -23,6 +23,7 @@ from agent_session import (
     cgroups,
     limits,
     podman_answers,
+    podman_builds,
     podman_commands,
     podman_errand,
     podman_listing,
@@ -61,7 +62,8 @@ class PodmanEngine:
         self._client: Any = None
         self._opening = threading.Lock()
         self._info: dict[str, Any] | None = None
-        self._before_build: set[str] | None = None
+        self._building = False
+        self._folder: podman_builds.Folder | None = None
 
     def __enter__(self) -> "PodmanEngine":
         return self
@@ -87,11 +89,11 @@ class PodmanEngine:
                 with contextlib.suppress(AgentSessionError):
                     service.wait()  # before it answers, a signal might not reach all of it
             self._begun = self._client = None
-            service.close(with_its_work=self._before_build is not None)
-        if self._before_build is not None:
+            service.close(with_its_work=self._building)
+        if self._building:
             with uninterrupted():
-                self._sweep(self._workplaces() - self._before_build)
-            self._before_build = None
+                self._end_build()
+                self.sweep(self.leftovers())
 
     @property
     def rootful(self) -> bool:
@@ -140,12 +142,21 @@ class PodmanEngine:
         return podman_answers.about(self._info or {}, remote=self.remote)
 
     def leftovers(self) -> list[str]:
-        """Build containers of ours."""
-        return sorted(line for line in self._workplaces() if "agent-session-" in line)
+        """Containers and temporary directories of builds of ours, these by their paths."""
+        dead = []
+        if podman_listing.is_local(self._environment):
+            podman_builds.await_dying(self._environment)
+            dead = podman_builds.dead_folders(self._environment)
+        return [*podman_builds.ours(self._podman(), self._workplaces()), *map(str, dead)]
 
     def sweep(self, leftovers: Sequence[str]) -> None:
-        """Remove build containers."""
-        self._sweep(set(leftovers))
+        """Remove them."""
+        containers = [line.split()[0] for line in leftovers if not line.startswith("/")]
+        if containers:
+            subprocess.run([*self._podman(), "rm", "--force", *containers], capture_output=True, check=False)
+        for path in leftovers:
+            if path.startswith("/"):
+                podman_builds.remove(Path(path), podman_service.podman())
 
     def unenforced(self) -> Mapping[str, str]:
         """Which limits a container will not have, and why."""
@@ -405,43 +416,60 @@ class PodmanEngine:
             "outputformat": "application/vnd.oci.image.manifest.v1+json",  # unsaid, no layer is ever found again (4.3.1)
             "rm": True,
             "forcerm": True,
+            "extrahosts": json.dumps([podman_builds.MARK]),
         }
         with tempfile.TemporaryFile() as archive:
             _write_context(spec.context, archive)
             archive.seek(0)
             self.sweep(self.leftovers())  # of one that was killed
-            self._before_build = self._workplaces()
+            self._begin_build()
             answer = self._call("POST", "/build", f"building {spec.tag}", archive, params=params, stream=True)
             last = ""
             for report in podman_answers.reports(answer):
                 if "error" in report:
-                    self._before_build = None
+                    self._end_build()
+                    self.sweep(self.leftovers())  # where it was the service that ended
                     raise BuildFailed(f"{last}\n  {report['error'].strip()}".strip(), hint="")
                 for line in report.get("stream", "").splitlines():
                     last = line or last
                     yield line
-        self._before_build = None
+        self._end_build()
 
-    def _workplaces(self) -> set[str]:
-        """Id and name of each container that a build works in; Podman 4.3.1 leaves them when the build is cut off."""
-        listing = [*self._podman(), "ps", "--all", "--external", "--format", "{{.ID}} {{.Names}} {{.Status}}"]
-        lines = subprocess.run(listing, capture_output=True, text=True, check=False).stdout.splitlines()
-        return {line for line in lines if line.endswith(" Storage") and "working-container" in line}
+    def _begin_build(self) -> None:
+        """With a service of its own, if the one at hand is ours: then its temporary files are where we find them."""
+        self._building = True
+        if self._service.process:
+            with uninterrupted():
+                self._folder = podman_builds.folder(self._environment)
+                self._end_service()
 
-    def _sweep(self, workplaces: set[str]) -> None:
-        if workplaces:
-            subprocess.run(
-                [*self._podman(), "rm", "--force", *(line.split()[0] for line in workplaces)],
-                capture_output=True,
-                check=False,
-            )
+    def _end_build(self) -> None:
+        with uninterrupted():
+            if self._folder:
+                self._end_service()
+                self._folder.remove(podman_service.podman())
+            self._folder = None
+            self._building = False
+
+    def _end_service(self) -> None:
+        """End our own service; the next call has another."""
+        if self._begun:
+            self._begun.close()
+        self._begun = self._client = None
+
+    def _workplaces(self) -> list[str]:
+        return podman_builds.workplaces(self._podman())
 
     def warm(self, reference: str) -> None:
         """Map the image's layers to the session's user ids now: seconds for a large image, which would look like a hang at start."""
         if not self.rootful:
-            spec = {"image": reference, "userns": KEEP_ID, "user": "1000:1000", "remove": True}
-            made = self._call("POST", "/containers/create", f"preparing {reference}", json.dumps(spec)).json()["Id"]
-            self.remove(made)
+            name = f"{podman_builds.WARMING}{os.urandom(6).hex()}"
+            spec = {"name": name, "image": reference, "userns": KEEP_ID, "user": "1000:1000", "remove": True}
+            try:
+                self._call("POST", "/containers/create", f"preparing {reference}", json.dumps(spec))
+            finally:
+                with uninterrupted():
+                    self.remove(name)
 
     def remove_image(self, reference: str) -> None:
         """Remove an image nobody uses."""
@@ -470,7 +498,7 @@ class PodmanEngine:
                 self._begun.close()  # our own service ends when nobody asks it for a while
                 self._begun = self._client = None
             if not self._begun:
-                self._begun = podman_service.connect(self._environment)
+                self._begun = podman_service.connect(self._environment, self._folder)
             if not self._client:
                 self._client = self._client_of(self._begun.url)
                 try:

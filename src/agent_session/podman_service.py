@@ -20,9 +20,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from agent_session import places, troubleshooting
+
+if TYPE_CHECKING:
+    from agent_session import podman_builds
 
 IDLE_SECONDS = 600
 BOOT_SECONDS = 20
@@ -127,10 +130,11 @@ def has_subordinate_ids() -> bool:
     return all(me & names for names in owners)
 
 
-def connect(environment: Mapping[str, str]) -> Service:
+def connect(environment: Mapping[str, str], folder: "podman_builds.Folder | None" = None) -> Service:
     """A service that answers, or that will when it has been waited for; PodmanUnavailable.
 
-    One of our own ends with the thread that calls this: the kernel ties it to that, not to the process.
+    One of our own ends with the thread that calls this: the kernel ties it to that, not to the process. Its temporary files are
+    in `folder`, if that is given.
     """
     if url := environment.get("CONTAINER_HOST"):
         if url.startswith("unix://") and not _answers(url.removeprefix("unix://")):  # the bindings would try for 3 s
@@ -141,7 +145,7 @@ def connect(environment: Mapping[str, str]) -> Service:
     for path in _sockets():
         if _answers(path):
             return Service(url=f"unix://{path}")
-    return _own_service()
+    return _own_service(folder)
 
 
 def _sockets() -> list[str]:
@@ -176,7 +180,7 @@ def _connection(name: str | None) -> str:
     )
 
 
-def _own_service() -> Service:
+def _own_service(folder: "podman_builds.Folder | None") -> Service:
     command = podman()
     path = _socket_path()
     if os.geteuid() != 0 and not Path(places.runtime_base(), "libpod", "tmp", "pause.pid").exists():
@@ -200,6 +204,8 @@ def _own_service() -> Service:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            env={**os.environ, "TMPDIR": str(folder.path)} if folder else None,
+            pass_fds=(folder.held,) if folder else (),
             start_new_session=True,  # Ctrl-C is for us; what is under way is ended in order
         )
     except BaseException:

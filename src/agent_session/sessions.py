@@ -192,6 +192,12 @@ def settle(engine: Engine, name: str) -> None:
         engine.rename(unfinished.name, plan.container_name(name))
 
 
+def settled(engine: Engine, session: Session) -> Session:
+    """The session once nothing of a `recreate` that was killed is left: its container has its own name again."""
+    settle(engine, session.name)
+    return get(engine, session.name)
+
+
 def _bring_up(engine: Engine, container: str, name: str, seed: "Seed", *, screen: bool) -> tuple[str, ...]:
     """Give a container that just started its seed and its guard, which keeps read-only paths read-only.
 

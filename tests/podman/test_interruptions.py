@@ -149,6 +149,59 @@ def test_a_build_that_was_killed_is_built_by_the_next_one(account: Account) -> N
     assert account.podman("ps", "--all", "--external", "--quiet") == ""
 
 
+@pytest.mark.parametrize("clearing", [["doctor", "--fix"], ["build", "shell"]])
+def test_what_a_killed_build_left_is_cleared_away_and_what_a_strangers_left_is_not(
+    account: Account, clearing: list[str]
+) -> None:
+    temporary = account.folder / "tmp"
+    temporary.mkdir()
+    account.environment["TMPDIR"] = str(temporary)
+    recipe = "FROM {}\nENV ONE=two\nCOPY Containerfile /\nRUN echo begun && sleep 61.8\n"
+    base = account.podman("images", "--filter", "reference=agent-session-base", "--format", "{{.Repository}}:{{.Tag}}")
+    folder = account.home / "strangers"
+    folder.mkdir()
+    (folder / "Containerfile").write_text(recipe.format(base.split()[0]))
+    with (account.folder / "strangers.log").open("wb") as log:
+        stranger = subprocess.Popen(
+            ["podman", "build", "--layers", folder], env=account.environment, stdout=log, stderr=log
+        )
+    until(lambda: b"\nbegun\n" in (account.folder / "strangers.log").read_bytes(), "a stranger's step", seconds=30)
+    stranger.kill()
+    stranger.wait()
+    theirs = set(account.podman("ps", "--all", "--external", "--quiet").split())
+    assert len(theirs) == 3
+
+    (account.agent("slow") / "Containerfile").write_text("ARG BASE\n" + recipe.format("${BASE}"))
+    process = account.begin("build", "slow")
+    log_file = account.home / ".local" / "state" / "agent-session" / "build-slow.log"
+    until(lambda: log_file.exists() and "\nbegun\n" in log_file.read_text(), "the build's step", seconds=30)
+    process.kill()
+    process.communicate()
+    assert len(account.podman("ps", "--all", "--external", "--quiet").split()) > len(theirs)
+    assert list(temporary.glob("agent-session-build-*/*")) != []
+    account.run(*clearing, seconds=90)
+    assert set(account.podman("ps", "--all", "--external", "--quiet").split()) == theirs
+    assert list(temporary.glob("agent-session-*")) == []
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_build_that_is_asked_to_end_leaves_no_container_and_no_temporary_file(
+    account: Account, ending: signal.Signals
+) -> None:
+    temporary = account.folder / "tmp"
+    temporary.mkdir()
+    account.environment["TMPDIR"] = str(temporary)
+    account.agent("slow", "ENV ONE=two\nCOPY Containerfile /\nRUN echo begun && sleep 61.7")
+    process = account.begin("build", "slow")
+    log = account.home / ".local" / "state" / "agent-session" / "build-slow.log"
+    until(lambda: log.exists() and "\nbegun\n" in log.read_text(), "the build's step", seconds=30)
+    process.send_signal(ending)
+    process.communicate(timeout=30)
+    assert process.returncode == 128 + ending
+    assert account.podman("ps", "--all", "--external", "--quiet") == ""
+    assert list(temporary.iterdir()) == []
+
+
 def test_a_failed_build_says_why_where_the_log_is_and_leaves_nothing(account: Account) -> None:
     account.agent("broken", "RUN echo the reason >&2; exit 3")
     done = account.run("start", "-d", "--build", "-a", "broken", cwd=account.project())

@@ -132,6 +132,17 @@ def test_an_update_that_is_killed_leaves_one_session_with_all_it_had(probe: Acco
     assert (probe.containers(), probe.volumes()) == ([], [])
 
 
+@pytest.mark.parametrize("verb", [["start", "-d"], ["restart", "-d"], ["update"]])
+def test_after_an_update_that_was_killed_between_its_last_two_steps_the_session_is_found_as_it_runs(
+    probe: Account, verb: list[str]
+) -> None:
+    probe.ok("start", "-d", "-a", "probe", cwd=probe.project())
+    probe.podman("rename", "agent_default", "agent-next_default")
+    probe.ok(*verb)
+    assert (probe.containers(), probe.sessions()) == (["agent_default"], {"default": "running"})
+    probe.ok("stop")
+
+
 def _states(account: Account) -> str:
     return account.podman("ps", "--all", "--format", "{{.Names}} {{.State}}")
 

@@ -211,7 +211,7 @@ class _Steps:
         self._around(PodmanEngine, "run", command)
         self._around(PodmanEngine, "oversee", command)
         self._around(PodmanEngine, "run_once", lambda *arguments: f"errand {PurePath(arguments[1].command[0]).name}")
-        self._around(PodmanEngine, "_sweep", lambda *_: "sweeping")
+        self._around(PodmanEngine, "sweep", lambda *_: "sweeping")
         self._around(PodmanEngine, "close", lambda *_: "closing")
         os.execvpe = lambda *_: sys.exit(0)  # our part ends where podman's begins, on a terminal that nobody looks at
         self._around(os, "execvpe", lambda *_: "becoming podman")

@@ -832,6 +832,23 @@ def test_doctor_looks_though_the_configuration_cannot_be_read(sound: Machine, mo
     assert "ok       trial" in ran.out
 
 
+@pytest.mark.parametrize("verb", [("start", "-d"), ("restart", "-d"), ("update",)])
+def test_a_session_whose_update_was_killed_just_before_its_end_has_its_own_name_again(
+    machine: Machine, verb: tuple[str, ...]
+) -> None:
+    machine.ok("start", "-d", "-a", "shell")
+    machine.engine.rename("agent_default", "agent-next_default")
+    machine.ok(*verb)
+    assert [container.name for container in machine.engine.containers("")] == ["agent_default"]
+
+
+def test_build_clears_up_after_a_killed_one_where_nothing_is_to_be_built(machine: Machine) -> None:
+    machine.ok("build", "shell")
+    machine.engine.left = {"1 0123456789ab-working-container Storage"}
+    machine.ok("build", "shell")
+    assert not machine.engine.left
+
+
 def test_doctor_repairs_only_when_it_is_told_to_and_says_what(sound: Machine) -> None:
     sound.engine.left = {"1 agent-session-x-working-container"}
     ran = sound("doctor")
@@ -839,7 +856,10 @@ def test_doctor_repairs_only_when_it_is_told_to_and_says_what(sound: Machine) ->
     assert "fix: agent-session doctor --fix" in ran.out
     assert sound.engine.left
     ran = sound("doctor", "--fix")
-    assert (ran.code, ran.err) == (0, "builds: fixed: removed 1 containers of builds that were killed\n")
+    assert (ran.code, ran.err) == (
+        0,
+        "builds: fixed: removed 1 containers and directories of builds that were killed\n",
+    )
     assert not sound.engine.left
 
 

@@ -55,6 +55,7 @@ def build(
             if latest and (agent.package or not every):
                 workshop = _with_newest(engine, workshop, agent)
             if not no_cache and images.is_current(engine, workshop, agent):
+                images.clear_up(engine, workshop)
                 print(images.reference(engine, workshop, agent))
                 _keep(workshop, latest=latest)
                 continue

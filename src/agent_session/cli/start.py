@@ -121,8 +121,10 @@ def wake(invocation: Invocation, engine: "Engine", session: "Session", config: C
 
     What a container is made with (its login, its options, what is protected) cannot be changed: where that differs it gets another container.
     """
-    from agent_session import servers, sessions
+    from agent_session import plan, servers, sessions
 
+    if session.container != plan.container_name(session.name):  # an update was killed just before its end
+        session = sessions.settled(engine, session)
     if session.running and not screen and not sessions.needs_seed(session):
         return session
     agent = invocation.agent(session.agent)

@@ -44,7 +44,7 @@ def _move(invocation: Invocation, engine: "Engine", name: str, config: Config) -
     from agent_session import sessions
     from agent_session.agents import choose
 
-    session = sessions.get(engine, name)
+    session = sessions.settled(engine, sessions.get(engine, name))
     agent = choose(invocation.agents(), session.agent)
     image = image_for(engine, invocation.workshop(), agent, config)
     if session.image == image:
