@@ -62,14 +62,21 @@ def folder(environment: Mapping[str, str]) -> Folder | None:
 
 def dead_folders(environment: Mapping[str, str]) -> list[Path]:
     """Those of owners that were killed, in which nobody works any more."""
-    return sorted(path for path in _orphans(environment) if not is_held(path))
+    return sorted(path for path in _orphans(environment) if not _is_held(path))
 
 
 def await_dying(environment: Mapping[str, str]) -> None:
     """The service of a build that was killed makes containers for a moment more: wait until it has ended, for some seconds at most."""
     deadline = time.monotonic() + DYING_SECONDS
-    while any(map(is_held, _orphans(environment))) and time.monotonic() < deadline:
+    while any(map(_is_held, _orphans(environment))) and time.monotonic() < deadline:
         time.sleep(0.02)
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        return is_held(path)
+    except FileNotFoundError:  # somebody else has just cleared it away
+        return False
 
 
 def _orphans(environment: Mapping[str, str]) -> list[Path]:
