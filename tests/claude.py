@@ -97,6 +97,7 @@ class Claude:
             deadline = time.monotonic() + 2
             while self.state()["value"] == "waiting" and time.monotonic() < deadline:
                 time.sleep(0.05)
+        self.press("Ctrl u")  # one press more than it took is text in the input
 
     def type(self, text: str) -> None:
         """Type, without Enter."""

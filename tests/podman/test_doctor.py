@@ -150,14 +150,13 @@ def test_what_a_killed_build_left_is_removed_when_it_is_told_to(account: Account
     assert account.podman("ps", "--all", "--external", "--quiet") == ""
 
 
-def test_a_killed_commands_socket_is_removed_when_it_is_told_to(account: Account) -> None:
+def test_a_killed_commands_socket_is_gone_afterwards(account: Account) -> None:
     account.project()
     folder = account.runtime / "agent-session"
     account.ok("agents")  # makes the folder: it asks more of Podman than one command can
     dead = folder / "podman-4194304-ab.sock"
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind(str(dead))
-    assert "sockets" in found(account.run("doctor", "--json"))
     account.ok("doctor", "--fix")
     assert not dead.exists()
 

@@ -14,6 +14,7 @@ TELLING = (
     *(kind for kind in api.EVENTS if kind.startswith(("permission.", "question."))),
 )
 SOURCE = "OpenCode's server"
+CUT = ("failed", "OpenCode's server ended in the middle of the turn")
 
 
 class Follower:
@@ -29,6 +30,7 @@ class Follower:
         self.errors = {}  # conversation: what went wrong in the turn it is in
         self.end = ("idle", "")  # of the last turn
         self.since = ""
+        self.cut = ""  # since when there was a turn, as the server was lost
         self.before = None
 
     def files(self):
@@ -113,6 +115,7 @@ class Follower:
             self.events.close()
             self.events = None
             self.alone_since = time.time()
+            self.cut = self.since if self.busy else ""
         self.trouble = trouble
 
     def look(self):
@@ -127,6 +130,9 @@ class Follower:
         self.errors = {}
         if not self.busy:
             self.end, ended = last_turn()
+            if agentstate.utc(ended or 0) < self.cut:  # killed before it had written anything of its turn
+                self.end, ended = CUT, None
+            self.cut = ""
             self.before = (self.end[0], None)
             self.since = agentstate.utc(ended or time.time())
 
@@ -277,7 +283,7 @@ def last_turn():
         return how(info["error"]), ended
     if info["role"] == "assistant" and info["time"].get("completed") and info.get("finish") != "tool-calls":
         return ("idle", ""), ended
-    return ("failed", "OpenCode's server ended in the middle of the turn"), ended
+    return CUT, ended
 
 
 def text(value):
