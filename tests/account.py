@@ -60,6 +60,7 @@ class Account:
         for directory in (self.home, self.runtime):
             directory.mkdir(mode=0o700)
         link_what_is_the_machines(self.home / ".config", self.home / ".local" / "share")
+        have_locks_of_its_own(self.home / ".config" / "containers")
         bin_ = self.home / ".local" / "bin"
         bin_.mkdir(parents=True)
         (bin_ / "agent-session").symlink_to(LAUNCHER)
@@ -310,6 +311,16 @@ def link_what_is_the_machines(config_home: Path, data_home: Path) -> None:
         ours.parent.mkdir(parents=True, exist_ok=True)
         if theirs.exists():
             ours.symlink_to(theirs)
+
+
+def have_locks_of_its_own(folder: Path) -> None:
+    """All that one user runs shares Podman's 2048 locks in memory, which nobody gives back for an account that is removed: files instead."""
+    if folder.is_symlink():
+        real = folder.resolve()
+        folder.unlink()
+        shutil.copytree(real, folder)
+    (folder / "containers.conf.d").mkdir(parents=True, exist_ok=True)
+    (folder / "containers.conf.d" / "locks.conf").write_text('[engine]\nlock_type = "file"\n')
 
 
 @dataclass(frozen=True, kw_only=True)

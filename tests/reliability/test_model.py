@@ -6,7 +6,6 @@ AGENT_SESSION_TEST_OPERATIONS is how many operations there are in all (100; `mak
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -251,23 +250,11 @@ def leave_stale(runtime: Path) -> None:
         (ours / f"{name}.lock").write_text(f"{os.getppid()}\n")
 
 
-def own_locks(account: Account) -> None:
-    """Podman frees all locks after a reboot, and a user's accounts share them: but for these, which are files of its own."""
-    folder = account.home / ".config" / "containers"
-    if folder.is_symlink():
-        real = folder.resolve()
-        folder.unlink()
-        shutil.copytree(real, folder)
-    (folder / "containers.conf.d").mkdir(parents=True, exist_ok=True)
-    (folder / "containers.conf.d" / "locks.conf").write_text('[engine]\nlock_type = "file"\n')
-
-
 @pytest.fixture
 def machine(account: Account, storage: Storage) -> Iterator[type[Machine]]:
     """The machine, on an account with a repository as its project and an agent that can be built anew."""
     project = account.project(README="hello")
     subprocess.run(["git", "init", "-q", "."], cwd=project, env=account.environment, check=True)
-    own_locks(account)
     built = colors.build(storage)
     keeper = Storekeeper(account)
     try:
