@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import pytest
 
@@ -45,6 +45,15 @@ class Done:
     code: int
     out: str
     err: str
+
+
+class Settings(TypedDict, total=False):
+    """Of a window, as `window_of` has them."""
+
+    cwd: Path | None
+    env: Mapping[str, str] | None
+    columns: int
+    rows: int
 
 
 class Account:
@@ -138,16 +147,9 @@ class Account:
             process_group=0,
         )
 
-    def window(
-        self,
-        *command: str | Path,
-        cwd: Path | None = None,
-        env: Mapping[str, str] | None = None,
-        columns: int = 80,
-        rows: int = 24,
-    ) -> Terminal:
+    def window(self, *command: str | Path, **settings: Unpack[Settings]) -> Terminal:
         """A terminal in which agent-session runs with these arguments; closed at the end of the test, if not before."""
-        return self.window_of(LAUNCHER, *command, cwd=cwd, env=env, columns=columns, rows=rows)
+        return self.window_of(LAUNCHER, *command, **settings)
 
     def window_of(
         self,

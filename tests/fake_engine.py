@@ -75,6 +75,7 @@ class FakeEngine:
             ids=65537,
         )
         self._images = set(images)
+        self._idle = {"scratch"}
         self._registry = set(registry)
         self.commands = commands
         self.errands = errands
@@ -180,12 +181,14 @@ class FakeEngine:
         kept = self._kept(name)
         self._check_secrets(kept.spec)
         if not kept.container.running:
-            self._put(kept, replace(kept.container, running=True, started=datetime.now(UTC), pid=os.getpid()))
+            now = datetime.now(UTC)
+            self._put(kept, replace(kept.container, running=True, started=now, ended=None, pid=os.getpid()))
 
     def stop(self, name: str) -> None:
         """End a container."""
         kept = self._kept(name)
-        self._put(kept, replace(kept.container, running=False, pid=None))
+        if kept.container.running:
+            self._put(kept, replace(kept.container, running=False, ended=datetime.now(UTC), pid=None))
 
     def remove(self, name: str) -> None:
         """Remove a container; its volumes stay."""
@@ -202,6 +205,10 @@ class FakeEngine:
             raise ConflictError(f"removing the volume {name}: it is being used by {users[0].spec.name}")
         if self._volumes.pop(name, None) is not None:
             shutil.rmtree(self._folder / name)
+
+    def volumes(self, label: str) -> Mapping[str, Mapping[str, str]]:
+        """The labels of all volumes that carry the label."""
+        return {name: labels for name, labels in self._volumes.items() if not label or label in labels}
 
     def volume_labels(self, name: str) -> Mapping[str, str] | None:
         """The labels of a volume."""
@@ -348,12 +355,12 @@ class FakeEngine:
         self._images.add(reference)
 
     def build(self, spec: BuildSpec) -> Iterator[str]:
-        """Follow a Containerfile's FROM and RUN lines; RUN is done by the test's function."""
+        """Follow a Containerfile's FROM and RUN lines; RUN is done by the test's function. What it was given can run something."""
         steps = _steps(spec)
         for number, (verb, rest) in enumerate(steps, 1):
             line = f"STEP {number}/{len(steps)}: {verb} {rest}"
             yield line
-            if verb == "FROM" and rest not in self._images:
+            if verb == "FROM" and rest not in self._images | {"scratch"}:
                 raise BuildFailed(f"{line}\n  {rest}: no such image")
             if verb == "RUN":
                 done = self.commands("build", ["sh", "-c", rest], b"")
@@ -361,11 +368,16 @@ class FakeEngine:
                 yield from said
                 if done.exit_code:
                     raise BuildFailed(f"{(said or [line])[-1]}\n  while running {rest!r}: exit status {done.exit_code}")
+        base = next(rest for verb, rest in steps if verb == "FROM")
+        commanded = any(verb in {"CMD", "ENTRYPOINT"} and rest != "[]" for verb, rest in steps)
+        (self._idle.discard if commanded or base not in self._idle else self._idle.add)(spec.tag)
         self._images.add(spec.tag)
         yield f"Successfully tagged {spec.tag}"
 
     def warm(self, reference: str) -> None:
         """There are no layers to prepare."""
+        if reference in self._idle:
+            raise BuildFailed("it has nothing to run")
 
     def remove_image(self, reference: str) -> None:
         """Remove an image that no container has."""

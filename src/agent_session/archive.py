@@ -120,7 +120,7 @@ def retargeted(projects: tuple[Project, ...], manifest: Manifest) -> tuple[Proje
 
 
 def create(engine: Engine, request: SessionRequest, seed: Seed, file: Path, *, screen: bool) -> Session:
-    """Make a session with what an archive holds; as sessions.create, all or nothing. ArchiveRefused names the reason."""
+    """Make a session with what an archive holds; as sessions.create, which takes the mark away. ArchiveRefused names the reason."""
     labels, marker = plan.session_labels(request), plan.importing_name(request.name)
     made: list[str] = []
     try:
@@ -129,7 +129,6 @@ def create(engine: Engine, request: SessionRequest, seed: Seed, file: Path, *, s
                 _create_volume(engine, request.name, volume, labels)
                 made.append(volume)
         _unpack(engine, request, file)
-        engine.remove_volume(marker)
         return sessions.create(engine, request, seed, screen=screen)
     except BaseException:
         with uninterrupted():
@@ -148,7 +147,7 @@ def _create_volume(engine: Engine, name: str, volume: str, labels: Mapping[str, 
 
 
 def forget_half(engine: Engine, name: str) -> None:
-    """Remove what an import left that was killed while it unpacked. For callers that hold the session's lock, and found no session."""
+    """Remove what an import left that was killed before its session was made. For callers that hold the session's lock, and found no session."""
     labels = engine.volume_labels(plan.importing_name(name))
     if labels is not None and labels.get(plan.LABEL_NAME) == name:
         for volume in (*plan.volume_names(name), plan.importing_name(name)):

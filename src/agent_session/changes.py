@@ -55,13 +55,14 @@ def follow(engine: Engine, *, deadline: float | None = None, named: Collection[s
                 told = watch.wait(min(relist, deadline) if deadline else relist)
             if deadline and time.monotonic() >= deadline:
                 return
+            engine.begin()  # the first list came from one command, and some need no other
 
 
 def changes(engine: Engine) -> Iterator[Change]:
     """Each change of a session's state, those of all sessions first."""
     before: dict[str, State | None] = {}
     for seen in follow(engine):
-        now = {name: before.get(name) if _passes(state) else state for name, state in seen.items()}
+        now = {name: before.get(name) if state.passing else state for name, state in seen.items()}
         for name in sorted(now.keys() | before.keys()):
             if now.get(name) != before.get(name):
                 yield Change(name=name, state=now.get(name), before=before.get(name))
@@ -88,11 +89,6 @@ def reached(
             return
     which = " and ".join(f"session '{name}'" for name in left)
     raise TimedOut(f"{which} did not become {' or '.join(until)} within {seconds:g} s", hint="agent-session ls")
-
-
-def _passes(state: State) -> bool:
-    """Whether it is seen on the way to another state, and is no news."""
-    return state is states.MADE or state is states.ENDING
 
 
 @dataclass(kw_only=True)

@@ -177,7 +177,7 @@ def _limits(engine: Engine) -> Iterator[Finding]:
 def _builds(engine: Engine, folder: Callable[[], Path]) -> Iterator[Finding]:
     """What a build that goes on needs looks the same, so nothing is said while there is one, and repaired under its lock."""
     locks = folder()
-    busy = (locks / "build.lock").exists() and is_held(locks / "build.lock")
+    busy = is_held(locks / "build.lock")
     left = [] if busy else engine.leftovers()
     if not left:
         yield Finding(level="ok", subject="builds", words="one is going on" if busy else "nothing left behind")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from agent_session import plan, tars
+from agent_session import plaintext, plan, tars
 from agent_session.engine import Engine, Errand, ExecResult, Mount
 from agent_session.errors import ConflictError, CopyRefused, NotFoundError
 from agent_session.projects import WORKSPACE
@@ -145,9 +145,7 @@ def _check(place: Place, done: ExecResult) -> None:
     if done.exit_code == 0:
         return
     words = done.stderr.decode("utf-8", "replace").strip() or f"exit code {done.exit_code}"
-    words = "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in words)[
-        -2000:
-    ]
+    words = plaintext.shown(words, newlines=True)[-2000:]
     if done.exit_code == 4:
         raise NotFoundError(
             f"session '{place.session.name}': {words}", hint=f"agent-session exec {place.session.name} -- ls -la"

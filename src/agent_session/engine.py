@@ -54,8 +54,8 @@ class ContainerSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """What the engine says there is. `started` is None for one that never ran, `pid` (its first process's, as the engine's machine
-    counts) for one that does not run; times are aware."""
+    """What the engine says there is. `started` is None for one that never ran, `ended` for one that runs or whose end nobody saw,
+    `pid` (its first process's, as the engine's machine counts) for one that does not run; times are aware."""
 
     name: str
     id: str
@@ -63,6 +63,7 @@ class Container:
     running: bool
     created: datetime
     started: datetime | None = None
+    ended: datetime | None = None
     pid: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     networks: tuple[str, ...] = ()
@@ -174,6 +175,9 @@ class Engine(Protocol):
     def remove_volume(self, name: str) -> None:
         """Remove a named volume; nothing to do where there is none."""
 
+    def volumes(self, label: str) -> Mapping[str, Mapping[str, str]]:
+        """The labels of all named volumes that carry the label ("": all there are), by the volumes' names. One round trip."""
+
     def volume_labels(self, name: str) -> Mapping[str, str] | None:
         """The labels of a named volume, None where there is none."""
 
@@ -264,7 +268,7 @@ class Engine(Protocol):
         """Build an image, yielding its output line by line. BuildFailed with the last words when it fails."""
 
     def warm(self, reference: str) -> None:
-        """Do once, now, what the first container of an image would have to wait for."""
+        """Do once, now, what the first container of an image would have to wait for. BuildFailed where it could run nothing."""
 
     def remove_image(self, reference: str) -> None:
         """Remove an image nobody uses; nothing to do where it is absent or in use."""

@@ -2,7 +2,7 @@
 
 AgentSessionError
 ├── UsageError 2            what was typed cannot be meant
-│   └── ProjectRefused, ArchiveRefused, CannotProtect, NothingProtected
+│                           BadName, ProjectRefused, ArchiveRefused, CannotProtect, NothingProtected
 ├── ConfigurationError 3    a configuration file, an agent's folder or an environment variable
 ├── NotFoundError 4         SessionNotFound, AgentNotFound
 ├── ConflictError 5         SessionConflict, SessionStopped, SessionRunning, CopyRefused, WorkAtRisk, NameTaken,

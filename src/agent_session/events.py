@@ -47,6 +47,7 @@ def read(engine: Engine, session: Session, *, since: datetime | None = None) -> 
 
 def follow(engine: Engine, session: Session, *, since: datetime | None = None) -> Iterator[Event]:
     """What happened and what happens; ends with the session. Where files can be read, without a process."""
+    engine.begin()  # it is asked again and again whether the session goes on
     told: list[Event] = []
     mark: object = None
     while True:
@@ -103,9 +104,9 @@ def _event(line: bytes) -> Event | None:
 
 
 def _content(engine: Engine, session: Session) -> bytes:
-    home = engine.volume_path(plan.volume_names(session.name)[0])
-    if home is not None:
-        return b"\n".join(_tail(home, name) for name in FILES)
+    with _home(engine, session) as home:
+        if home is not None:
+            return b"\n".join(_tail(home, name) for name in FILES)
     folder = plan.HOME.joinpath(*FOLDER)
     script = 'for file; do timeout 5 tail -c "$0" -- "$file"; echo; done 2>/dev/null; true'
     command = ("/bin/sh", "-c", script, str(LARGEST), *(str(folder / name) for name in FILES))
@@ -117,20 +118,38 @@ def _content(engine: Engine, session: Session) -> bytes:
 
 def _mark(engine: Engine, session: Session) -> object:
     """Something that changes with the record, None where that cannot be seen from here."""
-    home = engine.volume_path(plan.volume_names(session.name)[0])
-    if home is None:
-        return None
-    found = []
-    for name in FILES:
+    with _home(engine, session) as home:
+        if home is None:
+            return None
+        found = []
+        for name in FILES:
+            with contextlib.suppress(OSError):
+                descriptor = walk.open_file(home, *FOLDER, name)
+                status = os.fstat(descriptor)
+                os.close(descriptor)
+                found.append((status.st_ino, status.st_size, status.st_mtime_ns))
+        return found
+
+
+@contextlib.contextmanager
+def _home(engine: Engine, session: Session) -> Iterator[Path | int | None]:
+    """The session's home where this process can read it: in its running container, which nobody need be asked for, or its volume."""
+    root = engine.root(session.id, session.pid) if session.pid else None
+    home: int | None = None
+    if root is not None:
         with contextlib.suppress(OSError):
-            descriptor = walk.open_file(home, *FOLDER, name)
-            status = os.fstat(descriptor)
-            os.close(descriptor)
-            found.append((status.st_ino, status.st_size, status.st_mtime_ns))
-    return found
+            home = walk.open_directory(root, *plan.HOME.parts[1:])
+        os.close(root)
+    if home is None:
+        yield engine.volume_path(plan.volume_names(session.name)[0])
+        return
+    try:
+        yield home
+    finally:
+        os.close(home)
 
 
-def _tail(home: Path, name: str) -> bytes:
+def _tail(home: Path | int, name: str) -> bytes:
     try:
         descriptor = walk.open_file(home, *FOLDER, name)
     except OSError:

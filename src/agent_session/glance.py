@@ -7,9 +7,6 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agent_session import podman_service
-from agent_session.errors import AgentSessionError
-
 SECONDS = 2
 FORMAT = '{{.Names}}\t{{.Status}}\t{{index .Labels "agent-session.name"}}\t{{index .Labels "agent-session.agent"}}'
 
@@ -27,19 +24,10 @@ def sessions(environment: Mapping[str, str]) -> list[Glimpse]:
     """All sessions by name; none where that cannot be found out within SECONDS."""
     host = environment.get("CONTAINER_HOST")
     where = ["--url", host] if host else []
+    filters = ["--all", "--filter", "label=agent-session.name"]
     try:
-        listing = [
-            podman_service.podman(),
-            *where,
-            "ps",
-            "--all",
-            "--filter",
-            "label=agent-session.name",
-            "--format",
-            FORMAT,
-        ]
         done = subprocess.run(
-            listing,
+            ["podman", *where, "ps", *filters, "--format", FORMAT],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -47,7 +35,7 @@ def sessions(environment: Mapping[str, str]) -> list[Glimpse]:
             timeout=SECONDS,
             check=False,
         )
-    except (AgentSessionError, OSError, subprocess.TimeoutExpired):
+    except (OSError, subprocess.TimeoutExpired):
         return []
     rows = [line.split("\t") for line in done.stdout.splitlines()]
     found = {

@@ -4,6 +4,7 @@
 In goes: the agent's folder, the pins its Containerfile asks for, the image it stands on, the machine's architecture.
 """
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Callable, Mapping
@@ -84,8 +85,7 @@ def ensure_base(engine: Engine, workshop: Workshop, *, tell: Tell) -> str:
 
 def clear_up(engine: Engine, workshop: Workshop) -> None:
     """Remove what builds that were killed have left, as a build does first; not while another one goes on."""
-    file = workshop.locks / "build.lock"
-    if not (file.exists() and is_held(file)):
+    if not is_held(workshop.locks / "build.lock"):
         with lock(workshop.locks, "build", waiting=lambda _pid: None):
             engine.sweep(engine.leftovers())
 
@@ -94,6 +94,7 @@ def clear_up(engine: Engine, workshop: Workshop) -> None:
 class _Recipe:
     name: str
     tag: str
+    folder: Path
     context: Mapping[str, bytes | Path]
     arguments: Mapping[str, str]
 
@@ -125,7 +126,8 @@ def _recipe(engine: Engine, workshop: Workshop, name: str, folder: Path, base: s
     for path_in_context, content in context.items():
         if path_in_context != "agent.yaml":  # read on the host at each start, not part of what runs
             digest.update(repr((path_in_context, content)).encode())
-    return _Recipe(name=name, tag=f"{PREFIX}{name}:{digest.hexdigest()[:16]}", context=context, arguments=arguments)
+    tag = f"{PREFIX}{name}:{digest.hexdigest()[:16]}"
+    return _Recipe(name=name, tag=tag, folder=folder, context=context, arguments=arguments)
 
 
 def _building(workshop: Workshop, tell: Tell) -> AbstractContextManager[None]:
@@ -176,7 +178,7 @@ def _build(engine: Engine, workshop: Workshop, recipe: _Recipe, *, tell: Tell, n
                 recipe.name != "base"
             ):  # which no session runs: a copy of all its files would take 9 s and 800 MB for nothing
                 told("preparing its layers for sessions")
-                engine.warm(recipe.tag)
+                _warm(engine, recipe)
         except BuildFailed as error:
             copy.write(f"error: {error.message}\n")
             hint = error.hint or f"less {log}"
@@ -186,6 +188,20 @@ def _build(engine: Engine, workshop: Workshop, recipe: _Recipe, *, tell: Tell, n
     for old in engine.images():
         if old.startswith(f"{PREFIX}{recipe.name}:") and old != recipe.tag:
             engine.remove_image(old)  # refused, rightly, while a session uses it
+
+
+def _warm(engine: Engine, recipe: _Recipe) -> None:
+    """Prepare an image that has just been built; one that cannot be is none, or the next build would take it for done."""
+    try:
+        engine.warm(recipe.tag)
+    except BuildFailed as error:
+        engine.remove_image(recipe.tag)
+        hint = f'$EDITOR {recipe.folder}/Containerfile   (begin with: ARG BASE, FROM ${{BASE}}; end with: CMD ["the-agent"])'
+        raise BuildFailed(error.message, hint=hint) from error
+    except (PodmanRefused, PodmanUnavailable):
+        with contextlib.suppress(PodmanRefused, PodmanUnavailable):  # the first word is the one that counts
+            engine.remove_image(recipe.tag)
+        raise
 
 
 def _foundation(engine: Engine, workshop: Workshop, tell: Tell, *, afresh: bool) -> str:

@@ -7,7 +7,7 @@ import contextlib
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def find(engine: Engine, agents: Iterable[str]) -> Leftovers:
     stored = [secret for agent in agents if engine.secret_id(secret := plan.login_secret(agent)) is not None]
     own = [
         folder
-        for folder in (places.cache_folders()[-1], places.log_folder(), places.runtime_folder())
+        for folder in (places.cache_folders()[-1], places.words_folder(), places.log_folder(), places.runtime_folder())
         if folder not in SYSTEM
     ]
     settings = [places.config_file().parent, places.agent_folders()[-1]]
@@ -61,6 +61,17 @@ def find(engine: Engine, agents: Iterable[str]) -> Leftovers:
         folders=tuple(dict.fromkeys(folder for folder in own if folder.is_dir())),
         settings=tuple(folder for folder in settings if folder.is_dir()),
     )
+
+
+def remains(engine: Engine, names: Collection[str]) -> dict[str, list[str]]:
+    """Sessions of which only volumes are left, as somebody removed their containers, by name; `names` are those that there are."""
+    found: dict[str, list[str]] = {}
+    for volume, labels in sorted(engine.volumes(plan.LABEL_NAME).items()):
+        name = labels[plan.LABEL_NAME]
+        own = (*plan.volume_names(name), plan.importing_name(name))
+        if name not in names and volume in own and plan.NAME.fullmatch(name):
+            found.setdefault(name, []).append(volume)
+    return found
 
 
 def remove(engine: Engine, found: Leftovers) -> None:

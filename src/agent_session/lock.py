@@ -8,8 +8,14 @@ from pathlib import Path
 
 
 def is_held(file: Path) -> bool:
-    """Whether a living process has that lock (a file, a directory) just now; who asks meanwhile waits for as long as this takes."""
-    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    """Whether a living process has that lock (a file, a directory) just now; nobody has one that is not there.
+
+    Who asks for the lock meanwhile waits for as long as this takes.
+    """
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

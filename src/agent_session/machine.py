@@ -18,6 +18,8 @@ SYSTEMD = Path("/run/systemd/system")
 LINGER = Path("/var/lib/systemd/linger")
 TUN = Path("/dev/net/tun")
 FUSE = Path("/dev/fuse")
+ADMINISTRATORS = "/usr/local/sbin:/usr/sbin:/sbin"
+"""Where such programs are; Podman looks there, and an ordinary user's PATH does not."""
 OLDEST_PYTHON = (3, 11)
 FULL, SCARCE = 100 << 20, 2 << 30
 """Bytes: with less than the first nothing can be written, an image takes about the second."""
@@ -36,6 +38,8 @@ def checks(environment: Mapping[str, str], *, remote: bool) -> dict[str, Check]:
         "locks": locks,
         "sockets": sockets,
     }
+    if not remote and sys.platform == "linux":
+        found["firewall"] = partial(firewall, environment, rootful=os.geteuid() == 0)
     if not remote and os.geteuid() != 0:
         found |= {"subordinate ids": subordinate_ids, "devices": devices, "lingering": lingering}
     return found
@@ -162,6 +166,20 @@ def devices() -> Iterator[Finding]:
         yield Finding(level="warning", subject="devices", words=words, fix=f"sudo chmod 666 {FUSE}")
     if not _refusal(TUN) and not _refusal(FUSE):
         yield Finding(level="ok", subject="devices", words=f"{TUN} and {FUSE} can be opened")
+
+
+def firewall(environment: Mapping[str, str], *, rootful: bool) -> Iterator[Finding]:
+    """A program that Podman's networks are made with: root's all, an ordinary user's that of sessions with a server."""
+    path = f"{environment.get('PATH', os.defpath)}:{ADMINISTRATORS}"
+    if found := [name for name in ("iptables", "nft") if shutil.which(name, path=path)]:
+        yield Finding(level="ok", subject="firewall", words=f"{' and '.join(found)} can be run")
+        return
+    row = troubleshooting.FIREWALL
+    if rootful:
+        yield Finding(level="error", subject="firewall", words=row.cause, fix=row.cure, code=7)
+    else:
+        words = f"{row.cause}: sessions whose agent is a server have no base_url"
+        yield Finding(level="warning", subject="firewall", words=words, fix=row.cure)
 
 
 def lingering() -> Iterator[Finding]:

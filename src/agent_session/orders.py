@@ -11,7 +11,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any, NoReturn
 
-from agent_session import changes, screens, sessions, turns
+from agent_session import changes, plaintext, sessions, turns
 from agent_session.engine import Engine, ExecResult
 from agent_session.errors import (
     AgentServerError,
@@ -27,8 +27,6 @@ from agent_session.states import VALUES
 from agent_session.turns import Ended, Entry, Event, Malformed, Model, Taken
 
 ORDER = "/usr/lib/agent-session/order"
-LARGEST_TEXT = 1_000_000
-"""Bytes of UTF-8 in a prompt or an answer to a question."""
 LARGEST_ANSWER = 64_000_000
 """Bytes of all that one order may say."""
 READY_SECONDS = 60.0
@@ -38,7 +36,6 @@ GRACE_SECONDS = 15.0
 """How much later than it should an executable may say that time is up."""
 AGAIN_SECONDS = 0.1
 """Before an agent that started is asked again: it may refuse for a reason of its own."""
-LONGEST_MESSAGE = 2000
 
 
 def prompt(engine: Engine, session: Session, text: str, *, timeout: float = READY_SECONDS) -> str:
@@ -90,13 +87,15 @@ def history(engine: Engine, session: Session, *, limit: int) -> list[Entry]:
     return found[-limit:]
 
 
-def _checked(text: str) -> bytes:
+def check_said(text: str, *, hint: str = "agent-session prompt NAME 'fix the failing test'") -> None:
+    """UsageError, with that hint, where there is nothing in a text."""
     if not text.strip():
-        raise UsageError("there is no text", hint="agent-session prompt NAME 'fix the failing test'")
-    given = screens.harmless(text).encode()
-    if len(given) > LARGEST_TEXT:
-        raise UsageError(f"that text has {len(given)} bytes, more than {LARGEST_TEXT}", hint="agent-session cp --help")
-    return given
+        raise UsageError("there is no text", hint=hint)
+
+
+def _checked(text: str) -> bytes:
+    check_said(text)
+    return plaintext.typed(text)
 
 
 def _when_ready(
@@ -202,7 +201,7 @@ def _understood(session: Session, read: Any, said: Any) -> Any:
 
 def _nonsense(session: Session, what: str) -> AgentServerError:
     return AgentServerError(
-        f"the agent of session '{session.name}' says something that cannot be understood: {_line(what)}",
+        f"the agent of session '{session.name}' says something that cannot be understood: {plaintext.message(what)}",
         hint=f"agent-session screen {session.name}",
     )
 
@@ -211,7 +210,7 @@ def _refuse(session: Session, error: Any) -> NoReturn:
     """The error that an executable told, in our words."""
     if not isinstance(error, dict) or not isinstance(error.get("message"), str):
         raise Malformed("the error has no message")
-    message = f"session '{session.name}': {_line(error['message'])}"
+    message = f"session '{session.name}': {plaintext.message(error['message'])}"
     match error.get("kind"):
         case "refused":
             doing = turns.state(error["state"]).value if error.get("state") else ""
@@ -237,7 +236,7 @@ def _explain(engine: Engine, session: Session, verb: str, done: ExecResult) -> N
             hint=f"agent-session screen {session.name}",
         )
     _check_runs(engine, session)
-    words = _line(said[-LONGEST_MESSAGE:]) or "it said nothing"
+    words = plaintext.message(said[-plaintext.LONGEST_LINE :]) or "it said nothing"
     raise AgentServerError(
         f"the agent's `{verb}` in session '{session.name}' ended with status {done.exit_code}: {words}",
         hint=f"agent-session screen {session.name}",
@@ -248,8 +247,3 @@ def _check_runs(engine: Engine, session: Session) -> None:
     """SessionStopped, SessionNotFound: it was there when the order began."""
     if not sessions.get(engine, session.name).running:
         raise SessionStopped(session.name)
-
-
-def _line(text: str) -> str:
-    """A stranger's words as one line that nothing can hide in."""
-    return " ".join(screens.plain(text).split())[:LONGEST_MESSAGE]

@@ -1,12 +1,12 @@
-"""Sessions as a checkup sees them: does what they are made of still lie where it was, and do those that run answer."""
+"""Sessions as a checkup sees them: does what they are made of still lie where it was, do those that run answer, what was left behind."""
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from agent_session import placeholders, plan, sessions
+from agent_session import leftovers, placeholders, plan, podman_errand, sessions
 from agent_session.agents import Agent
 from agent_session.engine import Container, Engine
 from agent_session.errors import NameTaken
@@ -36,7 +36,9 @@ def checks(
         elif session:
             known.append(session)
             found[f"session {session.name}"] = partial(_session, engine, container, session, agents)
+    found["volumes"] = partial(_volumes, engine, {session.name for one in containers if (session := read(one))}, locks)
     found["placeholders"] = partial(_placeholders, engine, known)
+    found["errands"] = partial(_errands, engine, containers)
     return found
 
 
@@ -140,8 +142,7 @@ def _number(project: Project) -> str:
 def _unfinished(engine: Engine, session: Session, locks: Callable[[], Path]) -> Iterator[Finding]:
     """A container that an update was making; while one goes on it holds the session's lock."""
     name, subject = f"session-{session.name}", f"update of {session.name}"
-    file = locks() / f"{name}.lock"
-    if file.exists() and is_held(file):
+    if is_held(locks() / f"{name}.lock"):
         yield Finding(level="ok", subject=subject, words="going on")
         return
 
@@ -152,6 +153,34 @@ def _unfinished(engine: Engine, session: Session, locks: Callable[[], Path]) -> 
 
     words = "it was killed half-way; the session's next start settles it, too"
     yield Finding(level="warning", subject=subject, words=words, fix=FIX, repair=settle)
+
+
+def _volumes(engine: Engine, names: Collection[str], locks: Callable[[], Path]) -> Iterator[Finding]:
+    """What is left of sessions whose containers somebody removed; while one is made or imported, its lock is held."""
+    remains = leftovers.remains(engine, names)
+    for name, volumes in remains.items():
+        if is_held(locks() / f"session-{name}.lock"):
+            continue
+        subject, quoted = f"volumes of {name}", shlex.quote(name)
+        if plan.importing_name(name) in volumes:
+            words = "an import that was killed left them half full; the session's next start removes them, too"
+            repair = partial(_forget_half, engine, name, locks)
+            yield Finding(level="warning", subject=subject, words=words, fix=FIX, repair=repair)
+        else:
+            words = f"the session's container is gone, and they are still there: {', '.join(volumes)}"
+            fix = f"agent-session start -n {quoted}   (takes them up), or: agent-session rm {quoted}"
+            yield Finding(level="warning", subject=subject, words=words, fix=fix)
+    if not remains:
+        yield Finding(level="ok", subject="volumes", words="each has its session")
+
+
+def _forget_half(engine: Engine, name: str, locks: Callable[[], Path]) -> str:
+    from agent_session import archive
+
+    with lock(locks(), f"session-{name}", waiting=lambda _pid: None):
+        if engine.container(plan.container_name(name)) is None:
+            archive.forget_half(engine, name)
+    return f"removed what was imported of session '{name}'"
 
 
 def _placeholders(engine: Engine, known: Sequence[Session]) -> Iterator[Finding]:
@@ -174,3 +203,25 @@ def _placeholders(engine: Engine, known: Sequence[Session]) -> Iterator[Finding]
 
     words = f"{len(over)} left in projects of sessions that ended: {', '.join(str(held.path) for held in over[:3])}"
     yield Finding(level="warning", subject="placeholders", words=words, fix=FIX, repair=tidy)
+
+
+def _errands(engine: Engine, containers: Sequence[Container]) -> Iterator[Finding]:
+    """Throw-away containers of commands that were killed; those of commands that are at it are not looked at."""
+
+    def forsaken(found: Sequence[Container]) -> list[str]:
+        now, remote = datetime.now(UTC), engine.remote
+        return [one.name for one in found if podman_errand.is_forsaken(one, remote=remote, now=now)]
+
+    left = forsaken(containers)
+    if not left:
+        yield Finding(level="ok", subject="errands", words="no throw-away container left behind")
+        return
+
+    def clear() -> str:
+        still = forsaken(engine.containers(""))
+        for name in still:
+            engine.remove(name)
+        return f"removed {len(still)} throw-away containers"
+
+    words = f"{len(left)} throw-away containers left behind by commands that were killed: {', '.join(left[:3])}"
+    yield Finding(level="warning", subject="errands", words=words, fix=FIX, repair=clear)

@@ -6,7 +6,7 @@ The labels are the only database of sessions: `session_labels` writes them, `ses
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,8 @@ LABEL_LOGIN = "agent-session.login"
 LABEL_CREATED = "agent-session.created"
 LABEL_PROTECTION = "agent-session.protection"
 LABEL_NETWORK = "agent-session.network"
+LABEL_RUNS = "agent-session.runs"
+"""On a container made to take another one's place: its session is to run then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +100,7 @@ def volume_names(name: str) -> tuple[str, str]:
 
 
 def importing_name(name: str) -> str:
-    """A volume that is there while an archive is unpacked into the session's own: if nobody is at it, they are half full."""
+    """A volume that is there while an archive becomes the session's own: without its container, they are half of an import."""
     return f"agent_{name}_importing"
 
 
@@ -201,6 +203,13 @@ def container_spec(request: SessionRequest) -> ContainerSpec:
         cpus=request.options.cpus,
         pids=request.options.pids,
     )
+
+
+def replacement_spec(request: SessionRequest, *, runs: bool) -> ContainerSpec:
+    """The same under another name, for a session that has a container already; `runs`: it is to run on it."""
+    spec = container_spec(request)
+    labels = {**spec.labels, LABEL_RUNS: "true"} if runs else spec.labels
+    return replace(spec, name=next_name(request.name), labels=labels)
 
 
 def hostname(name: str) -> str:

@@ -9,20 +9,23 @@ from typing import Any
 
 from agent_session import troubleshooting
 from agent_session.engine import About, Container
-from agent_session.errors import AgentSessionError, ConflictError, NotFoundError
+from agent_session.errors import AgentSessionError, BuildFailed, ConflictError, NotFoundError
 
 
 def container(item: Mapping[str, Any]) -> Container:
     """One item of a listing, the API's or the podman command's."""
-    started = item.get("StartedAt") or 0
+    started, ended = item.get("StartedAt") or 0, item.get("ExitedAt") or 0
+    running = item["State"] in {"running", "paused", "stopping"}
     return Container(
         name=item["Names"][0],
         id=item["Id"],
         image=item["Image"],
-        running=item["State"] in {"running", "paused", "stopping"},
+        running=running,
         created=_moment(item["Created"]),
         started=datetime.fromtimestamp(started, UTC) if started > 0 else None,
-        pid=(item.get("Pid") or None) if item["State"] in {"running", "paused", "stopping"} else None,
+        # One that the machine's end took with it keeps the end of its life before.
+        ended=datetime.fromtimestamp(ended, UTC) if not running and ended >= started > 0 else None,
+        pid=(item.get("Pid") or None) if running else None,
         labels=item.get("Labels") or {},
         networks=tuple(item.get("Networks") or ()),
         ports={
@@ -54,6 +57,15 @@ def about(info: Mapping[str, Any], *, remote: bool) -> About:
         network=host.get("rootlessNetworkCmd") or (helpers[0] if helpers else ""),
         ids=sum(int(part["size"]) for part in maps),
     )
+
+
+def check_command(image: Mapping[str, Any]) -> None:
+    """BuildFailed for an image, as the API tells of it, whose containers would have nothing to run."""
+    configuration = image.get("Config") or {}
+    if not configuration.get("Cmd") and not configuration.get("Entrypoint"):
+        raise BuildFailed(
+            "it has nothing to run: no CMD or ENTRYPOINT, neither its own nor from the image it stands on"
+        )
 
 
 def refusal(status: int, text: str, doing: str, *, absent_is_fine: bool) -> None:

@@ -1,101 +1,148 @@
-"""What a build needs beside its image, and leaves where it is killed: containers that it works in, and temporary files.
+"""Builds of images; and what they leave where they are killed: containers that they work in, and temporary files (podman_folders).
 
 Podman names the containers after images, which may be anybody's, or nobody's ("088e924e9716-working-container"). So ours are
 marked: by a host's name that no step asks for, which is written to each one's state as soon as there is one (`buildah.json`,
-buildah 1.28). Temporary files are Podman's wherever TMPDIR is; a service of our own gets a directory of its own for them.
+buildah 1.28). It says which process builds: two of one user need not know of each other's locks (`su` without a login has
+another XDG_RUNTIME_DIR, or none), and what one works in is not what another may remove.
 """
 
 import contextlib
-import fcntl
+import io
 import json
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO, Any
 
-from agent_session.lock import is_held
+from agent_session import podman_answers, podman_folders, podman_service
+from agent_session.engine import BuildSpec
+from agent_session.errors import BuildFailed
+from agent_session.podman_connection import Connection
+from agent_session.signals import uninterrupted
 
-MARK = "agent-session.invalid:127.0.0.1"
+MARK = re.compile(r"process-(\d+)\.agent-session\.invalid:127\.0\.0\.1")
 """HOST:ADDRESS. No name can end so (RFC 2606), and it is in no layer."""
-FOLDER = "agent-session-build"
-DYING_SECONDS = 10
-WARMING = "agent-session-warming-"
-"""How containers are named that only prepare an image's layers."""
-CLEAR = 'grep -qF "/$1/" /proc/self/mountinfo || rm -rf "$0"'
-"""As root of Podman's namespace, for files of other users in it; a mount there would have files that are not the build's."""
+STATE_SECONDS = 2
+"""More than it takes from a container to its state, on a busy machine."""
+WARMING = re.compile(r" agent-session-warming-(\d+)-")
+"""How containers are named that only prepare an image's layers, also after their process."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Folder:
-    """A directory for one build's temporary files, held as long as anybody lives who works in it: the service inherits `held`."""
+class Builds:
+    """One build at a time, and what earlier ones left."""
 
-    path: Path
-    held: int
+    def __init__(self, podman: Connection) -> None:
+        self._podman = podman
+        self._folder: podman_folders.Folder | None = None
+        self.going_on = False
+        """Also of one that was interrupted, until it is closed."""
 
-    def remove(self, podman: str) -> None:
-        """The build has ended, and nobody works in it any more."""
-        remove(self.path, podman)
-        with contextlib.suppress(OSError):
-            os.close(self.held)
+    def build(self, spec: BuildSpec) -> Iterator[str]:
+        """Build an image, yielding its output line by line. BuildFailed with the last words when it fails."""
+        with tempfile.TemporaryFile() as archive:
+            _write_context(spec.context, archive)
+            archive.seek(0)
+            self.sweep(self.leftovers())  # of one that was killed
+            self._begin()
+            answer = self._podman.call(
+                "POST", "/build", f"building {spec.tag}", archive, params=_parameters(spec), stream=True
+            )
+            yield from self._heard(answer)
+        self._end()
+
+    def close(self) -> None:
+        """Clear away after one that was interrupted."""
+        if self.going_on:
+            with uninterrupted():
+                self._end()
+                self.sweep(self.leftovers())
+
+    def leftovers(self) -> list[str]:
+        """Containers and temporary directories of builds of ours, these by their paths."""
+        dead = []
+        if self._podman.is_local:
+            podman_folders.await_dying(self._podman.environment)
+            dead = podman_folders.dead_folders(self._podman.environment)
+        podman = self._podman.command()
+        return [*ours(podman, workplaces(podman)), *map(str, dead)]
+
+    def sweep(self, leftovers: Sequence[str]) -> None:
+        """Remove them."""
+        containers = [line.split()[0] for line in leftovers if not line.startswith("/")]
+        if containers:
+            subprocess.run([*self._podman.command(), "rm", "--force", *containers], capture_output=True, check=False)
+        for path in leftovers:
+            if path.startswith("/"):
+                podman_folders.remove(Path(path), podman_service.podman())
+
+    def _heard(self, answer: Any) -> Iterator[str]:
+        last = ""
+        for report in podman_answers.reports(answer):
+            if "error" in report:
+                self._end()
+                self.sweep(self.leftovers())  # where it was the service that ended
+                raise BuildFailed(f"{last}\n  {report['error'].strip()}".strip())
+            for line in report.get("stream", "").splitlines():
+                last = line or last
+                yield line
+
+    def _begin(self) -> None:
+        """With a service of its own, if the one at hand is ours: then its temporary files are where we find them."""
+        self.going_on = True
+        if self._podman.is_our_own:
+            with uninterrupted():
+                self._folder = podman_folders.folder(self._podman.environment)
+                self._podman.end_service(self._folder)
+
+    def _end(self) -> None:
+        with uninterrupted():
+            if self._folder:
+                self._podman.end_service()
+                self._folder.remove(podman_service.podman())
+            self._folder = None
+            self.going_on = False
 
 
-def folder(environment: Mapping[str, str]) -> Folder | None:
-    """A new one, where Podman's temporary files would be anyway; None where there can be none.
-
-    Without XDG_RUNTIME_DIR, Podman may look for its running containers below TMPDIR: then that must stay what it is.
-    """
-    if os.geteuid() != 0 and not environment.get("XDG_RUNTIME_DIR"):
-        return None
-    try:
-        path = tempfile.mkdtemp(prefix=f"{FOLDER}-{os.geteuid()}-{os.getpid()}-", dir=_place(environment))
-        held = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    fcntl.flock(held, fcntl.LOCK_EX)
-    return Folder(path=Path(path), held=held)
-
-
-def dead_folders(environment: Mapping[str, str]) -> list[Path]:
-    """Those of owners that were killed, in which nobody works any more."""
-    return sorted(path for path in _orphans(environment) if not _is_held(path))
+def _parameters(spec: BuildSpec) -> dict[str, Any]:
+    return {
+        "dockerfile": "Containerfile",
+        "t": spec.tag,
+        "buildargs": json.dumps(dict(spec.arguments)),
+        "labels": json.dumps(dict(spec.labels)),
+        "nocache": spec.no_cache,
+        "layers": True,
+        "outputformat": "application/vnd.oci.image.manifest.v1+json",  # unsaid, no layer is ever found again (4.3.1)
+        "rm": True,
+        "forcerm": True,
+        "extrahosts": json.dumps([mark()]),
+    }
 
 
-def await_dying(environment: Mapping[str, str]) -> None:
-    """The service of a build that was killed makes containers for a moment more: wait until it has ended, for some seconds at most."""
-    deadline = time.monotonic() + DYING_SECONDS
-    while any(map(_is_held, _orphans(environment))) and time.monotonic() < deadline:
-        time.sleep(0.02)
+def _write_context(context: Mapping[str, bytes | Path], archive: IO[bytes]) -> None:
+    """A tar whose modes and times say nothing of this machine, so that layers are found again."""
+    import tarfile  # 3 ms that only a build need pay
+
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for name, content in sorted(context.items()):
+            data = content.read_bytes() if isinstance(content, Path) else content
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            entry.mode = 0o755 if data[:2] == b"#!" or data[:4] == b"\x7fELF" else 0o644
+            tar.addfile(entry, io.BytesIO(data))
 
 
-def _is_held(path: Path) -> bool:
-    try:
-        return is_held(path)
-    except FileNotFoundError:  # somebody else has just cleared it away
-        return False
+def mark() -> str:
+    """What marks the containers of this process's builds."""
+    return f"process-{os.getpid()}.agent-session.invalid:127.0.0.1"
 
 
-def _orphans(environment: Mapping[str, str]) -> list[Path]:
-    """Those whose owners are no more; a folder that begins is not held yet, so their number counts."""
-    found = []
-    with contextlib.suppress(OSError):
-        for entry in os.scandir(_place(environment)):
-            owner = re.fullmatch(rf"{FOLDER}-{os.geteuid()}-(\d+)-\w+", entry.name)
-            theirs = not entry.is_dir(follow_symlinks=False) or entry.stat().st_uid != os.geteuid()
-            if owner and not theirs and not Path("/proc", owner[1]).exists():
-                found.append(Path(entry.path))
-    return found
-
-
-def remove(path: Path, podman: str) -> None:
-    """Remove such a directory; what another user in Podman's namespace has made there needs Podman."""
-    shutil.rmtree(path, ignore_errors=True)
-    if path.exists() and os.geteuid() != 0:
-        subprocess.run([podman, "unshare", "sh", "-c", CLEAR, path, path.name], capture_output=True, check=False)
+def warming_name() -> str:
+    """A name for a container that only prepares an image's layers."""
+    return f"agent-session-warming-{os.getpid()}-{os.urandom(6).hex()}"
 
 
 def workplaces(podman: Sequence[str]) -> list[str]:
@@ -103,25 +150,42 @@ def workplaces(podman: Sequence[str]) -> list[str]:
     listing = [*podman, "ps", "--all", "--external", "--no-trunc", "--format", "{{.ID}} {{.Names}} {{.Status}}"]
     lines = subprocess.run(listing, capture_output=True, text=True, check=False).stdout.splitlines()
     return sorted(
-        line for line in lines if (line.endswith(" Storage") and "working-container" in line) or f" {WARMING}" in line
+        line for line in lines if (line.endswith(" Storage") and "working-container" in line) or WARMING.search(line)
     )
 
 
 def ours(podman: Sequence[str], found: Sequence[str]) -> list[str]:
-    """Those of them that a build of ours made. Where Podman's files are not here, only names of our images tell."""
+    """Those of them that a build of ours made, and no living process but this one works in. Where Podman's files are not here, only names tell.
+
+    One that gets no state was made by a service that ended at that moment. Whose it was nobody can say, nor can anybody use it.
+    """
     if not found:
         return []
     asked = [*podman, "info", "--format", "{{.Store.GraphRoot}}"]
     storage = Path(subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() or "/nonexistent")
+    deadline = time.monotonic() + STATE_SECONDS
+    while any(_has_no_state(one, storage) for one in found) and time.monotonic() < deadline:
+        time.sleep(0.02)
     return [workplace for workplace in found if _is_ours(workplace, storage)]
 
 
 def _is_ours(workplace: str, storage: Path) -> bool:
-    for file in storage.glob(f"*-containers/{workplace.split()[0]}/userdata/buildah.json"):
+    for file in _states(workplace, storage):
         with contextlib.suppress(OSError, ValueError, AttributeError):
-            return MARK in (json.loads(file.read_bytes()).get("CommonBuildOpts", {}).get("AddHost") or ())
-    return "agent-session-" in workplace
+            hosts = json.loads(file.read_bytes()).get("CommonBuildOpts", {}).get("AddHost") or ()
+            return any(_is_over(found[1]) for host in hosts if (found := MARK.fullmatch(host)))
+    if found := WARMING.search(workplace):
+        return _is_over(found[1])
+    return _has_no_state(workplace, storage) or "agent-session-" in workplace
 
 
-def _place(environment: Mapping[str, str]) -> str:
-    return environment.get("TMPDIR") or "/var/tmp"  # Podman's own; /tmp may be memory
+def _has_no_state(workplace: str, storage: Path) -> bool:
+    return storage.is_dir() and not WARMING.search(workplace) and not _states(workplace, storage)
+
+
+def _states(workplace: str, storage: Path) -> list[Path]:
+    return list(storage.glob(f"*-containers/{workplace.split()[0]}/userdata/buildah.json"))
+
+
+def _is_over(pid: str) -> bool:
+    return int(pid) == os.getpid() or not Path("/proc", pid).exists()

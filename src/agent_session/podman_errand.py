@@ -1,25 +1,59 @@
-"""An errand as `podman run` is told it: the podman command, because only it gives a command a terminal or endless streams."""
+"""An errand as `podman run` is told it: the podman command, because only it gives a command a terminal or endless streams.
 
-from collections.abc import Iterable
+Its container goes with it, unless somebody is killed at the wrong moment. So the name says whose errand it is.
+"""
 
-from agent_session.engine import Errand, Mount
+import os
+import re
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from agent_session.engine import Container, Errand, Mount
+from agent_session.podman_specification import root_limits
+
+PREFIX = "agent-errand-"
+OWNED = re.compile(rf"{PREFIX}(\d+)-[0-9a-f]+")
+SETTLED = timedelta(minutes=10)
+"""Nobody takes so long from making a container to starting it, or from its end to removing it: an image's layers take the longest."""
 
 
-def arguments(errand: Errand, *, name: str, user: Iterable[str], terminal: bool = False) -> list[str]:
-    """What follows `podman`. `user` are the flags that make the container's user the caller (or root's with limits).
+def new_name() -> str:
+    """A name for an errand of this process."""
+    return f"{PREFIX}{os.getpid()}-{os.urandom(6).hex()}"
+
+
+def is_forsaken(container: Container, *, remote: bool, now: datetime) -> bool:
+    """Whether an errand's container is nobody's any more: on this machine its owner has ended; on any it has not run for long."""
+    if not container.name.startswith(PREFIX):
+        return False
+    owner = OWNED.fullmatch(container.name)
+    if owner and not remote and not Path("/proc", owner[1]).exists():
+        return True
+    return not container.running and now - (container.ended or container.created) > SETTLED
+
+
+def arguments(errand: Errand, *, name: str, rootful: bool, terminal: bool = False) -> list[str]:
+    """What follows `podman`.
 
     Nothing secret may be in an errand: others can read a process's arguments. What it says is in no log.
     """
     return [
         "run", "--rm", f"--name={name}", "--pull=never", "--log-driver=none", "--http-proxy",
         *(["-it", "--detach-keys="] if terminal else ["-i"]),
-        *user,
+        *_user(rootful=rootful),
         "--cap-drop=all", "--security-opt=no-new-privileges", "--security-opt=label=disable",
         *([] if errand.network else ["--network=none"]),
         *(f"--env={key}={value}" for key, value in errand.environment.items()),
         *(word for mount in errand.mounts for word in mount_flags(mount)),
         "--entrypoint", errand.command[0], errand.image, *errand.command[1:],
     ]  # fmt: skip
+
+
+def _user(*, rootful: bool) -> list[str]:
+    """Flags that make the container's user the caller; root's with limits that it may give."""
+    if rootful:
+        return ["--user=0:0", *(f"--ulimit={x['type']}={x['soft']}:{x['hard']}" for x in root_limits())]
+    return ["--userns=keep-id:uid=1000,gid=1000", "--user=1000:1000"]
 
 
 def mount_flags(mount: Mount) -> list[str]:

@@ -7,12 +7,19 @@ imported and understood, so the two are done at once (cli/foresight). Imports ne
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from typing import Any
 
 COMMAND = ("podman", "--log-level=error", "ps", "--all", "--no-trunc", "--format=json")
 PIPE = 1 << 20
 """Bytes that Podman may say before anybody listens, where the system allows it."""
+
+
+FRESH_SECONDS = 2
+"""Who waited for longer, for standard input say, asks anew."""
+
+DROP_SECONDS = 3
 
 
 class Failed(Exception):
@@ -30,9 +37,11 @@ class Listing:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._begun = 0.0
 
     def begin(self) -> "subprocess.Popen[bytes]":
         """Begin to ask. OSError where there is no podman."""
+        self._begun = time.monotonic()
         try:
             self._process = self._started(PIPE)
         except PermissionError:  # this user has as many large pipes as may be
@@ -46,6 +55,8 @@ class Listing:
 
     def answer(self) -> list[dict[str, Any]]:
         """One object for each container that there is, or was when it was begun; the next answer is a new one. Failed, OSError."""
+        if time.monotonic() - self._begun > FRESH_SECONDS:
+            self.drop()
         process, self._process = self._process or self.begin(), None
         out, err = process.communicate()
         if process.returncode:
@@ -54,8 +65,14 @@ class Listing:
         return found
 
     def drop(self) -> None:
-        """What has been begun is not wanted any more."""
+        """What has been begun is not wanted any more. It is let finish: a user's first podman since boot, ended half-way, hangs for ever."""
         process, self._process = self._process, None
         if process:
-            process.terminate()
-            process.communicate()
+            try:
+                process.communicate(timeout=DROP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                for pipe in (process.stdout, process.stderr):  # which a child of it may hold
+                    if pipe:
+                        pipe.close()

@@ -25,7 +25,7 @@ from typing import IO, TYPE_CHECKING
 from agent_session import places, troubleshooting
 
 if TYPE_CHECKING:
-    from agent_session import podman_builds
+    from agent_session import podman_folders
 
 IDLE_SECONDS = 600
 BOOT_SECONDS = 20
@@ -130,7 +130,7 @@ def has_subordinate_ids() -> bool:
     return all(me & names for names in owners)
 
 
-def connect(environment: Mapping[str, str], folder: "podman_builds.Folder | None" = None) -> Service:
+def connect(environment: Mapping[str, str], folder: "podman_folders.Folder | None" = None) -> Service:
     """A service that answers, or that will when it has been waited for; PodmanUnavailable.
 
     One of our own ends with the thread that calls this: the kernel ties it to that, not to the process. Its temporary files are
@@ -180,7 +180,7 @@ def _connection(name: str | None) -> str:
     )
 
 
-def _own_service(folder: "podman_builds.Folder | None") -> Service:
+def _own_service(folder: "podman_folders.Folder | None") -> Service:
     command = podman()
     path = _socket_path()
     if os.geteuid() != 0 and not Path(places.runtime_base(), "libpod", "tmp", "pause.pid").exists():

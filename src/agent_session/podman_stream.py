@@ -1,4 +1,4 @@
-"""What a podman command says, heard while it runs; for podman_engine."""
+"""What a podman command says, heard when it has ended or while it runs; for podman_engine."""
 
 import contextlib
 import os
@@ -8,12 +8,21 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Generator, Iterator, Sequence
-from typing import IO
+from typing import IO, Any
 
 from agent_session.engine import ExecResult
 from agent_session.signals import uninterrupted
 
 PIECE = 1 << 16
+
+
+def whole(argv: Sequence[str], *, stdin: bytes | IO[bytes], stdout: IO[bytes] | None, timeout: float) -> ExecResult:
+    """Run it to its end; with `stdout` what it says goes there. subprocess.TimeoutExpired, then it is killed."""
+    given: dict[str, Any] = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
+    done = subprocess.run(
+        argv, **given, stdout=stdout or subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, check=False
+    )
+    return ExecResult(exit_code=done.returncode, stdout=done.stdout or b"", stderr=done.stderr)
 
 
 def stream(argv: Sequence[str], *, stdin: bytes, timeout: float | None) -> Generator[bytes, None, ExecResult]:

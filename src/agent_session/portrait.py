@@ -4,10 +4,12 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 
 from agent_session import events, plan, servers, states, walk
 from agent_session.engine import Engine
 from agent_session.events import Event
+from agent_session.projects import WORKSPACE
 from agent_session.session import Session
 from agent_session.states import Evidence, State
 
@@ -30,14 +32,14 @@ class Portrait:
 
 
 def paint(engine: Engine, session: Session) -> Portrait:
-    """The whole picture of a session; a few round trips."""
+    """The whole picture of a session; no round trip where it runs and its files can be read, otherwise a few."""
     seen = states.evidence(engine, [session])[0]
     processes, memory = _load(engine, session)
     return Portrait(
         session=session,
         state=states.judge(session, seen, now=datetime.now(UTC)),
         evidence=seen,
-        volumes={name: engine.volume_labels(name) is not None for name in plan.volume_names(session.name)},
+        volumes=_volumes(engine, session),
         events=tuple(events.read(engine, session)[-LAST_EVENTS:]),
         processes=processes,
         memory=memory,
@@ -99,6 +101,28 @@ def _load(engine: Engine, session: Session) -> tuple[int | None, int | None]:
         return None, None
     finally:
         os.close(root)
+
+
+def _volumes(engine: Engine, session: Session) -> dict[str, bool]:
+    """Each with whether it is there; what a running container has mounted is."""
+    targets = dict(zip(plan.volume_names(session.name), (plan.HOME, WORKSPACE), strict=True))
+    root = engine.root(session.id, session.pid) if session.pid else None
+    found = {name: root is not None and _is_mount(root, target) for name, target in targets.items()}
+    if root is not None:
+        os.close(root)
+    return {name: mounted or engine.volume_labels(name) is not None for name, mounted in found.items()}
+
+
+def _is_mount(root: int, target: PurePosixPath) -> bool:
+    """Whether another file system is there than a container's root; no, where both are on one disk and storage does not stack."""
+    try:
+        folder = walk.open_directory(root, *target.parts[1:])
+    except OSError:
+        return False
+    try:
+        return os.fstat(folder).st_dev != os.fstat(root).st_dev
+    finally:
+        os.close(folder)
 
 
 def _pss(proc: int, pid: str) -> int:

@@ -16,7 +16,7 @@ from agent_session.protection import read_label
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """One session as Podman knows it. `created` and `started` are aware times; `started` is None if it never ran."""
+    """One session as Podman knows it. Its times are aware; `started` is None if it never ran, `ended` if it runs or nobody saw its end."""
 
     name: str
     agent: str
@@ -26,6 +26,7 @@ class Session:
     container: str
     image: str
     started: datetime | None = None
+    ended: datetime | None = None
     id: str = ""  # its container's
     pid: int | None = None  # of its container's first process, while it runs
     networks: tuple[str, ...] = ()
@@ -66,6 +67,7 @@ def read(container: Container) -> Session | None:
         container=container.name,
         image=container.image,
         started=container.started,
+        ended=container.ended,
         id=container.id,
         pid=container.pid,
         networks=container.networks,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from agent_session import placeholders, plan, servers, terminals
+from agent_session import placeholders, plaintext, plan, servers, terminals
 from agent_session.engine import Engine
 from agent_session.errors import (
     NameTaken,
@@ -98,6 +98,8 @@ def create(engine: Engine, request: SessionRequest, seed: "Seed", *, screen: boo
                 new = [volume for volume in plan.volume_names(request.name) if engine.volume_labels(volume) is None]
                 engine.create(spec)
                 made = True
+                if not new:
+                    engine.remove_volume(plan.importing_name(request.name))  # what was unpacked has a session now
             told += servers.start(engine, spec)
         notes = told + _bring_up(engine, spec.name, request.name, seed, screen=screen)
     except BaseException:
@@ -115,6 +117,8 @@ def resume(engine: Engine, session: Session, seed: "Seed", *, screen: bool) -> S
     """Start a stopped session again and wait until it is up; if that fails it is stopped again, and nothing is lost."""
     settle(engine, session.name)
     container = plan.container_name(session.name)
+    if session.started is None:  # who made it was killed: perhaps before an import's mark was taken away
+        engine.remove_volume(plan.importing_name(session.name))
     try:
         with placeholders.made(session.placeholders):
             engine.start(container)
@@ -156,19 +160,21 @@ def recreate(
     """
     settle(engine, session.name)
     session = get(engine, session.name)
-    spec, told = servers.connected(engine, replace(plan.container_spec(request), name=plan.next_name(session.name)))
+    spec, told = servers.connected(engine, plan.replacement_spec(request, runs=seed is not None))
+    stopped = False
     try:
-        if session.running:
-            engine.stop(session.container)
         with placeholders.made(request.protection.placeholders):
             engine.create(spec)
+            if session.running:
+                stopped = True
+                engine.stop(session.container)
             if seed:
                 told += servers.start(engine, spec)
         notes = told + _bring_up(engine, spec.name, session.name, seed, screen=screen) if seed else told
     except BaseException:
         with uninterrupted():
             engine.remove(spec.name)
-            if session.running and seed:
+            if stopped and seed:
                 with placeholders.made(session.placeholders):
                     engine.start(session.container)
                 _bring_up(engine, session.container, session.name, seed, screen=False)
@@ -181,21 +187,19 @@ def recreate(
     return replace(get(engine, session.name), notes=notes)
 
 
-def settle(engine: Engine, name: str) -> None:
-    """Undo, or finish, a `recreate` that was killed: with the old container there, the new one is unfinished, else it is the session."""
+def settle(engine: Engine, name: str) -> bool:
+    """Undo, or finish, a `recreate` that was killed: with the old container there, the new one is unfinished, else it is the session.
+
+    Whether that was to end in a session that runs: the old container may have been stopped for it.
+    """
     unfinished = engine.container(plan.next_name(name))
     if unfinished is None or read(unfinished) is None:
-        return
+        return False
     if engine.container(plan.container_name(name)):
         engine.remove(unfinished.name)
     else:
         engine.rename(unfinished.name, plan.container_name(name))
-
-
-def settled(engine: Engine, session: Session) -> Session:
-    """The session once nothing of a `recreate` that was killed is left: its container has its own name again."""
-    settle(engine, session.name)
-    return get(engine, session.name)
+    return plan.LABEL_RUNS in unfinished.labels
 
 
 def _bring_up(engine: Engine, container: str, name: str, seed: "Seed", *, screen: bool) -> tuple[str, ...]:
@@ -224,14 +228,14 @@ def deliver(engine: Engine, name: str, seed: "Seed", *, screen: bool, container:
         done = engine.run(target, ["session-seed", *arguments], stdin=seed.archive, timeout=READY_SECONDS + 10)
     except PodmanRefused as error:
         raise NotReady(name, "its container ended at once", [error.message]) from error
-    said = [line for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+    said = [plaintext.shown(line[:300]) for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
     if done.exit_code:
         words = said[-8:]
         reason = (
             f"nothing on its screen after {READY_SECONDS} s" if done.exit_code == 124 else "its terminal did not start"
         )
         raise NotReady(name, reason, words)
-    return tuple("".join(letter for letter in line[:300] if letter.isprintable()) for line in said[:20])
+    return tuple(said[:20])
 
 
 def needs_seed(session: Session) -> bool:
@@ -244,8 +248,11 @@ def attach_command(engine: Engine, session: Session, environment: dict[str, str]
     return engine.attach_command(session.container, ["session-attach", *terminals.living_tokens()], environment)
 
 
-def stop(engine: Engine, sessions: Sequence[Session]) -> None:
-    """End sessions, all at the same time; nothing to do for those that do not run. Raises SessionNotFound, PodmanRefused."""
+def stop(engine: Engine, sessions: Sequence[Session]) -> set[str]:
+    """End sessions, all at the same time; nothing to do for those that do not run. Raises SessionNotFound, PodmanRefused.
+
+    Returns the names of all sessions that a `recreate` goes on with, or was killed at, which might bring them up again.
+    """
     from concurrent.futures import wait
 
     from agent_session.beside import beside
@@ -253,9 +260,10 @@ def stop(engine: Engine, sessions: Sequence[Session]) -> None:
     with beside(8) as pool:
         ended = [pool.submit(_stop, engine, session) for session in sessions]
         wait(ended)
-    tidy(engine)
+    found = tidy(engine)
     for one in ended:  # only now: a failure must not keep the others from being stopped
         one.result()
+    return {session.name for session in found if session.container == plan.next_name(session.name)}
 
 
 def remove(engine: Engine, name: str) -> None:

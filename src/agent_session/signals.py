@@ -32,22 +32,31 @@ def raise_on_endings() -> None:
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Hold them back for a moment: for steps that must not be left half-done. They arrive at the end of the block.
-
-    Blocked they are as well, for programs that we start: but where there are other threads, the kernel gives a signal that
-    this one blocks to one of those, and Python tells the main thread all the same.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
+def held_back() -> Iterator[None]:
+    """Hold them back for a moment: for steps that must not be left half-done. They arrive at the end of the block."""
     _Held.blocks += 1
     try:
         yield
     finally:
         _Held.blocks -= 1
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if not _Held.blocks and (heard := _Held.heard):
             _Held.heard = None
             raise Interrupted(heard)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """As held_back, and programs that are started in the block do not hear them either, ever.
+
+    Blocking alone would not do: where there are other threads, the kernel gives a signal that this one blocks to one of
+    those, and Python tells the main thread all the same.
+    """
+    with held_back():
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

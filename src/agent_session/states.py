@@ -9,11 +9,11 @@ import json
 import os
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast, get_args
 
-from agent_session import walk
+from agent_session import plaintext, walk
 from agent_session.engine import Engine
 from agent_session.errors import NotFoundError, PodmanRefused
 from agent_session.session import Session
@@ -59,6 +59,8 @@ class State:
     reason: str = ""
     source: str = "podman"
     question: Question | None = None
+    passing: bool = field(default=False, compare=False)
+    """It is seen on the way to another state, and no news; for who looks once it is a state like any other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,10 +82,10 @@ class Evidence:
 
 
 STOPPED = State(value="exited", reason="the session is stopped")
-MADE = replace(STOPPED)
-"""Of a session that is about to be started for the first time, or was moved to another image while it was stopped: looks like any other."""
-ENDING = State(value="unknown", reason="it is being stopped", source="its container")
-"""Of a session in its last seconds: on the way to another state, and no news."""
+MADE = replace(STOPPED, passing=True)
+"""Of a session that is about to be started for the first time, or was moved to another image while it was stopped."""
+ENDING = State(value="unknown", reason="it is being stopped", source="its container", passing=True)
+"""Of a session in its last seconds."""
 
 
 def read(engine: Engine, sessions: Sequence[Session]) -> dict[str, State]:
@@ -112,7 +114,7 @@ def evidence(engine: Engine, sessions: Sequence[Session]) -> list[Evidence | Non
 def judge(session: Session, seen: Evidence | None, *, now: datetime) -> State:
     """The state that the evidence is good for."""
     if seen is None:
-        return STOPPED if session.started else MADE
+        return replace(STOPPED, since=session.ended) if session.started else MADE
     if seen.stopping:
         return ENDING
     if seen.trouble:
@@ -265,10 +267,7 @@ def _lines(said: object) -> Iterable[str]:
 
 
 def _line(said: object, longest: int) -> str:
-    """A text from a container as one line that no terminal obeys."""
-    text = " ".join(said[: 4 * longest].split()) if isinstance(said, str) else ""
-    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+    return plaintext.line(said, longest) if isinstance(said, str) else ""
 
 
 def utc(moment: datetime) -> str:

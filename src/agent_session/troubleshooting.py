@@ -38,6 +38,13 @@ NETWORK = Trouble(
     cause="rootless networking is not set up (slirp4netns or passt, and a /dev/net/tun you may open)",
     cure="sudo scripts/setup --system   (or: sudo apt-get install slirp4netns && sudo chmod 666 /dev/net/tun)",
 )
+FIREWALL = Trouble(
+    words=("netavark: no such file", "iptables: no such file", "nft: no such file"),
+    cause="Podman's network needs a firewall's program, and there is neither iptables nor nft",
+    cure="sudo scripts/setup --system   (or: sudo apt-get install iptables)",
+    refused=True,
+)
+"""netavark 1.4 says no more than "No such file or directory" where there is no iptables."""
 OVERLAY = Trouble(
     words=(
         "overlay is not supported",
@@ -77,6 +84,7 @@ TROUBLES = (
     ),
     SUBORDINATE_IDS,
     NETWORK,
+    FIREWALL,
     Trouble(
         words=("cannot connect to podman", "unable to connect to podman", "podman machine"),
         cause="Podman does not answer; on macOS its machine may not be running",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self, cast
 
+from agent_session import plaintext
 from agent_session.engine import BuildSpec, ContainerSpec, Engine, Errand
 
 LONGEST = 60
@@ -123,7 +124,7 @@ def _word(argument: Any) -> str:
             text = " ".join(str(item) for item in argument)
         case _:
             text = ""
-    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    text = plaintext.shown(text)
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
 
 
@@ -170,7 +171,7 @@ def _heard(event: str, arguments: tuple[Any, ...]) -> None:
 
 def _decoded(word: Any) -> str:
     text = word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word)
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    return plaintext.shown(text)
 
 
 def harmless(command: Sequence[str]) -> list[str]:

@@ -34,11 +34,18 @@ def test_a_container_runs_from_start_to_stop(bench: Bench) -> None:
     assert started
     assert started.running
     assert started.started
+    assert started.ended is None
     assert abs(datetime.now(UTC) - started.started) < timedelta(minutes=1)
     bench.engine.stop(name)
     stopped = bench.engine.container(name)
     assert stopped
     assert not stopped.running
+    assert stopped.ended
+    assert started.started <= stopped.ended <= datetime.now(UTC)
+    bench.engine.start(name)
+    again = bench.engine.container(name)
+    assert again
+    assert again.ended is None
 
 
 def test_only_a_running_container_has_a_first_process(bench: Bench) -> None:
@@ -93,6 +100,16 @@ def test_a_container_that_is_not_there_is_not_found(bench: Bench) -> None:
         bench.engine.start(missing)
     with pytest.raises(NotFoundError):
         bench.engine.stop(missing)
+
+
+def test_only_volumes_that_carry_the_label_are_listed(bench: Bench) -> None:
+    mine, other = bench.volume(), bench.volume()
+    bench.engine.create_volume(mine, {bench.label: "yes", "odd": 'a=b, "c"'})
+    bench.engine.create_volume(other, {f"{bench.label}-other": "yes"})
+    assert bench.engine.volumes(bench.label) == {mine: {bench.label: "yes", "odd": 'a=b, "c"'}}
+    assert {mine, other} <= bench.engine.volumes("").keys()
+    bench.engine.remove_volume(mine)
+    assert bench.engine.volumes(bench.label) == {}
 
 
 def test_a_container_can_be_told_as_commands_and_is_not_made(bench: Bench) -> None:
@@ -401,6 +418,17 @@ def test_an_image_in_use_stays_without_a_word(bench: Bench, make: Callable[..., 
 def test_warming_an_image_leaves_no_container(bench: Bench) -> None:
     bench.engine.warm(bench.image)
     bench.engine.create(bench.spec())
+
+
+def test_an_image_that_could_run_nothing_cannot_be_warmed(bench: Bench, make: Callable[..., list[str]]) -> None:
+    tag = bench.image_name()
+    make(tag, b"FROM scratch\nCOPY Containerfile /\n")
+    before = len(bench.engine.containers(""))
+    with pytest.raises(BuildFailed, match="nothing to run"):
+        bench.engine.warm(tag)
+    assert len(bench.engine.containers("")) == before
+    make(tag, b'FROM scratch\nCOPY Containerfile /\nENTRYPOINT ["x"]\n')
+    bench.engine.warm(tag)
 
 
 def test_a_registry_that_does_not_answer_is_told(bench: Bench) -> None:

@@ -187,6 +187,18 @@ def test_stop_gives_what_ignores_it_no_longer_than_its_time(real: Bench, make_re
     assert not container.running
 
 
+def test_the_command_and_the_api_list_the_same(real: Bench) -> None:
+    running, stopped, made = real.running(), real.running(), real.created()
+    real.engine.stop(stopped)
+    with PodmanEngine(os.environ) as another:  # whose first question is a command's
+        for name in (running, stopped, made):
+            mine, others = real.engine.container(name), another.container(name)
+            assert mine
+            assert others
+            assert (mine.running, mine.started, mine.ended) == (others.running, others.started, others.ended)
+            assert (mine.ended is not None) == (name == stopped)
+
+
 def test_a_secret_is_a_private_file_that_no_inspection_shows(real: Bench) -> None:
     secret = real.secret()
     content = b"sk-contract-secret\x00=&%\xff"

@@ -82,9 +82,10 @@ def test_ctrl_c_at_the_build_question_makes_nothing(account: Account) -> None:
 
 
 def test_a_build_shows_where_it_is_and_ctrl_c_leaves_nothing_of_it(account: Account) -> None:
-    account.agent("slow", "RUN echo slow build && sleep 61.7")
+    account.agent("slow", f"RUN sleep 61.7; : {'a step as long as those of the base image; ' * 20}")
     terminal = account.window("start", "--build", "-a", "slow", cwd=account.project(), columns=120)
     terminal.wait_for("Building Test", "sleep 61.7")
+    assert sum("a step as long" in line for line in terminal.screen().splitlines()) == 1
     until(lambda: running("61.7"), "the build's step")
     terminal.press("C-c")
     assert terminal.wait_for_end() == 130

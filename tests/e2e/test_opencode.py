@@ -1,11 +1,13 @@
 """OpenCode, the real one, against a scripted model: logged in, with its permissions and yesterday's conversation."""
 
+import contextlib
 import json
 import subprocess
+from collections.abc import Iterator
 
 import pytest
 
-from tests.account import Account
+from tests.account import Account, Storage
 from tests.models.model import URL, Model
 from tests.waiting import until
 
@@ -31,6 +33,20 @@ def log_in(account: Account, **more: object) -> None:
     auth.parent.mkdir(parents=True)
     auth.touch(mode=0o600)
     auth.write_text(json.dumps({"scripted": {"type": "api", "key": "sk-opencode"}}))
+
+
+@contextlib.contextmanager
+def session_of(storage: Storage) -> Iterator[tuple[Account, Model]]:
+    """A session on a scripted model, with nobody attached; its account goes at the end."""
+    account = Account(storage.path, storage.driver)
+    try:
+        log_in(account)
+        project = account.project()
+        subprocess.run(["git", "init", "-q", project], check=True)
+        account.ok("start", "-d", "-a", "opencode", cwd=project, seconds=180)
+        yield account, Model(account)
+    finally:
+        account.close()
 
 
 def ask(model: Model, prompt: str, answer: str) -> str:

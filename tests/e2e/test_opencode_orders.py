@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.account import Account, Storage
-from tests.e2e.test_opencode import READY, log_in
+from tests.e2e.test_opencode import READY, session_of
 from tests.models.model import Model
 from tests.waiting import until
 
@@ -26,18 +26,10 @@ HARD = {
 @pytest.fixture(scope="module")
 def account(storage: Storage, opencode: str) -> Iterator[Account]:  # noqa: ARG001
     """With one session, whose OpenCode is idle."""
-    account = Account(storage.path, storage.driver)
-    try:
-        log_in(account)
-        project = account.project()
-        subprocess.run(["git", "init", "-q", project], check=True)
-        account.ok("start", "-d", "-a", "opencode", cwd=project, seconds=180)
-        model = Model(account)
+    with session_of(storage) as (account, model):
         model.shown(READY, seconds=120)
         model.begin()
         yield account
-    finally:
-        account.close()
 
 
 @pytest.fixture

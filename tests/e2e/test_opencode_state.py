@@ -1,7 +1,6 @@
 """OpenCode's state, told by its own server: right two seconds after whatever happens, in one session of the real one."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.account import Account, Storage
-from tests.e2e.test_opencode import READY, log_in
+from tests.e2e.test_opencode import READY, session_of
 from tests.models.model import Model
 from tests.waiting import until
 
@@ -64,17 +63,10 @@ class Serving:
 
 @pytest.fixture(scope="module")
 def serving(storage: Storage, opencode: str) -> Iterator[Serving]:  # noqa: ARG001
-    account = Account(storage.path, storage.driver)
-    try:
-        log_in(account)
-        project = account.project()
-        subprocess.run(["git", "init", "-q", project], check=True)
-        account.ok("start", "-d", "-a", "opencode", cwd=project, seconds=180)
+    with session_of(storage) as (account, _):
         found = Serving(account)
         found.begin()
         yield found
-    finally:
-        account.close()
 
 
 def test_all_that_is_used_of_its_api_is_in_its_own_description(serving: Serving) -> None:

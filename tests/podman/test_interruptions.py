@@ -213,6 +213,19 @@ def test_a_failed_build_says_why_where_the_log_is_and_leaves_nothing(account: Ac
     assert account.volumes() == []
 
 
+def test_an_image_that_could_run_nothing_is_refused_each_time_and_leaves_nothing(account: Account) -> None:
+    file = account.agent("idle") / "Containerfile"
+    file.write_text("FROM scratch\nCOPY agent.yaml /\n")
+    before = account.podman("images", "--quiet", "--all")
+    for _ in range(2):
+        done = account.run("build", "idle")
+        assert (done.code, done.out) == (8, "")
+        assert "it has nothing to run" in done.err
+        assert f"hint: $EDITOR {file}" in done.err
+        assert account.podman("images", "--quiet", "--all") == before
+        assert account.containers() == []
+
+
 def test_an_agent_that_cannot_start_leaves_nothing_and_is_explained(account: Account) -> None:
     account.agent("dead", 'ENTRYPOINT ["sh", "-c", "echo cannot go on >&2; exit 7"]')
     done = account.run("start", "-d", "--build", "-a", "dead", cwd=account.project())

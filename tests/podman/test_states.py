@@ -108,6 +108,20 @@ def test_a_file_is_believed_no_longer_than_its_keeper_lives(idle: Account) -> No
     assert json.loads(idle.inside("default", "cat", FILE))["keeper"][0] != keeper
 
 
+def test_a_keeper_that_died_has_a_successor_at_once_and_none_in_a_loop(idle: Account) -> None:
+    script = """again() {
+        old=$(pgrep -x session-state); kill -KILL $old
+        until [ "$(pgrep -x session-state || echo $old)" != $old ]; do sleep 0.02; done
+        cut -d' ' -f1 /proc/uptime
+    }
+    cut -d' ' -f1 /proc/uptime; again; again"""
+    died, first, second = (float(word) for word in idle.inside("default", "sh", "-c", script).split())
+    assert first - died < 8, "a nap is 15 seconds"
+    assert 3 < second - first < 10
+    until(lambda: state(idle)["value"] == "idle", "its word", seconds=30, told=lambda: state(idle))
+    assert idle.inside("default", "pgrep", "--count", "--full", "agent/state --follow") == "1"
+
+
 def test_listing_states_asks_podman_one_thing_and_starts_nothing_else(states: Account) -> None:
     done = states.run("-vv", "ls", "--json")
     assert json.loads(done.out)[0]["state"]["value"] == "idle"

@@ -14,7 +14,10 @@ def test_what_was_built_and_stored_is_gone(account: Account) -> None:
     account.ok("start", "-d", "-a", "mine", "-n", "web", account.project("webapp"))
     assert account.run("uninstall", "-f").code == 5
     assert account.sessions() == {"web": "running"}
-    account.ok("stop", "web")
+    account.podman("rm", "--force", "agent_web")
+    done = account.run("uninstall", "-f")
+    assert (done.code, "hint: agent-session rm web\n" in done.err) == (5, True)
+    assert "agent_web_home" in account.ok("doctor")
     account.ok("rm", "-f", "--discard-work", "web")
     done = account.run("uninstall", "-f")
     assert done.code == 0, done.err

@@ -33,6 +33,17 @@ def test_twice_tells_commands_and_requests_and_never_a_secret(account: Account) 
     assert SECRET not in done.err + done.out
 
 
+@pytest.mark.parametrize("verb", [["status"], ["logs"], ["wait"], ["ls"]], ids=" ".join)
+def test_of_a_running_session_podman_is_asked_once(account: Account, verb: list[str]) -> None:
+    account.ok("start", "-d", "-a", "shell", cwd=account.project())
+    account.ok("wait", "default")
+    done = account.run("-vv", *verb, *([] if verb == ["ls"] else ["default"]))
+    assert done.code == 0, done.err
+    asked = [line for line in done.err.splitlines() if not LINE.match(line)]
+    assert len(asked) == 1, done.err
+    assert " ps --all " in asked[0]
+
+
 def test_quiet_leaves_results_and_errors(account: Account) -> None:
     assert account.run("--quiet", "ls").err == ""
     assert "no sessions" in account.run("ls").err

@@ -40,6 +40,13 @@ class Inventory:
             found += [f"-{kind.name}: {name}" for name in sorted(there - here)]
         return "; ".join(found)
 
+    def is_between(self, one: "Inventory", other: "Inventory") -> bool:
+        """Whether each thing is as in one of the two: what both have is here, and nothing that neither has."""
+        pairs = (
+            (getattr(self, kind.name), getattr(one, kind.name), getattr(other, kind.name)) for kind in fields(self)
+        )
+        return all(first & second <= here <= first | second for here, first, second in pairs)
+
 
 class _Connection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
@@ -71,11 +78,6 @@ class Storekeeper:
         )
         until(self._socket.exists, "the storekeeper's service")
 
-    @property
-    def address(self) -> dict[str, str]:
-        """The variable that has agent-session use this service, where its own is not what matters."""
-        return {"CONTAINER_HOST": f"unix://{self._socket}"}
-
     def close(self) -> None:
         """End the service."""
         self._service.terminate()
@@ -98,8 +100,8 @@ class Storekeeper:
         return {item["Names"][0]: item["State"] == "running" for item in listed}
 
     def look(self) -> Inventory:
-        """All there is now; processes get a moment to end."""
-        self._settled()
+        """All there is now; processes get a moment to end. Who begins later is a monitor's, which clears up after an exec for itself."""
+        lasting = self.settled()
         return Inventory(
             containers=frozenset(f"{name} {'runs' if runs else 'rests'}" for name, runs in self.states().items()),
             volumes=frozenset(item["Name"] for item in self.ask("GET", "/volumes/json") or []),
@@ -107,7 +109,7 @@ class Storekeeper:
             secrets=frozenset(item["Spec"]["Name"] for item in self.ask("GET", "/secrets/json") or []),
             images=frozenset(self._images()),
             files=frozenset(self._files()),
-            processes=frozenset(self._workers().values()),
+            processes=frozenset(lasting.values()),
         )
 
     def remove(self, *sessions: str) -> None:
@@ -125,10 +127,12 @@ class Storekeeper:
                 self._account.podman_done("rm", "--force", name)
         self._account.podman_done("unshare", "sh", "-c", 'rm -rf "$0"/*', str(self._account.folder / "tmp"))
 
-    def _settled(self) -> None:
+    def settled(self) -> dict[int, str]:
+        """Wait until no command works any more, for 10 s at most; those that still do."""
         deadline = time.monotonic() + 10
-        while self._workers() and time.monotonic() < deadline:
+        while (found := self._workers()) and time.monotonic() < deadline:
             time.sleep(0.02)
+        return found
 
     def _workers(self) -> dict[int, str]:
         return {pid: name for pid, name in self._account.workers().items() if pid != self._service.pid}

@@ -23,8 +23,10 @@ from typing import IO, Any, NoReturn
 import podman.api.client  # noqa: F401 (read once, before forking)
 
 import agent_session
-from agent_session import podman_answers
+from agent_session import podman_answers, podman_builds
 from agent_session.cli.main import main, run
+from agent_session.podman_builds import Builds
+from agent_session.podman_connection import Connection
 from agent_session.podman_engine import PodmanEngine
 
 for module in pkgutil.walk_packages(agent_session.__path__, "agent_session."):
@@ -71,6 +73,15 @@ class Running:
     out: IO[bytes]
     err: IO[bytes]
     trail: IO[bytes]
+
+    def interrupt(self, *, seconds: float = 60) -> None:
+        """Ctrl-C, once it has printed something or has ended."""
+        deadline = time.monotonic() + seconds
+        while not os.fstat(self.out.fileno()).st_size and time.monotonic() < deadline:
+            if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                return
+            time.sleep(0.005)
+        os.killpg(self.pid, signal.SIGINT)
 
     def wait(self, *, seconds: float = 60) -> Ended:
         """Its end; one that is not done in time is killed and counts as a failure of its own."""
@@ -205,13 +216,13 @@ class _Steps:
             return f"running {PurePath(arguments[2][0]).name}"
 
         self._around(PodmanEngine, "begin", lambda *_: "beginning a service")
-        self._around(PodmanEngine, "_listing_now", lambda *_: "listing by command")
-        self._around(PodmanEngine, "_workplaces", lambda *_: "listing build containers")
-        self._around(PodmanEngine, "_call", said(3))
+        self._around(Connection, "listing", lambda *_: "listing by command")
+        self._around(podman_builds, "workplaces", lambda *_: "listing build containers")
+        self._around(Connection, "call", said(3))
         self._around(PodmanEngine, "run", command)
         self._around(PodmanEngine, "oversee", command)
         self._around(PodmanEngine, "run_once", lambda *arguments: f"errand {PurePath(arguments[1].command[0]).name}")
-        self._around(PodmanEngine, "sweep", lambda *_: "sweeping")
+        self._around(Builds, "sweep", lambda *_: "sweeping")
         self._around(PodmanEngine, "close", lambda *_: "closing")
         os.execvpe = lambda *_: sys.exit(0)  # our part ends where podman's begins, on a terminal that nobody looks at
         self._around(os, "execvpe", lambda *_: "becoming podman")
@@ -238,10 +249,10 @@ class _Steps:
 
         setattr(owner, name, stepped)
 
-    def _happen(self, what: str, engine: Any) -> None:
+    def _happen(self, what: str, owner: Any) -> None:
         if self._meanwhile and what.startswith(self._meanwhile.before):
             happening, self._meanwhile = self._meanwhile, None
-            service = getattr(engine, "_begun", None)
+            service = getattr(getattr(owner, "_podman", owner), "_begun", None)
             happening.do(service.process.pid if service and service.process else 0)
 
     def _pass(self, where: str) -> None:

@@ -1,5 +1,6 @@
 """The rows of the kill matrix: each verb with what it starts from. A new verb gets a row here."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,9 +48,10 @@ Step = Callable[[Bench], object]
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A command; `before` brings about what it starts from, `after` clears up after all of the row.
+    """A command; `before` brings about what it starts from.
 
     `codes` are those of a run that nobody strikes, `again` those of one that finds it done; `then` is what remains to be done in that case.
+    One that is `endless` is interrupted when it has said something; one for `several` things may have done it for some of them.
     """
 
     name: str
@@ -60,7 +62,8 @@ class Row:
     then: tuple[Step, ...] = ()
     stdin: str = ""
     terminal: bool = False
-    after: tuple[Step, ...] = ()
+    endless: bool = False
+    several: bool = False
 
 
 def session(name: str, state: str) -> Step:
@@ -102,10 +105,25 @@ def unbuilt(bench: Bench) -> None:
                 bench.keeper.ask("DELETE", f"/images/{name}")
 
 
+def built(bench: Bench) -> None:
+    """There is an image of the agent `fresh`."""
+    bench.program.ok("build", "fresh")
+
+
 def prompted(bench: Bench) -> None:
     """A session of an agent that can be given prompts."""
     if bench.state("p") == "absent":
         bench.program.ok("start", "-d", "-a", "stub", "-n", "p", bench.project)
+
+
+def asked(bench: Bench) -> None:
+    """Its agent waits for an answer."""
+    prompted(bench)
+    [listed] = [one for one in json.loads(bench.program.ok("ls", "--json")) if one["name"] == "p"]
+    if listed["state"]["value"] != "waiting":
+        bench.program.ok("wait", "p", "--until", "idle")
+        bench.program.ok("prompt", "p", "ask touch x")
+        bench.program.ok("wait", "p", "--until", "waiting")
 
 
 def exported(bench: Bench) -> None:
@@ -146,34 +164,34 @@ ROWS: tuple[Row, ...] = (
     Row(name="status", arguments=words("status", "m"), before=RUNS),
     Row(name="wait", arguments=words("wait", "m"), before=RUNS),
     Row(name="prompt", arguments=words("prompt", "--wait", "p", "hello"), before=(prompted,)),
-    Row(name="models", arguments=words("models", "p"), before=(prompted,), after=absent("p")),
+    Row(name="models", arguments=words("models", "p"), before=(prompted,)),
+    Row(name="chat", arguments=words("chat", "p", "hello"), before=(prompted,)),
+    Row(name="answer", arguments=words("answer", "p", "once"), before=(asked,), again=(5,)),
+    Row(name="watch", arguments=words("watch"), before=RUNS, codes=(130,), endless=True),
     Row(name="doctor", arguments=words("doctor"), before=RUNS, codes=(0, 1, 6)),
     Row(name="cp in, running", arguments=words("cp", "{project}/README", "m:/home/agent/"), before=RUNS),
     Row(
         name="cp out, running",
         arguments=words("cp", "m:/etc/hostname", "{home}/copied"),
         before=(without("copied"), *RUNS),
-        after=(without("copied"),),
     ),
     Row(name="stop", arguments=words("stop", "m"), before=RUNS),
     Row(
         name="stop --all",
         arguments=words("stop", "--all"),
+        several=True,
         before=(session("one", "running"), session("two", "running"), *RUNS),
-        after=absent("one", "two"),
     ),
     Row(name="cp in, stopped", arguments=words("cp", "{project}/README", "m:/home/agent/"), before=RESTS),
     Row(
         name="cp out, stopped",
         arguments=words("cp", "m:/home/agent/.bashrc", "{home}/copied"),
         before=(without("copied"), *RESTS),
-        after=(without("copied"),),
     ),
     Row(
         name="export",
         arguments=words("export", "m", "{home}/export.tar.zst"),
         before=(without("export.tar.zst"), *RESTS),
-        after=(without("export.tar.zst"),),
     ),
     Row(
         name="start --import",
@@ -181,14 +199,19 @@ ROWS: tuple[Row, ...] = (
         before=(exported, *absent("back")),
         again=(5,),
         then=(session("back", "running"),),
-        after=(*absent("back"), without("import.tar.zst")),
     ),
     Row(name="rm -f", arguments=words("rm", "-f", "m"), before=RESTS, again=(4,)),
-    Row(name="update, running", arguments=words("update", "old"), before=(outdated("running"),), after=absent("old")),
-    Row(name="update, stopped", arguments=words("update", "old"), before=(outdated("stopped"),), after=absent("old")),
-    Row(name="build", arguments=words("build", "fresh"), before=(unbuilt,), after=(unbuilt,)),
+    Row(name="update, running", arguments=words("update", "old"), before=(outdated("running"),)),
+    Row(name="update, stopped", arguments=words("update", "old"), before=(outdated("stopped"),)),
+    Row(name="build", arguments=words("build", "fresh"), before=(unbuilt,)),
     Row(name="login", arguments=words("login", "claude", "--token-stdin"), before=(logged_out,), stdin=f"{TOKEN}\n"),
     Row(name="logout", arguments=words("logout", "claude"), before=(logged_in,), again=(4,)),
+    Row(
+        name="uninstall",
+        arguments=words("uninstall", "--force"),
+        several=True,
+        before=(*absent("m"), built, logged_in),
+    ),
     Row(name="ls", arguments=words("ls"), before=RESTS),
     Row(name="agents", arguments=words("agents")),
 )

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from agent_session import plan
 from tests.account import Account, Storage
 from tests.reliability import colors
 from tests.reliability.inventory import Storekeeper
@@ -34,11 +35,16 @@ agents = st.sampled_from(("shell", "tiny"))
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """A session, as the model has it."""
+    """A session, as the model has it; `resumes`: an update was killed that had to stop it, so that the next one starts it again."""
 
     agent: str
     image: str
     running: bool
+    resumes: bool = False
+
+    def stopped(self) -> "Known":
+        """By a person, who does not want it to run."""
+        return replace(self, running=False, resumes=False)
 
 
 State = dict[str, Known]
@@ -69,12 +75,12 @@ def expected(world: World, command: Command) -> Outcome:
         agent = command[command.index("-a") + 1]
         if known and known.agent != agent:
             return 5, world
-        image = known.image if known else world.images[agent]
-        return 0, replace(
-            world.with_session(name, Known(agent=agent, image=image, running=True)), homes=world.homes - {name}
-        )
+        if known:
+            return 0, world.with_session(name, started(known))
+        new = Known(agent=agent, image=world.images[agent], running=True)
+        return 0, replace(world.with_session(name, new), homes=world.homes - {name})
     if command == ("stop", "--all"):
-        return 0, replace(world, sessions={one: replace(k, running=False) for one, k in world.sessions.items()})
+        return 0, replace(world, sessions={one: k.stopped() for one, k in world.sessions.items()})
     if verb == "rm" and known is None and name in world.homes:
         return 0, replace(world, homes=world.homes - {name})
     if known is None:
@@ -82,8 +88,14 @@ def expected(world: World, command: Command) -> Outcome:
     if verb == "rm":
         return (5, world) if known.running else (0, world.with_session(name, None))
     if verb == "update":
-        return 0, world.with_session(name, replace(known, image=world.images[known.agent]))
-    return 0, world.with_session(name, replace(known, running={"stop": False, "restart": True}[verb]))
+        runs = known.running or known.resumes
+        return 0, world.with_session(name, Known(agent=known.agent, image=world.images[known.agent], running=runs))
+    return 0, world.with_session(name, known.stopped() if verb == "stop" else started(known))
+
+
+def started(known: Known) -> Known:
+    """By a start, which has nothing to do for what runs."""
+    return known if known.running else replace(known, running=True, resumes=False)
 
 
 def commands(name: str, agent: str) -> list[Command]:
@@ -179,13 +191,21 @@ class Machine(RuleBasedStateMachine):
             )
         if name in found:
             known = Known(
-                agent=found[name]["agent"], image=found[name]["image"], running=found[name]["status"] == "running"
+                agent=found[name]["agent"],
+                image=found[name]["image"],
+                running=found[name]["status"] == "running",
+                resumes=self.resumes(name),
             )
             self.world = self.world.with_session(name, known)
         else:
             volumes = {volume["Name"] for volume in self.keeper.ask("GET", "/volumes/json") or []}
             left = {name} if f"agent_{name}_home" in volumes or f"agent_{name}_workspace" in volumes else set()
             self.world = replace(self.world.with_session(name, None), homes=(self.world.homes - {name}) | left)
+
+    def resumes(self, name: str) -> bool:
+        """Whether a killed update has left what says so."""
+        unfinished = self.keeper.ask("GET", f"/containers/{plan.next_name(name)}/json")
+        return bool(unfinished and plan.LABEL_RUNS in unfinished["Config"]["Labels"])
 
     @rule(name=names)
     def killed_behind_our_back(self, name: str) -> None:
@@ -196,7 +216,8 @@ class Machine(RuleBasedStateMachine):
 
     @rule(name=names)
     def removed_behind_our_back(self, name: str) -> None:
-        self.keeper.ask("DELETE", f"/containers/agent_{name}?force=true&timeout=0")
+        for container in (plan.container_name(name), plan.next_name(name)):
+            self.keeper.ask("DELETE", f"/containers/{container}?force=true&timeout=0")
         if name in self.world.sessions:
             self.world = replace(self.world.with_session(name, None), homes=self.world.homes | {name})
 
@@ -212,7 +233,8 @@ class Machine(RuleBasedStateMachine):
         subprocess.run(["podman", "unshare", "rm", "-rf", self.account.runtime], check=True)
         leave_stale(self.account.runtime)
         self.keeper.open()
-        self.world = expected(self.world, ("stop", "--all"))[1]
+        ended = {one: replace(known, running=False) for one, known in self.world.sessions.items()}
+        self.world = replace(self.world, sessions=ended)
 
     @invariant()
     def ls_is_what_the_model_says(self) -> None:

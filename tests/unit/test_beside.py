@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 
@@ -9,7 +10,8 @@ import pytest
 
 from agent_session.beside import beside
 from agent_session.errors import Interrupted
-from agent_session.signals import ENDINGS, raise_on_endings, uninterrupted
+from agent_session.signals import ENDINGS, _Held, held_back, raise_on_endings, uninterrupted
+from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -31,13 +33,31 @@ def hold(done: list[str], *, inside: Callable[[], None]) -> None:
 def test_a_signal_is_held_back_also_where_another_thread_would_take_it(ending: signal.Signals) -> None:
     done: list[str] = []
     may_end = threading.Event()
+
+    def send() -> None:
+        os.kill(os.getpid(), ending)
+        until(lambda: _Held.heard, "heard by way of the other thread")  # which takes it when it gets a turn
+
     with beside(1) as pool:
-        pool.submit(may_end.wait)
+        pool.submit(may_end.wait, 60)
         with pytest.raises(Interrupted) as interrupted:
-            hold(done, inside=lambda: os.kill(os.getpid(), ending))
+            hold(done, inside=send)
         may_end.set()
     assert done == ["all of it"]
     assert interrupted.value.exit_code == 128 + ending
+
+
+def test_what_is_started_while_signals_are_held_back_can_still_be_ended_by_one() -> None:
+    def start() -> None:
+        with held_back():
+            os.kill(os.getpid(), signal.SIGTERM)
+            started.append(subprocess.Popen(["sleep", "60"]))
+
+    started: list[subprocess.Popen[bytes]] = []
+    with pytest.raises(Interrupted):
+        start()
+    started[0].terminate()
+    assert started[0].wait(10) == -signal.SIGTERM
 
 
 def test_a_signal_within_two_blocks_arrives_at_the_end_of_the_outer_one() -> None:

@@ -1,5 +1,6 @@
 """A checkup on an engine in memory: what is broken is found, with its fix and the exit code a start would have."""
 
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -329,6 +330,69 @@ def test_placeholders_of_a_session_that_was_killed_are_removed(ward: Ward) -> No
     assert problem.repair
     problem.repair()
     assert not held.path.exists()
+
+
+def test_volumes_whose_container_somebody_removed_are_told_with_both_ways_out(ward: Ward) -> None:
+    ward.session()
+    ward.engine.create_volume("agent_web_importing", {})  # somebody's, by its labels
+    ward.engine.remove("agent_web")
+    with lock(places.runtime_folder(), "session-web", waiting=lambda _pid: None):
+        assert ward.problems() == [], "it is being made"
+    problem = ward.problem()
+    assert (problem.level, problem.subject, problem.repair) == ("warning", "volumes of web", None)
+    assert "agent_web_home, agent_web_workspace" in problem.words
+    assert problem.fix == "agent-session start -n web   (takes them up), or: agent-session rm web"
+    ward.session()
+    assert ward.problems() == []
+
+
+def test_volumes_of_an_import_that_was_killed_are_removed(ward: Ward) -> None:
+    for volume in (*plan.volume_names("web"), plan.importing_name("web")):
+        ward.engine.create_volume(volume, {plan.LABEL_NAME: "web"})
+    problem = ward.problem()
+    assert (problem.subject, problem.fix) == ("volumes of web", "agent-session doctor --fix")
+    assert problem.repair
+    problem.repair()
+    assert ward.engine.volumes("") == {}
+    assert ward.problems() == []
+
+
+NOBODY = 4194304
+"""A number that no process has."""
+
+
+def test_throw_away_containers_of_commands_that_were_killed_are_removed_and_those_in_use_never(ward: Ward) -> None:
+    mine, *dead = (f"agent-errand-{pid}-0123456789ab" for pid in (os.getpid(), NOBODY, NOBODY + 1))
+    for name in (mine, *dead, "agent-errand-0123456789ab", f"agent-errand_{NOBODY}"):
+        ward.container(name)
+    for name in (mine, dead[0]):
+        ward.engine.start(name)
+    problem = ward.problem()
+    assert (problem.level, problem.subject, problem.fix) == ("warning", "errands", "agent-session doctor --fix")
+    assert all(name in problem.words for name in dead)
+    assert problem.repair
+    assert problem.repair() == "removed 2 throw-away containers"
+    assert ward.problems() == []
+    assert {container.name for container in ward.engine.containers("")} == {
+        mine, "agent-errand-0123456789ab", f"agent-errand_{NOBODY}"
+    }  # fmt: skip
+
+
+def test_an_errand_of_another_machines_process_counts_as_left_only_when_it_has_not_run_for_long(ward: Ward) -> None:
+    ward.engine.remote = True
+    name = f"agent-errand-{NOBODY}-0123456789ab"
+    ward.container(name)
+    assert ward.problems() == []
+    long_ago = datetime.now(UTC) - timedelta(minutes=11)
+    kept = ward.engine._containers[name]
+    for container, forsaken in (
+        (replace(kept.container, created=long_ago), True),
+        (replace(kept.container, created=long_ago, ended=datetime.now(UTC)), False),
+        (replace(kept.container, created=long_ago, ended=long_ago), True),
+        (replace(kept.container, created=long_ago, running=True), False),
+    ):
+        ward.engine._containers[name] = replace(kept, container=container)
+        assert [finding.subject for finding in ward.problems()] == (["errands"] if forsaken else [])
 
 
 def test_a_session_of_tomorrow_tells_that_the_clock_went_back(ward: Ward) -> None:

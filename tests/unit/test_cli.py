@@ -16,6 +16,7 @@ from agent_session import __version__, places, zellij
 from agent_session import machine as host
 from agent_session.cli import attach, main, prompts, request, restart, rm, start
 from agent_session.cli.invocation import Invocation
+from agent_session.cli.invocation import quiet as silenced
 from agent_session.config import DEFAULT_BASE_IMAGE
 from agent_session.engine import ContainerSpec, ExecResult
 from agent_session.errors import PodmanUnavailable
@@ -146,6 +147,41 @@ def no_questions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_version_is_told(bare: Machine) -> None:
     assert bare.ok("--version") == f"agent-session {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "verbose", "quiet"),
+    [
+        (["ls", "-v"], 1, False),
+        (["ls", "--json", "-vv"], 2, False),
+        (["-v", "ls"], 1, False),
+        (["-v", "ls", "-vvv", "--quiet"], 2, True),
+        (["-q", "ls", "--verbose"], 1, True),
+        (["exec", "-v", "x", "ls"], 1, False),
+        (["exec", "x", "ls", "-v", "-q"], 0, False),
+        (["exec", "x", "--", "ls", "-v"], 0, False),
+        (["send", "x", "--", "-v"], 0, False),
+        (["send", "x", "--key", "-v"], 0, False),
+        (["stop", "-vq", "x"], 1, True),
+    ],
+)
+def test_the_programs_own_options_may_come_after_the_verb_but_are_no_others(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, typed: list[str], verbose: int, quiet: bool
+) -> None:
+    seen = []
+
+    def engine(invocation: Invocation, **_: object) -> FakeEngine:
+        seen.append((invocation.config.verbose, invocation.config.quiet, silenced()))
+        return machine.engine
+
+    monkeypatch.setattr(Invocation, "engine", engine)
+    machine(*typed)
+    assert seen == [(verbose, quiet, quiet)]
+
+
+def test_the_programs_own_options_are_told_once(machine: Machine) -> None:
+    assert "--verbose" in machine.ok("--help")
+    assert "--verbose" not in machine.ok("ls", "--help")
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
@@ -590,6 +626,20 @@ def test_a_session_that_is_not_there_is_4(machine: Machine, arguments: list[str]
     ran = machine(*arguments)
     assert (ran.code, ran.out) == (4, "")
     assert ran.err == "error: session 'web' not found\nhint: agent-session ls\n"
+
+
+def test_restart_starts_what_another_command_stops_while_it_waits_for_the_screen(machine: Machine) -> None:
+    machine.ok("start", "-d", "-a", "shell")
+    usual = machine.engine.commands
+
+    def stopped(_name: str, _command: Sequence[str], _stdin: bytes) -> ExecResult:
+        machine.engine.commands = usual
+        machine.engine.stop("agent_default")
+        return ExecResult(exit_code=1, stderr=b"it has ended")
+
+    machine.engine.commands = stopped
+    assert machine("restart", "-d").code == 0
+    assert machine.status("default") == "running"
 
 
 def test_restart_starts_a_stopped_session_again(machine: Machine) -> None:

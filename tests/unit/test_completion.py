@@ -1,12 +1,15 @@
 """What is offered for the last word of a command line."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import typer
 
-from agent_session import glance
-from agent_session.cli import completion, grammar, main, verbs
+from agent_session import __version__, glance
+from agent_session.cli import grammar, main, offers, verbs, vocabulary
 
 KNOWN = grammar.read(typer.main.get_command(verbs.app))
 SESSIONS = [
@@ -21,7 +24,7 @@ def sessions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def offered(*words: str) -> list[str]:
-    return [word for word, _ in completion.offers(KNOWN, words, {})]
+    return [word for word, _ in offers.offers(KNOWN, words, {})]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +81,7 @@ def test_each_option_of_each_verb_is_offered() -> None:
     ],
 )
 def test_a_line_of_bash_is_read_as_bash_would(line: str, words: list[str]) -> None:
-    assert completion._split(line) == words
+    assert offers._split(line) == words
 
 
 def test_no_podman_means_no_names_and_no_word_about_it(
@@ -88,6 +91,49 @@ def test_no_podman_means_no_names_and_no_word_about_it(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert main.run(["__complete", "stop", ""]) == 0
     assert capsys.readouterr() == ("", "")
+
+
+def test_words_are_kept_as_they_are_in_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert dict(vocabulary.known(tmp_path / "cache").verbs) == dict(KNOWN.verbs)
+    with monkeypatch.context() as kept:
+        kept.setattr(vocabulary, "_of_the_program", lambda: pytest.fail("it was made anew"))
+        found = vocabulary.known(tmp_path / "cache")
+    assert (found.help, found.epilog, found.options) == (KNOWN.help, KNOWN.epilog, KNOWN.options)
+    assert dict(found.verbs) == dict(KNOWN.verbs)
+
+
+@pytest.mark.parametrize("broken", ["", "[]", "{}", "null", '{"made_of": []}', "older"])
+def test_words_of_another_program_or_of_none_are_made_anew(tmp_path: Path, broken: str) -> None:
+    folder = tmp_path / "cache"
+    file = folder / vocabulary.FILE
+    vocabulary.known(folder)
+    good = file.read_text()
+    file.write_text(
+        good.replace(__version__, "0.0.0", 1).replace('"start"', '"begin"') if broken == "older" else broken
+    )
+    assert list(vocabulary.known(folder).verbs) == list(KNOWN.verbs)
+    assert file.read_text() == good
+    assert list(folder.iterdir()) == [file]
+
+
+def test_a_cache_that_cannot_be_written_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert list(vocabulary.known(tmp_path / "file" / "cache").verbs) == list(KNOWN.verbs)
+
+
+def test_a_word_is_completed_without_what_reads_command_lines() -> None:
+    program = "import sys; from agent_session.cli.main import run; run(['__complete', 'stop', '--']); print(*sys.modules, file=sys.stderr)"
+    environment = {"PYTHONPATH": str(Path(vocabulary.__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"} | {
+        name: os.environ[name] for name in ("HOME", "PATH")
+    }
+    loaded: list[str] = []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
+        )
+        assert "--all" in done.stdout
+        loaded = done.stderr.split()
+    assert not {name.split(".")[0] for name in loaded} & {"typer", "tempfile", "yaml", "podman"}
 
 
 def test_a_shell_that_is_not_known_is_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from agent_session import debian, images, zellij
 from agent_session.agents import Agent
 from agent_session.config import DEFAULT_BASE_IMAGE
 from agent_session.engine import ExecResult
-from agent_session.errors import BuildFailed, ConfigurationError
+from agent_session.errors import BuildFailed, ConfigurationError, PodmanRefused
 from agent_session.images import Workshop
 from tests.fake_engine import FakeEngine
 
@@ -72,6 +72,29 @@ def test_an_unchanged_build_does_nothing(engine: FakeEngine, workshop: Workshop,
     before = engine.images()
     assert built(engine, workshop, stub) == []
     assert engine.images() == before
+
+
+def test_an_image_that_could_run_nothing_is_none_each_time(engine: FakeEngine, workshop: Workshop, stub: Agent) -> None:
+    file = stub.folder / "Containerfile"
+    file.write_text("FROM scratch\nCOPY agent.yaml /\n")
+    for _ in range(2):
+        with pytest.raises(BuildFailed, match="nothing to run") as caught:
+            built(engine, workshop, stub)
+        assert str(file) in caught.value.hint
+        assert "FROM ${BASE}" in caught.value.hint
+        assert not any("stub" in name for name in engine.images())
+
+
+def test_an_image_that_podman_cannot_prepare_is_not_taken_for_built(
+    engine: FakeEngine, workshop: Workshop, stub: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def warm(reference: str) -> None:
+        raise PodmanRefused(f"preparing {reference}: no space left on device")
+
+    monkeypatch.setattr(engine, "warm", warm)
+    with pytest.raises(PodmanRefused, match="no space left"):
+        built(engine, workshop, stub)
+    assert not images.is_current(engine, workshop, stub)
 
 
 def test_no_cache_builds_all_of_it_again(engine: FakeEngine, workshop: Workshop, stub: Agent) -> None:

@@ -7,6 +7,7 @@ import stat
 import struct
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from agent_session import places, plan
 from agent_session.cli import login as login_verb
 from agent_session.cli import prompts, rm
-from agent_session.engine import Errand, ExecResult
+from agent_session.engine import ContainerSpec, Errand, ExecResult
 from tests.unit.test_cli import Machine, bare, machine  # noqa: F401 (fixtures)
 
 TOKEN = "sk-ant-oat01-0123456789"
@@ -85,6 +86,7 @@ def test_update_moves_what_is_old_and_says_what_is_not(machine: Machine) -> None
     assert "runs again, detached: agent-session attach a" in ran.err
     after = machine.listed()
     assert {session.pop("image") for session in after}.isdisjoint({session.pop("image") for session in before})
+    before[1]["state"] |= {"since": None}  # type: ignore[operator]  # of what was stopped there is another container, which never ran
     assert after == before
     assert [session["auto_approve"] for session in after] == [True, True]
 
@@ -98,6 +100,44 @@ def test_update_that_fails_leaves_the_session_as_it_was(machine: Machine) -> Non
     assert machine("update").code == 9
     machine.trouble.clear()
     assert machine.listed() == before
+
+
+def killed_update(machine: Machine, name: str) -> None:  # noqa: F811
+    """As an update leaves a session that is killed between stopping what runs and starting what was made for it."""
+    machine.ok("start", "-d", "-a", "shell", "-n", name)
+    change(machine)
+    machine.ok("build", "shell")
+    labels = {**machine.engine._containers[f"agent_{name}"].container.labels, plan.LABEL_RUNS: "true"}
+    spec = ContainerSpec(
+        name=plan.next_name(name),
+        image=str(machine.listed()[0]["image"]),
+        hostname="next",
+        workdir=plan.HOME,
+        labels=labels,
+        environment={},
+        mounts=(),
+    )
+    machine.engine.create(spec)
+    machine.engine.stop(f"agent_{name}")
+
+
+def test_update_brings_up_again_what_a_killed_one_had_stopped(machine: Machine) -> None:  # noqa: F811
+    killed_update(machine, "a")
+    assert [(session["status"], session["container"]) for session in machine.listed()] == [("stopped", "agent_a")]
+    assert machine.ok("update", "a") == "a\n"
+    assert [session["status"] for session in machine.listed()] == ["running"]
+    assert machine.engine.container("agent-next_a") is None
+    machine.ok("stop", "a")
+    change(machine)
+    machine.ok("update", "--build", "a")
+    assert [session["status"] for session in machine.listed()] == ["stopped"]
+
+
+def test_update_leaves_stopped_what_was_stopped_after_a_killed_one(machine: Machine) -> None:  # noqa: F811
+    killed_update(machine, "a")
+    machine.ok("stop", "a")
+    machine.ok("update", "a")
+    assert [session["status"] for session in machine.listed()] == ["stopped"]
 
 
 def test_update_of_what_is_not_there_moves_nothing(machine: Machine) -> None:  # noqa: F811
@@ -548,6 +588,24 @@ def test_what_a_killed_import_left_is_no_ones_home(laptop: Machine, saved: Path)
         laptop.engine.create_volume(volume, labels)
     laptop.ok("start", "-d", "-n", "again", "--import", str(saved))
     assert laptop.engine.volume_labels(plan.importing_name("again")) is None
+
+
+def test_an_import_that_was_killed_once_it_had_a_container_is_a_session_like_another(
+    laptop: Machine, saved: Path
+) -> None:
+    laptop.ok("start", "-d", "-n", "again", "--import", str(saved))
+    assert laptop.engine.volume_labels(plan.importing_name("again")) is None
+    laptop.ok("stop", "again")
+    laptop.engine.create_volume(plan.importing_name("again"), {plan.LABEL_NAME: "again"})
+    kept = laptop.engine._containers["agent_again"]
+    laptop.engine._containers["agent_again"] = replace(kept, container=replace(kept.container, started=None))
+    home = volume(laptop, plan.volume_names("again")[0])
+    (home / "kept").touch()
+    laptop.ok("start", "-d", "-n", "again")
+    laptop.ok("stop", "again")
+    laptop.engine.remove("agent_again")
+    laptop.ok("start", "-d", "-a", "claude", "-n", "again")
+    assert (home / "kept").exists(), "it is no half of an import"
 
 
 def test_a_home_that_is_still_there_is_not_written_over_by_an_import(laptop: Machine, saved: Path) -> None:

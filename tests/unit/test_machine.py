@@ -91,6 +91,21 @@ def test_a_missing_tun_is_an_error_and_a_missing_fuse_a_warning(
     assert only(machine.devices()).level == "ok"
 
 
+@pytest.mark.parametrize("program", ["iptables", "nft"])
+def test_without_a_firewalls_program_root_has_no_sessions_and_others_no_servers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    monkeypatch.setattr(machine, "ADMINISTRATORS", str(tmp_path))
+    bare = {"PATH": str(tmp_path / "none")}
+    found = only(machine.firewall(bare, rootful=True))
+    assert (found.level, found.code) == ("error", 7)
+    assert "apt-get install iptables" in str(found.fix)
+    found = only(machine.firewall(bare, rootful=False))
+    assert (found.level, "base_url" in found.words) == ("warning", True)
+    (tmp_path / program).touch(mode=0o755)
+    assert only(machine.firewall(bare, rootful=True)).level == "ok"
+
+
 def test_a_clock_from_before_the_program_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     assert only(machine.clock()).level == "ok"
     monkeypatch.setattr("time.time", lambda: 86400.0 * 365)

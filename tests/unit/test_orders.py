@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from agent_session import copies, events, plan, screens, sessions, tars
+from agent_session import copies, events, keys, plaintext, plan, screens, sessions, tars
 from agent_session.agents import Agent
 from agent_session.engine import ExecResult
 from agent_session.errors import ConflictError, CopyRefused, NotFoundError, SessionStopped, UsageError
@@ -91,17 +91,17 @@ def test_a_stopped_session_is_a_conflict_that_says_how_to_wake_it(made: Make) ->
     ],
 )
 def test_keys_have_names(typed: str, zellij: str) -> None:
-    assert screens.key(typed) == zellij
+    assert keys.spelled(typed) == zellij
 
 
 @pytest.mark.parametrize("typed", ["", "Nonsense", "C-", "C-C-x", "X-x", "F13", "\x03", " ", "ab"])
 def test_what_is_no_key_is_refused(typed: str) -> None:
     with pytest.raises(UsageError, match="is no key"):
-        screens.key(typed)
+        keys.spelled(typed)
 
 
 def test_text_is_made_harmless_and_stays_readable() -> None:
-    assert screens.harmless("a\r\nb\rc\td\x1b[201~\x03\x7f\x9b\udc80ö") == "a\nb\nc\td␛[201~␃␡\ufffd\ufffdö"
+    assert plaintext.typed("a\r\nb\rc\td\x1b[201~\x03\x7f\x9b\udc80ö") == "a\nb\nc\td␛[201~␃␡\ufffd\ufffdö".encode()
 
 
 def test_text_goes_by_stdin_and_keys_by_name(made: Make) -> None:
@@ -136,7 +136,9 @@ def test_of_escape_sequences_only_colours_are_let_through(made: Make) -> None:
     screen = b"\x1b[1;38;2;1;2;3mred\x1b[m\x1b[2J\x1b]0;title\x07\x1b]8;;http://x\x1b\\link\x1bPq\x1b\\\x1b(B\x07\r\nend\x9b\n\x1b[m \n\n"
     engine, session = made(lambda *_: ExecResult(exit_code=0, stdout=screen))
     assert screens.shown(engine, session) == "\x1b[1;38;2;1;2;3mred\x1b[mlink\nend\ufffd"
-    assert screens.plain("\x1b[1mx\x1b]52;c;AAAA\x07\x1b[?1049h\x1b") == "x"
+    assert plaintext.lines("\x1b[1mx\x1b]52;c;AAAA\x07\x1b[?1049h\x1b") == "x"
+    assert plaintext.coloured("\u202e\x1b[1mx\u2066y\x9b") == "\x1b[1mxy"
+    assert plaintext.message("a\x1b[2J\u202eb\n\tc\xad") == "ab c\N{REPLACEMENT CHARACTER}"
 
 
 # logs
@@ -241,6 +243,22 @@ def test_following_tells_each_event_once_and_ends_with_the_session(made: Make, m
     monkeypatch.setattr("time.sleep", lambda _seconds: steps.pop(0)() if steps else None)
     monkeypatch.setattr(events, "SECONDS_THROUGH_ENGINE", 0.05)
     assert [event.kind for event in events.follow(engine, session)] == ["start", "two", "three"]
+
+
+def test_a_running_sessions_record_is_read_in_its_container_and_nobody_is_asked_for_its_volume(
+    made: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, session = made()
+    inside = engine.files(session.container).joinpath(*plan.HOME.parts[1:], *events.FOLDER)
+    inside.mkdir(parents=True)
+    record(engine, line("start")).rename(inside / "events.jsonl")
+    with monkeypatch.context() as running:
+        running.setattr(engine, "volume_path", lambda _name: pytest.fail("it was asked for"))
+        assert [event.kind for event in events.read(engine, session)] == ["start"]
+    engine.stop(session.container)
+    assert events.read(engine, session) == []
+    record(engine, line("stop"))
+    assert [event.kind for event in events.read(engine, session)] == ["stop"]
 
 
 def test_where_no_file_can_be_read_the_engine_is_asked(made: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from agent_session import podman_builds
+from agent_session import podman_builds, podman_folders
 from tests.waiting import until
 
 SOURCES = Path(__file__).parents[2] / "src"
 OWNER = """
 import os, subprocess, sys
-from agent_session import podman_builds
-folder = podman_builds.folder(os.environ)
+from agent_session import podman_folders
+folder = podman_folders.folder(os.environ)
 service = subprocess.Popen(sys.argv[1:], pass_fds=(folder.held,), stdin=0)
 print(folder.path, flush=True)
 os.kill(os.getpid(), 9)
@@ -30,11 +30,11 @@ def environment(tmp_path: Path) -> Mapping[str, str]:
 
 
 def test_a_folder_is_nobody_elses_to_remove_while_its_owner_lives(environment: Mapping[str, str]) -> None:
-    folder = podman_builds.folder(environment)
+    folder = podman_folders.folder(environment)
     assert folder
     assert folder.path.parent == Path(environment["TMPDIR"])
     assert folder.path.stat().st_mode & 0o777 == 0o700
-    assert podman_builds.dead_folders(environment) == []
+    assert podman_folders.dead_folders(environment) == []
     (folder.path / "buildah1").mkdir()
     folder.remove("podman")
     assert not folder.path.exists()
@@ -54,11 +54,11 @@ def test_a_folder_whose_owner_was_killed_is_left_alone_until_its_service_has_end
         assert owner.stdin
         path = Path(owner.stdout.readline().strip())
         owner.wait()
-        assert podman_builds.dead_folders(environment) == []
+        assert podman_folders.dead_folders(environment) == []
         owner.stdin.close()
-        until(lambda: podman_builds.dead_folders(environment) == [path], "the service's end")
-    podman_builds.await_dying(environment)
-    podman_builds.remove(path, "podman")
+        until(lambda: podman_folders.dead_folders(environment) == [path], "the service's end")
+    podman_folders.await_dying(environment)
+    podman_folders.remove(path, "podman")
     assert not path.exists()
 
 
@@ -71,29 +71,37 @@ def test_what_only_has_the_name_is_not_ours(environment: Mapping[str, str], tmp_
     (place / f"agent-session-build-{me}-{nobody}-more-words").mkdir()
     (place / f"agent-session-build-{me}-{os.getpid()}-alive").mkdir()
     (ours := place / f"agent-session-build-{me}-{nobody}-ours").mkdir()
-    assert podman_builds.dead_folders(environment) == [ours]
+    assert podman_folders.dead_folders(environment) == [ours]
 
 
 def test_where_podman_may_look_for_its_state_in_tmpdir_that_stays(
     environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert podman_builds.folder({"TMPDIR": environment["TMPDIR"]}) is None
+    assert podman_folders.folder({"TMPDIR": environment["TMPDIR"]}) is None
 
 
 def test_a_temporary_directory_that_cannot_be_used_is_no_obstacle(tmp_path: Path) -> None:
     gone = {"TMPDIR": str(tmp_path / "gone"), "XDG_RUNTIME_DIR": str(tmp_path)}
-    assert podman_builds.folder(gone) is None
-    assert podman_builds.dead_folders(gone) == []
+    assert podman_folders.folder(gone) is None
+    assert podman_folders.dead_folders(gone) == []
 
 
-def test_a_build_container_is_ours_by_its_mark_and_only_without_a_state_by_its_name(tmp_path: Path) -> None:
+def test_a_build_container_is_ours_by_its_mark_or_nobodys_without_a_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(podman_builds, "STATE_SECONDS", 0.1)
+
     def state(number: str, hosts: list[str] | None) -> None:
         folder = tmp_path / "overlay-containers" / number / "userdata"
         folder.mkdir(parents=True)
         (folder / "buildah.json").write_text(json.dumps({"CommonBuildOpts": {"AddHost": hosts}}))
 
-    state("a1", [podman_builds.MARK])
+    owner = "process-{}.agent-session.invalid:127.0.0.1".format
+    assert podman_builds.mark() == owner(os.getpid())
+    state("a1", [podman_builds.mark()])
+    state("a2", ["registry:10.0.0.1", owner(4194304)])
+    state("a3", [owner(os.getppid())])
     state("b2", None)
     state("c3", ["registry:10.0.0.1"])
     podman = tmp_path / "podman"
@@ -101,10 +109,16 @@ def test_a_build_container_is_ours_by_its_mark_and_only_without_a_state_by_its_n
     podman.chmod(0o755)
     found = [
         "a1 088e924e9716-working-container Storage",
+        "a2 088e924e9716-working-container-1 Storage",
         "b2 agent-session-base-working-container Storage",
         "c3 debian-working-container Storage",
         "d4 agent-session-base-working-container-1 Storage",
+        f"w6 {podman_builds.warming_name()} Created",
+        "a3 agent-session-base-working-container-2 Storage",
         "e5 working-container Storage",
+        f"w7 agent-session-warming-{os.getppid()}-00 Created",
     ]
-    assert podman_builds.ours([str(podman)], found) == [found[0], found[3]]
+    assert podman_builds.ours([str(podman)], found) == [found[at] for at in (0, 1, 4, 5, 7)]
+    podman.write_text(f"#!/bin/sh\necho {tmp_path}/of-another-machine\n")
+    assert podman_builds.ours([str(podman)], found) == [found[at] for at in (2, 4, 5, 6)], "by their names alone"
     assert podman_builds.ours([str(tmp_path / "never-asked")], []) == []

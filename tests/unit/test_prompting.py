@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent_session import orders, sessions
+from agent_session import orders, plaintext, sessions
 from agent_session.agents import Agent
 from agent_session.engine import ExecResult
 from agent_session.errors import (
@@ -240,7 +240,7 @@ def test_an_agent_that_never_starts_is_a_time_out(made: Make, monkeypatch: pytes
         orders.prompt(engine, session, "go", timeout=0.05)
 
 
-@pytest.mark.parametrize("text", ["", " \n\t", "x" * (orders.LARGEST_TEXT + 1)])
+@pytest.mark.parametrize("text", ["", " \n\t", "x" * (plaintext.LARGEST_TYPED + 1)])
 def test_no_text_and_too_much_are_refused_before_anything_runs(made: Make, text: str) -> None:
     engine, session = made(lambda _command, _stdin: pytest.fail("it ran"))
     with pytest.raises(UsageError):

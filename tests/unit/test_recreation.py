@@ -74,7 +74,7 @@ def test_it_is_the_same_session_on_another_image(request_: SessionRequest, runni
     old = session(engine, request_, running=running)
     new = moved(engine, old, started=running)
     assert new.image == NEW
-    same = replace(new, image=old.image, started=old.started, id=old.id)
+    same = replace(new, image=old.image, started=old.started, ended=old.ended, id=old.id)
     assert same == old
     assert containers(engine) == ["agent_web"]
     assert holds_its_home(engine)

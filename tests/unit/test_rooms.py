@@ -54,12 +54,18 @@ def test_nobody_below_the_command_line_uses_it(file: Path) -> None:
 
 def test_only_one_file_knows_the_bindings() -> None:
     assert {room(file) for file in FILES if any(name.split(".")[0] == "podman" for name in imports(file))} == {
-        "podman_engine"
+        "podman_bindings"
     }
 
 
 def test_only_composition_roots_choose_podman() -> None:
     assert {room(file) for file in FILES if "podman_engine" in rooms_used(file)} == {"cli"}
+
+
+def test_only_the_engines_neighbours_share_its_connection() -> None:
+    users = {room(file) for file in FILES if "podman_connection" in rooms_used(file)}
+    assert users
+    assert all(user.startswith("podman_") for user in users)
 
 
 @pytest.mark.parametrize("name", PURE)

@@ -99,8 +99,12 @@ def test_what_it_waits_for_comes_with_its_text_and_choices(engine: FakeEngine, m
 def test_a_stopped_session_has_exited(engine: FakeEngine, make: Make) -> None:
     session = make()
     write(engine, session, line())
+    before = datetime.now(UTC)
     engine.stop(session.container)
-    assert state(engine) == State(value="exited", reason="the session is stopped", source="podman")
+    found = state(engine)
+    assert found == State(value="exited", since=found.since, reason="the session is stopped", source="podman")
+    assert found.since
+    assert before <= found.since <= datetime.now(UTC)
 
 
 def test_a_session_that_is_being_made_is_no_news_before_it_runs(

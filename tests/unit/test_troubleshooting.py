@@ -45,6 +45,7 @@ SAID = [
         "podman image prune",
     ),
     ("runc create failed: error setting rlimit type 7: operation not permitted", PodmanRefused, "ulimit"),
+    ("netavark: No such file or directory (os error 2)", PodmanRefused, "apt-get install iptables"),
     ("statfs /home/u/gone: no such file or directory", PodmanRefused, "agent-session ls"),
 ]
 

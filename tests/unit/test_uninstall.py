@@ -23,6 +23,25 @@ def test_sessions_are_in_the_way_and_the_commands_that_look_after_them_are_told(
     assert "hint: agent-session rm web" in machine("uninstall", "--force").err
 
 
+def test_volumes_of_a_session_whose_container_somebody_removed_are_in_the_way_as_a_session_is(machine: Machine) -> None:
+    for name in ("web", "api"):
+        machine.ok("start", "-n", name, "-d")
+    machine.ok("stop", "--all")
+    machine.engine.create_volume("agent_mine_home", {})
+    machine.engine.remove("agent_api")
+    before = machine.engine.images()
+    ran = machine("uninstall", "--force")
+    assert ran.code == 5
+    assert (
+        "there are sessions: web; there are volumes of sessions whose containers are gone: agent_api_home, " in ran.err
+    )
+    assert "hint: agent-session rm web api" in ran.err
+    machine.ok("rm", "--force", "--discard-work", "web", "api")
+    assert machine.engine.images() == before
+    machine.ok("uninstall", "--force")
+    assert machine.engine.volume_labels("agent_mine_home") == {}
+
+
 def test_images_logins_caches_and_logs_go_and_settings_stay(machine: Machine, home: Path) -> None:
     settings = home / ".config" / "agent-session"
     own = home / ".local" / "share" / "agent-session" / "agents"

@@ -45,7 +45,7 @@ def test_ls_shows_what_each_agent_does_and_since_when(web: Machine) -> None:
     head, first, second = web.ok("ls").splitlines()
     assert head.split()[:5] == ["NAME", "AGENT", "STATUS", "STATE", "SINCE"]
     assert first.split()[:6] == ["web", "shell", "running", "waiting", "just", "now"]
-    assert second.split()[:5] == ["zzz", "shell", "stopped", "exited", "-"]
+    assert second.split()[:6] == ["zzz", "shell", "stopped", "exited", "just", "now"]
     shown = web.listed()[0]["state"]
     assert isinstance(shown, dict)
     assert shown.keys() == {"value", "since", "reason", "source"}

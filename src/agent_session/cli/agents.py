@@ -1,20 +1,19 @@
 """`agent-session agents`: which agents there are, and whether they are ready."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from agent_session.cli import render
+from agent_session.cli.arguments import JsonList
 from agent_session.cli.invocation import of
 
 if TYPE_CHECKING:
     from agent_session.agents import Agent
 
-Json = Annotated[bool, typer.Option("--json", help="A list of objects on stdout.")]
 
-
-def agents(context: typer.Context, as_json: Json = False) -> None:
+def agents(context: typer.Context, as_json: JsonList = False) -> None:
     """List agents: is the image built, was a login found."""
     from agent_session import images, plan, seed
 

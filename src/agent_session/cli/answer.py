@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
+from agent_session.cli.arguments import Name
 from agent_session.cli.invocation import of
 from agent_session.cli.message import message
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The session.")]
 Reply = Annotated[
     str | None,
     typer.Argument(
@@ -23,5 +23,5 @@ def answer(context: typer.Context, name: Name, reply: Reply = None) -> None:
     from agent_session import orders, screens
 
     words = message(reply, hint=f"agent-session answer {name} once")
-    with of(context).engine() as engine:
+    with of(context).engine(one_question=True) as engine:
         orders.answer(engine, screens.running(engine, name), words)

@@ -1,10 +1,11 @@
 """`agent-session attach`: put a running session on this terminal. `enter` does it for start and restart too."""
 
 import os
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from agent_session.cli.arguments import NameOrDefault
 from agent_session.cli.invocation import Invocation, note, of, on_terminal
 from agent_session.config import DEFAULT_SESSION
 from agent_session.engine import Engine
@@ -13,17 +14,8 @@ from agent_session.errors import SessionStopped, UsageError
 if TYPE_CHECKING:
     from agent_session.session import Session
 
-Name = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[NAME]",
-        help=f"The session. [env: AGENT_SESSION_NAME] [default: {DEFAULT_SESSION}]",
-        show_default=False,
-    ),
-]
 
-
-def attach(context: typer.Context, name: Name = None) -> None:
+def attach(context: typer.Context, name: NameOrDefault = None) -> None:
     """Attach to a running session; Ctrl q, or closing the window, detaches. Never makes or starts one."""
     from agent_session import sessions
 

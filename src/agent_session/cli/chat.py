@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent_session import signals
+from agent_session import plaintext, signals
 from agent_session.cli import prompt as turns_of_prompt
-from agent_session.cli import render
+from agent_session.cli.arguments import ScreenName
 from agent_session.cli.invocation import note, of, on_terminal
 from agent_session.cli.message import message
 from agent_session.errors import AgentSessionError, Interrupted, NotFoundError, OrderRefused, SessionStopped
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from agent_session.states import Question
     from agent_session.turns import Ended, Entry, Event, Used
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The session; it must run, attached or not.")]
 Message = Annotated[
     str | None,
     typer.Argument(metavar="MESSAGE", help="Say this, print the answer and leave.", show_default=False),
@@ -31,7 +30,7 @@ LONGEST_ENTRY = 2000
 LONGEST_INPUT = 100
 
 
-def chat(context: typer.Context, name: Name, text: Message = None) -> None:
+def chat(context: typer.Context, name: ScreenName, text: Message = None) -> None:
     """Talk with an agent: its words and tools as they come, its questions asked here. It stays where it is when you leave.
 
     Ctrl-C ends the agent's turn, a second one the chat, as do Ctrl-D and exit. A line that ends in a backslash goes on in the next.
@@ -39,7 +38,7 @@ def chat(context: typer.Context, name: Name, text: Message = None) -> None:
     """
     from agent_session import screens
 
-    with of(context).engine() as engine:
+    with of(context).engine(one_question=True) as engine:
         session = screens.running(engine, name)
         if not on_terminal():
             words = message(text, hint=f"agent-session chat {name} 'what did you change?'")
@@ -167,14 +166,16 @@ class Chat:
 
     def _settle(self, question: "Question") -> bool:
         """Ask the person, and tell the agent; who leaves the question ends the turn. Whether the agent took it."""
-        from agent_session import orders, screens
+        from agent_session import orders
 
         self._new_line()
         print(
-            self._strong(screens.plain(question.text) or f"It waits for an answer ({render.one_line(question.kind)}).")
+            self._strong(
+                plaintext.lines(question.text) or f"It waits for an answer ({plaintext.message(question.kind)})."
+            )
         )
         for number, choice in enumerate(question.choices, 1):
-            print(f"  {number}. {render.one_line(choice)}")
+            print(f"  {number}. {plaintext.message(choice)}")
         try:
             with signals.interruptible():
                 reply = _answer_to(question)
@@ -193,11 +194,10 @@ class Chat:
         return True
 
     def _show(self, event: "Event") -> None:
-        from agent_session import screens
         from agent_session.turns import Ended, Said, Used
 
         if isinstance(event, Said):
-            self._write(screens.plain(event.text))
+            self._write(plaintext.lines(event.text))
             self._silent = self._silent and not event.text.strip()
         elif isinstance(event, Used):
             self._new_line()
@@ -205,14 +205,12 @@ class Chat:
             self._silent = True
         elif isinstance(event, Ended):
             if self._silent:
-                self._write(screens.plain(event.text))
+                self._write(plaintext.lines(event.text))
             self._new_line()
             self._silent = True
 
     def _show_entry(self, entry: "Entry") -> None:
-        from agent_session import screens
-
-        text = screens.plain(entry.text).strip()
+        text = plaintext.lines(entry.text).strip()
         text = text if len(text) <= LONGEST_ENTRY else f"{text[:LONGEST_ENTRY]}..."
         for tool in entry.tools:
             print(self._faint(_tool(tool)))
@@ -258,6 +256,6 @@ def _answer_to(question: "Question") -> str:
 def _tool(tool: "Used") -> str:
     """A tool in a line: its name, and the texts it was given."""
     given = tool.input if isinstance(tool.input, dict) else {"": tool.input}
-    words = render.one_line(", ".join(value for value in given.values() if isinstance(value, str)), LONGEST_INPUT + 1)
+    words = plaintext.message(", ".join(value for value in given.values() if isinstance(value, str)), LONGEST_INPUT + 1)
     cut = words if len(words) <= LONGEST_INPUT else f"{words[:LONGEST_INPUT]}..."
-    return f"* {render.one_line(tool.name)}{': ' if cut else ''}{cut}"
+    return f"* {plaintext.message(tool.name)}{': ' if cut else ''}{cut}"

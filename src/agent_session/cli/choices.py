@@ -1,21 +1,28 @@
 """What can be chosen of a session when it is started: a flag, a variable and a key of the configuration file each."""
 
-from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from agent_session import limits
 
 
-def _limit(name: str) -> Callable[[str], int | float]:
+def _limit(name: str, metavar: str, most: str, *, default: int = 0) -> Any:
+    """The option of a limit of that name."""
+
     def read(text: str) -> int | float:
         try:
             return limits.READERS[name](text)
         except ValueError as error:
             raise typer.BadParameter(str(error)) from error
 
-    return read
+    return typer.Option(
+        f"--{name}",
+        metavar=metavar,
+        parser=read,
+        help=f"The most {most}; 0 is no limit. [env: AGENT_SESSION_{name.upper()}] [default: {default}]",
+        show_default=False,
+    )
 
 
 Projects = Annotated[
@@ -135,36 +142,9 @@ GithubToken = Annotated[
         show_default=False,
     ),
 ]
-Memory = Annotated[
-    int | None,
-    typer.Option(
-        "--memory",
-        metavar="SIZE",
-        parser=_limit("memory"),
-        help="The most memory the session may use: 512m, 2g; 0 is no limit. [env: AGENT_SESSION_MEMORY] [default: 0]",
-        show_default=False,
-    ),
-]
-Cpus = Annotated[
-    float | None,
-    typer.Option(
-        "--cpus",
-        metavar="NUMBER",
-        parser=_limit("cpus"),
-        help="The most processors: 2, 1.5; 0 is no limit. [env: AGENT_SESSION_CPUS] [default: 0]",
-        show_default=False,
-    ),
-]
-Pids = Annotated[
-    int | None,
-    typer.Option(
-        "--pids",
-        metavar="NUMBER",
-        parser=_limit("pids"),
-        help=f"The most processes and threads; 0 is no limit. [env: AGENT_SESSION_PIDS] [default: {limits.PIDS}]",
-        show_default=False,
-    ),
-]
+Memory = Annotated[int | None, _limit("memory", "SIZE", "memory the session may use: 512m, 2g")]
+Cpus = Annotated[float | None, _limit("cpus", "NUMBER", "processors: 2, 1.5")]
+Pids = Annotated[int | None, _limit("pids", "NUMBER", "processes and threads", default=limits.PIDS)]
 AllowSecrets = Annotated[
     bool | None,
     typer.Option(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agent_session.cli import render
+from agent_session import plaintext
 from agent_session.cli.invocation import note, of
 from agent_session.errors import UsageError
 
@@ -35,7 +35,7 @@ def cp(context: typer.Context, source: Source, target: Target) -> None:
         )
     if target == "-" and sys.stdout.isatty():
         raise UsageError("a tar is nothing for a terminal", hint=f"agent-session cp {source} - | tar -t")
-    with of(context).engine() as engine:
+    with of(context).engine(one_question=True) as engine:
         place = copies.Place(session=sessions.get(engine, typed[1]), typed=typed[2])
         left_out: list[str] = []
         if target == "-":
@@ -47,6 +47,6 @@ def cp(context: typer.Context, source: Source, target: Target) -> None:
         else:
             left_out = copies.into(engine, source, place)
     for line in left_out[:NOTED]:
-        note(f"left out: {render.plain(line)}")
+        note(f"left out: {plaintext.shown(line)}")
     if len(left_out) > NOTED:
         note(f"left out: {len(left_out) - NOTED} more")

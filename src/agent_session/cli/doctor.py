@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent_session import places
+from agent_session import places, plaintext
 from agent_session.cli import render
 from agent_session.cli.invocation import Invocation, note, of
 
@@ -70,7 +70,7 @@ def _print(found: "list[Finding]") -> None:
         lines = [f"{finding.level:<9}{finding.subject}: {first}", *(f"{'':9}{line.strip()}" for line in more)]
         lines += [f"{'':9}fix: {finding.fix}"] if finding.fix else []
         for line in lines:
-            print(render.plain(line))
+            print(plaintext.shown(line))
 
 
 def _summary(found: "list[Finding]", *, every: bool) -> str:

@@ -6,14 +6,14 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from agent_session.cli.arguments import RunningName
 from agent_session.cli.invocation import of
 from agent_session.errors import UsageError
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The session; it must run.")]
 Command = Annotated[list[str], typer.Argument(metavar="COMMAND", help="A program and its arguments, no shell line.")]
 
 
-def exec(context: typer.Context, name: Name, command: Command) -> NoReturn:
+def exec(context: typer.Context, name: RunningName, command: Command) -> NoReturn:
     """Run a command in a session: where the agent starts, with its environment, on this terminal or these streams.
 
     The exit status is the command's; 126 and 127 are one that cannot be run or is not there, 125 is podman's own failure.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent_session.cli.arguments import Name
 from agent_session.cli.invocation import note, of
 from agent_session.config import Config
 from agent_session.errors import ConflictError, UsageError
@@ -13,7 +14,6 @@ from agent_session.errors import ConflictError, UsageError
 if TYPE_CHECKING:
     from agent_session import archive
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The session.")]
 File = Annotated[Path, typer.Argument(metavar="FILE.tar.zst", help="What to write; a file that is there is replaced.")]
 
 

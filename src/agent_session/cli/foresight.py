@@ -15,10 +15,13 @@ from agent_session.podman_listing import Listing, is_local
 if TYPE_CHECKING:
     from agent_session.podman_service import Service
 
-ASKING = {"ls", "start", "attach", "exec", "send", "screen"}
+ASKING = {
+    "ls", "start", "attach", "exec", "send", "screen", "cp", "status", "logs", "wait", "watch", "prompt", "answer", "chat", "models",
+}  # fmt: skip
 WORKING = {"start", "stop", "restart", "rm", "build", "agents"}
 ALONE = {"-d", "--detach", "--json"}
 """A start with one of these is of a new session more often than not; without them, on a terminal, somebody comes back."""
+LOUD = {"-v", "-vv", "--verbose"}
 
 
 class Foresight:
@@ -31,14 +34,16 @@ class Foresight:
     def begin(self, words: list[str]) -> None:
         """Guess. What goes wrong is told by whoever asks in earnest."""
         told = os.environ.get("AGENT_SESSION_VERBOSE")  # each call, in its turn
-        if not words or told or {"-h", "--help", "--dry-run"} & set(words) or not is_local(os.environ):
+        if not words or told or {"-h", "--help", "--dry-run", *LOUD} & set(words) or not is_local(os.environ):
             return
         back = words[0] == "start" and not ALONE & set(words) and sys.stdin is not None and sys.stdin.isatty()
         with contextlib.suppress(OSError, AgentSessionError):
             if words[0] in WORKING and not back:
                 from agent_session import podman_service
+                from agent_session.signals import held_back
 
-                self._service = podman_service.connect(os.environ)
+                with held_back():
+                    self._service = podman_service.connect(os.environ)
             elif words[0] in ASKING:
                 self.listing = Listing()
                 self.listing.begin()

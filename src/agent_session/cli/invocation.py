@@ -46,7 +46,11 @@ class Invocation:
             service=foreseen.taken_service() if foreseen else None,
         )
         if not one_question:
-            engine.begin()
+            try:
+                engine.begin()
+            except BaseException:  # it is in nobody's `with` yet
+                engine.close()
+                raise
         if not self.config.verbose:
             return engine
         from agent_session import witness

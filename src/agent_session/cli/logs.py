@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent_session.cli import render
+from agent_session import plaintext
+from agent_session.cli.arguments import JsonLines
 from agent_session.cli.invocation import note, of
 
 if TYPE_CHECKING:
@@ -21,17 +22,16 @@ Since = Annotated[
         "--since", metavar="T", help="From then on: 30s, 10m, 2h, 1d ago, or an RFC 3339 time.", show_default=False
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="An object a line on stdout.")]
 
 
 def logs(
-    context: typer.Context, name: Name, follow: Follow = False, since: Since = None, as_json: Json = False
+    context: typer.Context, name: Name, follow: Follow = False, since: Since = None, as_json: JsonLines = False
 ) -> None:
     """Tell what happened to a session: starts, stops, ends of the agent with their status, failures."""
     from agent_session import events, sessions
 
     start = events.moment(since, now=datetime.now(UTC)) if since else None
-    with of(context).engine() as engine:
+    with of(context).engine(one_question=True) as engine:
         session = sessions.get(engine, name)
         found: Iterable[Event] = (events.follow if follow else events.read)(engine, session, since=start)
         count = 0
@@ -54,4 +54,4 @@ def _line(event: "Event") -> str:
         f"{key} {value if isinstance(value, str) else json.dumps(value)}".strip() for key, value in detail.items()
     )
     moment = event.time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    return render.plain(f"{moment}  {event.kind}{': ' if words else ''}{words}")
+    return plaintext.shown(f"{moment}  {event.kind}{': ' if words else ''}{words}")

@@ -1,16 +1,13 @@
 """`agent-session ls`: all sessions and their status, and what their agents do."""
 
-from typing import Annotated
-
 import typer
 
 from agent_session.cli import render
+from agent_session.cli.arguments import JsonList
 from agent_session.cli.invocation import note, of
 
-Json = Annotated[bool, typer.Option("--json", help="A list of objects on stdout.")]
 
-
-def ls(context: typer.Context, as_json: Json = False) -> None:
+def ls(context: typer.Context, as_json: JsonList = False) -> None:
     """List all sessions with their status."""
     from agent_session import sessions, states
 

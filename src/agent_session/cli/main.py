@@ -63,9 +63,9 @@ def run(arguments: list[str], foresight: Foresight | None = None) -> int:
         if isinstance(error, OSError) and error.filename and error.strerror:  # a file or directory of this machine
             import shlex
 
-            from agent_session.cli import render
+            from agent_session import plaintext
 
-            place = render.plain(os.fsdecode(error.filename))
+            place = plaintext.shown(os.fsdecode(error.filename))
             return _fail(f"{place}: {error.strerror}", hint=f"ls -ld {shlex.quote(place)}; df -h", code=3)
         import traceback
 
@@ -77,16 +77,14 @@ def run(arguments: list[str], foresight: Foresight | None = None) -> int:
 
 
 def _obey(arguments: list[str], foresight: Foresight | None) -> int:
+    if arguments[:1] == ["__complete"]:
+        from agent_session.cli import offers
+
+        return offers.answer(arguments[1:], os.environ)
     from typer.exceptions import TyperException
 
     from agent_session.cli.verbs import NAMES, app
 
-    if arguments[:1] == ["__complete"]:
-        from typer.main import get_command
-
-        from agent_session.cli import completion
-
-        return completion.answer(get_command(app), arguments[1:], os.environ)
     try:
         return int(app(arguments, prog_name="agent-session", standalone_mode=False, obj=foresight) or 0)
     except TyperException as error:
@@ -96,7 +94,9 @@ def _obey(arguments: list[str], foresight: Foresight | None) -> int:
 
 def _fail(message: str, *, hint: str, code: int) -> int:
     if code != Interrupted.exit_code:
-        print(f"error: {message}", file=sys.stderr)
+        from agent_session.plaintext import shown  # once more for all: words of others get into messages
+
+        print(f"error: {shown(message, newlines=True)}", file=sys.stderr)
         if hint:
-            print(f"hint: {hint}", file=sys.stderr)
+            print(f"hint: {shown(hint, newlines=True)}", file=sys.stderr)
     return code

@@ -2,18 +2,20 @@
 
 import sys
 
-from agent_session.errors import UsageError
-
 
 def message(text: str | None, *, hint: str) -> str:
     """The text. UsageError with that hint where there is none."""
-    from agent_session.orders import LARGEST_TEXT
+    from agent_session.orders import check_said
 
     if text is None and sys.stdin is not None and not sys.stdin.isatty():
         text = "-"
-    if text == "-":
-        # One byte too many is enough to be refused.
-        text = sys.stdin.buffer.read(LARGEST_TEXT + 2).decode("utf-8", "replace").removesuffix("\n")
-    if not text or not text.strip():
-        raise UsageError("there is no text", hint=hint)
+    text = piped() if text == "-" else text or ""
+    check_said(text, hint=hint)
     return text
+
+
+def piped() -> str:
+    """Standard input as a text, without the end of its last line. One byte too many is enough to be refused."""
+    from agent_session.plaintext import LARGEST_TYPED
+
+    return sys.stdin.buffer.read(LARGEST_TYPED + 2).decode("utf-8", "replace").removesuffix("\n")

@@ -5,17 +5,17 @@ from typing import Annotated
 import typer
 
 from agent_session.cli import render
+from agent_session.cli.arguments import RunningName
 from agent_session.cli.invocation import note, of
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The session; it must run.")]
 Json = Annotated[bool, typer.Option("--json", help="A JSON array on stdout: id, name, current.")]
 
 
-def models(context: typer.Context, name: Name, as_json: Json = False) -> None:
+def models(context: typer.Context, name: RunningName, as_json: Json = False) -> None:
     """List the models a session can use, asked of its agent now; * is the one it uses."""
     from agent_session import orders, screens
 
-    with of(context).engine() as engine:
+    with of(context).engine(one_question=True) as engine:
         found = orders.models(engine, screens.running(engine, name))
     if as_json:
         render.print_json([{"id": model.id, "name": model.name, "current": model.current} for model in found])

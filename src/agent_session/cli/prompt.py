@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agent_session import plaintext
 from agent_session.cli import render
+from agent_session.cli.arguments import ScreenName
 from agent_session.cli.invocation import of
 from agent_session.cli.message import message
 
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     from agent_session.session import Session
     from agent_session.turns import Ended, Used
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The session; it must run, attached or not.")]
 Text = Annotated[
     str | None,
     typer.Argument(
@@ -39,7 +40,7 @@ Json = Annotated[bool, typer.Option("--json", help="An object on stdout: text, t
 
 def prompt(
     context: typer.Context,
-    name: Name,
+    name: ScreenName,
     text: Text = None,
     wait: Wait = False,
     timeout: Timeout = None,
@@ -53,7 +54,7 @@ def prompt(
     from agent_session import orders, screens
 
     words = message(text, hint=f"agent-session prompt {name} 'fix the failing test'")
-    with of(context).engine() as engine:
+    with of(context).engine(one_question=True) as engine:
         session = screens.running(engine, name)
         if wait:
             tell(session, whole_turn(engine, session, words, timeout=timeout), as_json=as_json)
@@ -78,11 +79,9 @@ def whole_turn(engine: "Engine", session: "Session", text: str, *, timeout: floa
 
 def tell(session: "Session", ended: "Ended", *, as_json: bool = False) -> None:
     """Print an answer; what the turn ended with where that was no end: NeedsAnswer, AgentServerError."""
-    from agent_session import screens
-
     if as_json:
         render.print_json(answer_json(ended))
-    elif text := screens.plain(ended.text):
+    elif text := plaintext.lines(ended.text):
         print(text, end="" if text.endswith("\n") else "\n")
     check(session, ended)
 
@@ -92,11 +91,11 @@ def check(session: "Session", ended: "Ended") -> None:
     from agent_session.errors import AgentServerError, NeedsAnswer
 
     state = ended.state
-    reason = render.one_line(state.reason)
+    reason = plaintext.message(state.reason)
     if state.value == "waiting":
         question = state.question
-        choice = render.one_line(question.choices[0]) if question and question.choices else "TEXT"
-        raise NeedsAnswer(session.name, render.one_line(question.text if question else "") or reason, choice)
+        choice = plaintext.message(question.choices[0]) if question and question.choices else "TEXT"
+        raise NeedsAnswer(session.name, plaintext.message(question.text if question else "") or reason, choice)
     if state.value == "failed":
         raise AgentServerError(
             f"the turn of session '{session.name}' failed: {reason}", hint=f"agent-session screen {session.name}"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from agent_session import plaintext
 from agent_session.cli import render, request
 from agent_session.cli.invocation import Invocation, note
 from agent_session.config import Config
@@ -200,7 +201,7 @@ def tell(plan: Rehearsal, *, as_json: bool) -> None:
     for title, values in lines:
         for value in values:
             if value:
-                print(render.plain(f"# {title:<9}  {value}"))
+                print(plaintext.shown(f"# {title:<9}  {value}"))
     if plan.action != "attach":
         print(
             "#\n# The tar on session-seed's standard input is what crosses over: `environment` (lines export NAME=value),\n"

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 from unicodedata import combining, east_asian_width
 
+from agent_session import plaintext
 from agent_session.cli.invocation import quiet
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 COLOURS = {"running": "32", "stopped": "31", "waiting": "33", "failed": "31", "working": "36"}
 FOLDED_LINES = 6
 NARROWEST, NARROW_LAST = 6, 20
-UNSAFE = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""What JSON lets through of control characters, and what cannot be encoded."""
+UNSAFE = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What JSON lets through of control characters and of those that turn writing round, and what cannot be encoded."""
 
 
 def print_json(value: object) -> None:
@@ -91,7 +92,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, less: 
     On a terminal too narrow for it the last column is shortened, those named in `less` are left out, then all but the first are
     shortened as well; elsewhere nothing ever is.
     """
-    table = [[plain(cell) for cell in row] for row in (columns, *rows)]
+    table = [[plaintext.shown(cell) for cell in row] for row in (columns, *rows)]
     widths = [max(cells(row[i]) for row in table) for i in range(len(columns))]
     if sys.stdout.isatty():
         widths = _fitting(widths, shutil.get_terminal_size().columns, [columns.index(name) for name in less])
@@ -140,18 +141,6 @@ def cells(text: str) -> int:
     return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
 
 
-def plain(text: str) -> str:
-    """The text without what could move a cursor or change a colour."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-
-
-def one_line(text: str, longest: int = 2000) -> str:
-    """A stranger's text as one line that nothing can hide in."""
-    from agent_session import screens
-
-    return " ".join(screens.plain(text).split())[:longest]
-
-
 def ago(moment: datetime) -> str:
     """How long since: "5 minutes ago"."""
     seconds = max(0, int((datetime.now(UTC) - moment).total_seconds()))
@@ -185,18 +174,19 @@ def build_progress(title: str) -> Iterator["Tell"]:
     started = time.monotonic()
     spinner = "dots" if "utf" in console.encoding else "line"
     last: deque[str] = deque(maxlen=FOLDED_LINES)
-    step = [title]
+    step = [""]
 
     def picture() -> Group:
-        head = f"{step[0]}  ({time.monotonic() - started:.0f} s)"
-        lines = [Text("  " + plain(line), style="dim", no_wrap=True, overflow="ellipsis") for line in last]
-        return Group(Spinner(spinner, Text(head, no_wrap=True, overflow="ellipsis")), *lines)
+        head = Text(f"{title} ({time.monotonic() - started:.0f} s)  {step[0]}")
+        head.truncate(console.width - 4, overflow="ellipsis")  # a spinner does not care how its text is to be wrapped
+        lines = [Text("  " + plaintext.shown(line), style="dim", no_wrap=True, overflow="ellipsis") for line in last]
+        return Group(Spinner(spinner, head), *lines)
 
     with Live(get_renderable=picture, console=console, refresh_per_second=8, transient=True):
 
         def tell(line: str) -> None:
             if line.startswith(("STEP ", "building ")):
-                step[0] = f"{title}: {plain(line)}"
+                step[0] = plaintext.shown(line)
                 last.clear()
             elif line.strip():
                 last.append(line)

@@ -1,20 +1,16 @@
 """`agent-session restart`: start a stopped session again, and attach."""
 
-from typing import Annotated
-
 import typer
 
 from agent_session.cli import attach
+from agent_session.cli.arguments import NameOrDefault
+from agent_session.cli.choices import Detach
 from agent_session.cli.invocation import of, on_terminal
 from agent_session.cli.start import wake
 from agent_session.config import DEFAULT_SESSION
 
-Detach = Annotated[
-    bool | None, typer.Option("-d", "--detach", help="Do not attach. [env: AGENT_SESSION_DETACH=1]", show_default=False)
-]
 
-
-def restart(context: typer.Context, name: attach.Name = None, detach: Detach = None) -> None:
+def restart(context: typer.Context, name: NameOrDefault = None, detach: Detach = None) -> None:
     """Start a stopped session again and attach; one that runs is only attached."""
     from agent_session import sessions
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent_session.cli import prompts
+from agent_session.cli.arguments import NamesOrDefault
 from agent_session.cli.invocation import Invocation, note, of, on_terminal
-from agent_session.cli.stop import Names
 from agent_session.config import DEFAULT_SESSION
 from agent_session.errors import ConflictError, PodmanRefused, SessionRunning, UsageError, WorkAtRisk
 
@@ -28,7 +28,9 @@ Force = Annotated[
 ]
 
 
-def rm(context: typer.Context, names: Names = None, force: Force = None, discard_work: DiscardWork = None) -> None:
+def rm(
+    context: typer.Context, names: NamesOrDefault = None, force: Force = None, discard_work: DiscardWork = None
+) -> None:
     """Remove stopped sessions: container and volumes with their conversations. Projects are not touched.
 
     What is in the volumes and nowhere else is listed; with --force it is a reason to stop (exit code 5), unless --discard-work.

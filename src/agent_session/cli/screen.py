@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from agent_session.cli import render
+from agent_session.cli.arguments import ScreenName
 from agent_session.cli.invocation import of
 from agent_session.errors import ConflictError, UsageError
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The session; it must run, attached or not.")]
 Scrollback = Annotated[bool, typer.Option("--scrollback", help="All it has shown, not only what is seen now.")]
 Svg = Annotated[
     Path | None, typer.Option("--svg", metavar="FILE", help="Write a picture with colours instead.", show_default=False)
@@ -33,9 +33,9 @@ PICTURE = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {heigh
 """rich's own template without its fonts, which a viewer would fetch from the web."""
 
 
-def screen(context: typer.Context, name: Name, scrollback: Scrollback = False, svg: Svg = None) -> None:
+def screen(context: typer.Context, name: ScreenName, scrollback: Scrollback = False, svg: Svg = None) -> None:
     """Print what a session's terminal shows; in colours on a terminal that wants any."""
-    from agent_session import screens
+    from agent_session import plaintext, screens
 
     if svg and not svg.absolute().parent.is_dir():
         raise UsageError(f"there is no directory {str(svg.absolute().parent)!r}", hint=f"mkdir -p {svg.parent}")
@@ -48,7 +48,7 @@ def screen(context: typer.Context, name: Name, scrollback: Scrollback = False, s
     elif render.wants_colour(sys.stdout):
         print(text + "\x1b[m")
     else:
-        print(screens.plain(text))
+        print(plaintext.lines(text))
 
 
 def picture(text: str, *, title: str) -> str:

@@ -1,6 +1,7 @@
 """`agent-session start`: the main job. No such session: make it; stopped: start it; then attach."""
 
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,11 +33,12 @@ from agent_session.cli.choices import (
 from agent_session.cli.export import imported
 from agent_session.cli.invocation import Invocation, directory, note, of, on_terminal
 from agent_session.config import DEFAULT_SESSION, Config
-from agent_session.errors import ConflictError
+from agent_session.errors import ConflictError, NotReady
 
 if TYPE_CHECKING:
     from agent_session.archive import Manifest
     from agent_session.engine import Engine
+    from agent_session.plan import Options
     from agent_session.session import Session
 
 
@@ -124,15 +126,23 @@ def wake(invocation: Invocation, engine: "Engine", session: "Session", config: C
     from agent_session import plan, servers, sessions
 
     if session.container != plan.container_name(session.name):  # an update was killed just before its end
-        session = sessions.settled(engine, session)
+        sessions.settle(engine, session.name)
+        session = sessions.get(engine, session.name)
     if session.running and not screen and not sessions.needs_seed(session):
         return session
     agent = invocation.agent(session.agent)
     wanted = request.asked_again(invocation, engine, session, agent, config)
     seed = request.seed_for(invocation, agent, wanted, fresh=config.fresh)
     if session.running:
-        sessions.deliver(engine, session.name, seed, screen=screen)
-        return session
+        try:
+            sessions.deliver(engine, session.name, seed, screen=screen)
+        except NotReady:
+            session = sessions.get(engine, session.name)
+            if session.running:
+                raise
+        else:
+            return session
+    # It rests, perhaps since a moment ago: `stop` waits for nobody.
     differs = (wanted.login, wanted.options, wanted.protection.digest) != (
         session.login,
         session.options,
@@ -162,33 +172,29 @@ def _check_agrees(session: "Session", config: Config, manifest: "Manifest | None
     if "projects" in config.insisted:
         wanted = tuple(p.source for p in resolve_projects(config.projects, home=Path.home(), allow_secrets=True))
     sessions.check_agrees(session, agent=config.agent if "agent" in config.insisted else None, projects=wanted)
-    if session.running and "auto_approve" in config.insisted and config.auto_approve != session.options.auto_approve:
-        flag = "--auto-approve" if config.auto_approve else "--no-auto-approve"
+    for how, flag in _different(session.options, config) if session.running else ():
+        again = f" && agent-session start -n {session.name} {flag}" if flag else ""
         raise ConflictError(
-            f"session '{session.name}' runs {'without' if config.auto_approve else 'with'} --auto-approve, which only a start can change",
-            hint=f"agent-session stop {session.name} && agent-session start -n {session.name} {flag}",
-        )
-    if session.running and "unprotected" in config.insisted and {*config.unprotected} != {*session.options.unprotected}:
-        has = ", ".join(session.options.unprotected) or "nothing"
-        raise ConflictError(
-            f"session '{session.name}' runs with {has} unprotected, which only a start can change",
-            hint=f"agent-session stop {session.name}",
-        )
-    changed = [
-        name
-        for name in limits.READERS
-        if name in config.insisted and getattr(config, name) != getattr(session.options, name)
-    ]
-    if session.running and changed:
-        raise ConflictError(
-            f"session '{session.name}' runs with other limits ({', '.join(f'--{name}' for name in changed)}), which only a start can change",
-            hint=f"agent-session stop {session.name}",
+            f"session '{session.name}' runs {how}, which only a start can change",
+            hint=f"agent-session stop {session.name}{again}",
         )
     here = directory()
     if session.name == DEFAULT_SESSION and not wanted and here and not session.contains(here):
         note(
             f"session 'default' does not contain {here}; for a session of its own: agent-session start -n {_name_for(here)}"
         )
+
+
+def _different(options: "Options", config: Config) -> Iterator[tuple[str, str]]:
+    """How a session runs where something else is insisted on, and the flag that a start would take for it, if it is one alone."""
+    if "auto_approve" in config.insisted and config.auto_approve != options.auto_approve:
+        runs, no = ("without", "") if config.auto_approve else ("with", "no-")
+        yield f"{runs} --auto-approve", f"--{no}auto-approve"
+    if "unprotected" in config.insisted and {*config.unprotected} != {*options.unprotected}:
+        yield f"with {', '.join(options.unprotected) or 'nothing'} unprotected", ""
+    insisted = [name for name in limits.READERS if name in config.insisted]
+    if other := [f"--{name}" for name in insisted if getattr(config, name) != getattr(options, name)]:
+        yield f"with other limits ({', '.join(other)})", ""
 
 
 def _create(

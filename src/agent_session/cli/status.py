@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agent_session import plaintext
 from agent_session.cli import render
+from agent_session.cli.arguments import NameOrDefault
 from agent_session.cli.invocation import of
 from agent_session.config import DEFAULT_SESSION
 from agent_session.errors import UsageError
@@ -14,21 +16,17 @@ from agent_session.errors import UsageError
 if TYPE_CHECKING:
     from agent_session.portrait import Portrait
 
-Name = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[NAME]",
-        help=f"The session. [env: AGENT_SESSION_NAME] [default: {DEFAULT_SESSION}]",
-        show_default=False,
-    ),
-]
 Json = Annotated[bool, typer.Option("--json", help="An object on stdout.")]
 Explain = Annotated[bool, typer.Option("--explain", help="Also how each of it is known.")]
 Secrets = Annotated[bool, typer.Option("--secrets", help="With --json: also what is secret, such as a password.")]
 
 
 def status(
-    context: typer.Context, name: Name = None, as_json: Json = False, explain: Explain = False, secrets: Secrets = False
+    context: typer.Context,
+    name: NameOrDefault = None,
+    as_json: Json = False,
+    explain: Explain = False,
+    secrets: Secrets = False,
 ) -> None:
     """Tell everything about one session: what its agent does and waits for, what it has and uses, what happened last."""
     from agent_session import portrait, sessions
@@ -36,7 +34,7 @@ def status(
     if secrets and not as_json:
         raise UsageError("--secrets is for scripts: it needs --json", hint="agent-session status --json --secrets")
     invocation = of(context)
-    with invocation.engine() as engine:
+    with invocation.engine(one_question=True) as engine:
         session = sessions.get(engine, name or invocation.config.name or DEFAULT_SESSION)
         found = portrait.paint(engine, session)
         hidden = {"secrets": portrait.secrets(engine, session)} if secrets else {}
@@ -45,7 +43,7 @@ def status(
         render.print_json(_json(found) | hidden | ({"explained": explained} if explain else {}))
         return
     for key, value in [*_lines(found), *((f"how: {what}", how) for what, how in explained.items())]:
-        print(f"{key + ':':22} {render.plain(value)}")
+        print(f"{key + ':':22} {plaintext.shown(value)}")
 
 
 def _json(found: "Portrait") -> dict[str, Any]:

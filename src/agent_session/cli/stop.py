@@ -1,23 +1,14 @@
 """`agent-session stop`: end sessions; their conversations and projects stay."""
 
-from typing import Annotated
-
 import typer
 
+from agent_session.cli.arguments import All, NamesOrDefault
 from agent_session.cli.invocation import of
 from agent_session.config import DEFAULT_SESSION
 from agent_session.errors import UsageError
 
-Names = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[NAME]...", help="Sessions. [env: AGENT_SESSION_NAME] [default: default]", show_default=False
-    ),
-]
-All = Annotated[bool, typer.Option("--all", help="All of them.")]
 
-
-def stop(context: typer.Context, names: Names = None, every: All = False) -> None:
+def stop(context: typer.Context, names: NamesOrDefault = None, every: All = False) -> None:
     """Stop sessions within 10 seconds; one that is stopped already is fine."""
     from agent_session import sessions
 
@@ -26,7 +17,13 @@ def stop(context: typer.Context, names: Names = None, every: All = False) -> Non
     invocation = of(context)
     with invocation.engine() as engine:
         if every:
-            sessions.stop(engine, [session for session in sessions.list_sessions(engine) if session.running])
+            found = sessions.list_sessions(engine)
+            unfinished = sessions.stop(engine, [session for session in found if session.running])
         else:
             wanted = dict.fromkeys(names or [invocation.config.name or DEFAULT_SESSION])
-            sessions.stop(engine, [sessions.get(engine, name) for name in wanted])
+            found = [sessions.get(engine, name) for name in wanted]
+            unfinished = sessions.stop(engine, found)
+        for name in unfinished & {session.name for session in found}:
+            with invocation.locked(name):  # somebody moves it just now, or was killed while at it
+                sessions.settle(engine, name)
+                sessions.stop(engine, [sessions.get(engine, name)])

@@ -27,7 +27,8 @@ def uninstall(context: typer.Context, force: Force = None, settings: Settings = 
     invocation = of(context)
     config = invocation.config.with_flags(force=force)
     with invocation.engine() as engine:
-        _check_none(sessions.list_sessions(engine))
+        there = sessions.list_sessions(engine)
+        _check_none(there, leftovers.remains(engine, {session.name for session in there}))
         found = leftovers.find(engine, invocation.agents())
         _tell(found, settings=settings)
         if not config.force:
@@ -44,14 +45,16 @@ def uninstall(context: typer.Context, force: Force = None, settings: Settings = 
         print(f"{one.command}  # stays: {one.what}")
 
 
-def _check_none(there: "list[Session]") -> None:
-    if there:
-        names = [session.name for session in there]
+def _check_none(there: "list[Session]", remains: "dict[str, list[str]]") -> None:
+    """ConflictError where there are sessions, or volumes of such whose containers somebody removed: there may be work in both."""
+    names = [session.name for session in there]
+    words = [f"there are sessions: {', '.join(names)}"] if names else []
+    volumes = [volume for found in remains.values() for volume in found]
+    words += [f"there are volumes of sessions whose containers are gone: {', '.join(volumes)}"] if volumes else []
+    if words:
         stop = "agent-session stop --all && " if any(session.running for session in there) else ""
-        raise ConflictError(
-            f"there are sessions: {', '.join(names)}; uninstall removes none",
-            hint=f"{stop}agent-session rm {shlex.join(names)}",
-        )
+        hint = f"{stop}agent-session rm {shlex.join([*names, *remains])}"
+        raise ConflictError(f"{'; '.join(words)}; uninstall removes none", hint=hint)
 
 
 def _tell(found: "Leftovers", *, settings: bool) -> None:

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from agent_session.cli.arguments import All, NamesOrDefault
 from agent_session.cli.choices import Build
 from agent_session.cli.invocation import Invocation, note, of
 from agent_session.cli.request import asked_again, image_for, seed_for
-from agent_session.cli.stop import All, Names
 from agent_session.config import DEFAULT_SESSION, Config
 from agent_session.errors import UsageError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agent_session.engine import Engine
 
 
-def update(context: typer.Context, names: Names = None, every: All = False, build: Build = None) -> None:
+def update(context: typer.Context, names: NamesOrDefault = None, every: All = False, build: Build = None) -> None:
     """Move sessions to the current image of their agent and print the names of those that moved.
 
     Volumes, name, projects, options and conversation stay. A session that runs is stopped and started again, detached; one
@@ -44,17 +44,19 @@ def _move(invocation: Invocation, engine: "Engine", name: str, config: Config) -
     from agent_session import sessions
     from agent_session.agents import choose
 
-    session = sessions.settled(engine, sessions.get(engine, name))
+    interrupted = sessions.settle(engine, name)  # a killed update had stopped it
+    session = sessions.get(engine, name)
+    runs = session.running or interrupted
     agent = choose(invocation.agents(), session.agent)
     image = image_for(engine, invocation.workshop(), agent, config)
-    if session.image == image:
+    if session.image == image and session.running == runs:
         note(f"session '{name}' is up to date")
         return
     request = replace(asked_again(invocation, engine, session, agent, config), image=image)
-    seed = seed_for(invocation, agent, request, fresh=config.fresh) if session.running else None
+    seed = seed_for(invocation, agent, request, fresh=config.fresh) if runs else None
     if session.running:
         note(f"session '{name}' is stopped for a moment; what is on its screen ends")
     sessions.recreate(engine, session, request, seed, screen=True)
     print(name)
-    if session.running:
+    if runs:
         note(f"session '{name}' runs again, detached: agent-session attach {name}")

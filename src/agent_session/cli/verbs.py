@@ -6,6 +6,8 @@ make a text of a text and a list of texts of a list of texts.
 
 import os
 from collections.abc import Iterator, Mapping
+from copy import copy
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from typing import Annotated, Any
@@ -26,6 +28,7 @@ NAMES = (
 """In the order of --help. A verb NAME is the function NAME of the module cli/NAME.py."""
 
 SETTINGS = {"exec": {"allow_interspersed_args": False}}  # what follows its NAME is somebody else's command line
+EVERYWHERE = {"verbose", "quiet"}
 PLAIN = (str, bool, list[str])
 
 EXIT_CODES = """Exit codes: 0 done, 1 a bug (with a traceback), 2 usage, 3 configuration, 4 not found, 5 conflict,
@@ -58,7 +61,32 @@ def _left_as_typed(parameters: list[Any]) -> list[Any]:
 
 class _Verb(TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
-        return _left_as_typed(super().get_params(ctx))
+        """Its own, and the program's -v and -q, which are typed after the verb as well; help tells them once, before it."""
+        own = super().get_params(ctx)
+        taken = {name for parameter in own for name in parameter.opts}
+        return _left_as_typed([*own, *(one for one in self._everywhere(ctx) if not taken & {*one.opts})])
+
+    def _everywhere(self, ctx: Any) -> list[Any]:
+        """The same objects each time: the parser compares them."""
+        if not hasattr(self, "_copies"):
+            self._copies = [
+                copy(one) for one in (ctx.parent.command.params if ctx.parent else ()) if one.name in EVERYWHERE
+            ]
+            for one in self._copies:
+                one.expose_value, one.hidden, one.callback = False, True, _say_as_much
+        return self._copies
+
+
+def _say_as_much(context: Any, parameter: Any, value: Any) -> None:
+    """-v or -q after the verb: they beat what was said before it."""
+    if value:
+        context.obj = _told(context.obj, **{parameter.name: value})
+
+
+def _told(invocation: Invocation, *, verbose: int = 0, quiet: bool | None = None) -> Invocation:
+    config = invocation.config.with_flags(verbose=min(verbose, 2) or None, quiet=quiet)
+    silence(notes=config.quiet)
+    return replace(invocation, config=config)
 
 
 class _Shelf(Mapping[str, Any]):
@@ -162,6 +190,5 @@ def options(
         if context.invoked_subcommand != "doctor":
             raise
         chosen, trouble = Config(), error
-    chosen = chosen.with_flags(verbose=min(verbose, 2) or None, quiet=quiet)
-    silence(notes=chosen.quiet)
-    context.obj = Invocation(config=chosen, environment=environment, trouble=trouble, foresight=context.obj)
+    invocation = Invocation(config=chosen, environment=environment, trouble=trouble, foresight=context.obj)
+    context.obj = _told(invocation, verbose=verbose, quiet=quiet)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from agent_session.cli import render
+from agent_session.cli.arguments import JsonLines
 from agent_session.cli.invocation import of
 from agent_session.errors import UsageError
 
@@ -23,11 +24,10 @@ Timeout = Annotated[
     float | None,
     typer.Option("--timeout", metavar="SECONDS", min=0, help="Then end with 124.", show_default=False),
 ]
-Json = Annotated[bool, typer.Option("--json", help="An object a line on stdout.")]
 
 
 def wait(
-    context: typer.Context, names: Names, until: Until = None, timeout: Timeout = None, as_json: Json = False
+    context: typer.Context, names: Names, until: Until = None, timeout: Timeout = None, as_json: JsonLines = False
 ) -> None:
     """Wait until agents are idle, wait for a person, have quit or failed; prints each session's name and state, a tab between.
 
@@ -41,7 +41,7 @@ def wait(
         wanted = states.words(until) if until else changes.RESTING
     except ValueError as error:
         raise UsageError(str(error), hint="agent-session wait --help") from None
-    with of(context).engine() as engine:
+    with of(context).engine(one_question=True) as engine:
         for name, state in changes.reached(engine, names, wanted, seconds=timeout):
             if as_json:
                 render.print_line({"name": name, "state": states.as_json(state, question=True)})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent_session.cli import render
+from agent_session.cli.arguments import JsonLines
 from agent_session.cli.invocation import note, of
 from agent_session.errors import UsageError
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from agent_session.changes import Change
     from agent_session.notices import Order
 
-Json = Annotated[bool, typer.Option("--json", help="An object a line on stdout.")]
 Notify = Annotated[
     bool,
     typer.Option(
@@ -33,7 +33,7 @@ On = Annotated[
 ]
 
 
-def watch(context: typer.Context, as_json: Json = False, notify: Notify = False, on: On = None) -> None:
+def watch(context: typer.Context, as_json: JsonLines = False, notify: Notify = False, on: On = None) -> None:
     """Tell each change of a session's state, those of all sessions first, until interrupted."""
     from agent_session import changes, notices
 
@@ -42,7 +42,7 @@ def watch(context: typer.Context, as_json: Json = False, notify: Notify = False,
     order = _order(on) if on else None
     teller = notices.Teller(environment=invocation.environment, url=url, note=note) if notify else None
     runner = notices.Runner(order=order, environment=invocation.environment, note=note) if order else None
-    with invocation.engine() as engine:
+    with invocation.engine(one_question=True) as engine:
         for change in changes.changes(engine):
             if as_json:
                 render.print_line(_json(change))

@@ -1,0 +1,33 @@
+"""Arguments and options that several verbs have, in the same words.
+
+Not in choices.py: importing all that a start can be told takes 1 ms, which `ls` and `attach` need not pay.
+"""
+
+from typing import Annotated
+
+import typer
+
+from agent_session.config import DEFAULT_SESSION
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The session.")]
+RunningName = Annotated[str, typer.Argument(metavar="NAME", help="The session; it must run.")]
+ScreenName = Annotated[str, typer.Argument(metavar="NAME", help="The session; it must run, attached or not.")]
+NameOrDefault = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[NAME]",
+        help=f"The session. [env: AGENT_SESSION_NAME] [default: {DEFAULT_SESSION}]",
+        show_default=False,
+    ),
+]
+NamesOrDefault = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME]...",
+        help=f"Sessions. [env: AGENT_SESSION_NAME] [default: {DEFAULT_SESSION}]",
+        show_default=False,
+    ),
+]
+All = Annotated[bool, typer.Option("--all", help="All of them.")]
+JsonList = Annotated[bool, typer.Option("--json", help="A list of objects on stdout.")]
+JsonLines = Annotated[bool, typer.Option("--json", help="An object a line on stdout.")]
