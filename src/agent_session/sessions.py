@@ -3,6 +3,7 @@
 A Session is only ever read back from a container; Podman is the database. Callers that may change a session hold its lock.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from agent_session import placeholders, plaintext, plan, servers, terminals
-from agent_session.engine import Engine
+from agent_session.engine import ContainerSpec, Engine
 from agent_session.errors import (
     NameTaken,
     NotFoundError,
@@ -236,6 +237,17 @@ def deliver(engine: Engine, name: str, seed: "Seed", *, screen: bool, container:
         )
         raise NotReady(name, reason, words)
     return tuple(said[:20])
+
+
+def at_rest(engine: Engine, name: str) -> Session:
+    """The session once it has ended, or as it is after the seconds that a stop may take.
+
+    For who could run no command in it: Podman calls a container running until the last of its processes is gone.
+    """
+    deadline = time.monotonic() + ContainerSpec.stop_timeout
+    while (session := get(engine, name)).running and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return session
 
 
 def needs_seed(session: Session) -> bool:

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,7 +20,7 @@ from agent_session.cli.invocation import Invocation
 from agent_session.cli.invocation import quiet as silenced
 from agent_session.config import DEFAULT_BASE_IMAGE
 from agent_session.engine import ContainerSpec, ExecResult
-from agent_session.errors import PodmanUnavailable
+from agent_session.errors import PodmanRefused, PodmanUnavailable
 from tests.fake_engine import FakeEngine
 
 VERBS = (
@@ -638,6 +639,21 @@ def test_restart_starts_what_another_command_stops_while_it_waits_for_the_screen
         return ExecResult(exit_code=1, stderr=b"it has ended")
 
     machine.engine.commands = stopped
+    assert machine("restart", "-d").code == 0
+    assert machine.status("default") == "running"
+
+
+def test_restart_starts_what_is_only_just_ending_when_it_has_ended(machine: Machine) -> None:
+    machine.ok("start", "-d", "-a", "shell")
+    usual = machine.engine.commands
+    ending = threading.Timer(0.1, machine.engine.stop, ["agent_default"])
+
+    def refused(_name: str, _command: Sequence[str], _stdin: bytes) -> ExecResult:
+        machine.engine.commands = usual
+        ending.start()
+        raise PodmanRefused("container state improper")
+
+    machine.engine.commands = refused
     assert machine("restart", "-d").code == 0
     assert machine.status("default") == "running"
 

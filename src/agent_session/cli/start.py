@@ -137,12 +137,11 @@ def wake(invocation: Invocation, engine: "Engine", session: "Session", config: C
         try:
             sessions.deliver(engine, session.name, seed, screen=screen)
         except NotReady:
-            session = sessions.get(engine, session.name)
+            session = sessions.at_rest(engine, session.name)  # `stop` waits for nobody: it may be ending just now
             if session.running:
                 raise
         else:
             return session
-    # It rests, perhaps since a moment ago: `stop` waits for nobody.
     differs = (wanted.login, wanted.options, wanted.protection.digest) != (
         session.login,
         session.options,
