@@ -85,6 +85,13 @@ def refusal(status: int, text: str, doing: str, *, absent_is_fine: bool) -> None
     raise error
 
 
+def failure(said: str, doing: str) -> AgentSessionError:
+    """What a podman command means that ended with an error."""
+    if "no such container" in said.lower():
+        return NotFoundError(f"{doing}: {said.strip()}", hint="agent-session ls")
+    return troubleshooting.explain(said, doing)
+
+
 def root_cause(error: BaseException) -> str:
     """The innermost system error's words: the bindings wrap it four deep."""
     words = str(error)

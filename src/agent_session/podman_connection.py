@@ -4,8 +4,9 @@ Where it answers is podman_service's to know, how it is asked podman_http's (on 
 """
 
 import contextlib
+import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agent_session import podman_answers, podman_listing, podman_service, troubleshooting
@@ -109,6 +110,13 @@ class Connection:
             return self._listing.answer()
         except podman_listing.Failed as error:
             raise troubleshooting.explain(str(error), "listing containers") from None
+
+    def order(self, words: Sequence[str], doing: str) -> None:
+        """One podman command; every failure translated. For what is the only thing to do: a service would have to be started for it."""
+        command = [*self.command(), "--log-level=error", *words]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise podman_answers.failure(done.stderr, doing)
 
     def info(self) -> dict[str, Any]:
         """What Podman says of itself: the first time one slow round trip."""

@@ -174,7 +174,10 @@ class PodmanEngine:
         self._podman.call("POST", f"/containers/{name}/start", f"starting {name}")
 
     def stop(self, name: str) -> None:
-        """End a container."""
+        """End a container. By the command where that is the first thing that changes something: it takes no service."""
+        if self._podman.asks_by_command:
+            self._podman.order(["stop", name], f"stopping {name}")
+            return
         self._podman.call("POST", f"/containers/{name}/stop", f"stopping {name}")
 
     def remove(self, name: str) -> None:

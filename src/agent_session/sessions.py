@@ -4,7 +4,7 @@ A Session is only ever read back from a container; Podman is the database. Calle
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -260,19 +260,53 @@ def attach_command(engine: Engine, session: Session, environment: dict[str, str]
     return engine.attach_command(session.container, ["session-attach", *terminals.living_tokens()], environment)
 
 
-def stop(engine: Engine, sessions: Sequence[Session]) -> set[str]:
+def pick(engine: Engine, names: Sequence[str]) -> tuple[list[Session], set[str]]:
+    """The sessions of those names, and which of them a `recreate` goes on with, or was killed at. One question.
+
+    SessionNotFound, NameTaken.
+    """
+    containers = {container.name: container for container in engine.containers("")}
+    found = []
+    unfinished = set()
+    for name in names:
+        own = containers.get(plan.container_name(plan.check_name(name)))
+        following = containers.get(plan.next_name(name))
+        there = own or following
+        session = read(there) if there else None
+        if own and session is None:
+            raise NameTaken(name, own.name)
+        if session is None:
+            raise SessionNotFound(name)
+        if following and read(following):
+            unfinished.add(name)
+        found.append(session)
+    return found, unfinished
+
+
+def stop(
+    engine: Engine, sessions: Sequence[Session], *, worked_on: Callable[[str], bool] = lambda _name: True
+) -> set[str]:
     """End sessions, all at the same time; nothing to do for those that do not run. Raises SessionNotFound, PodmanRefused.
 
     Returns the names of all sessions that a `recreate` goes on with, or was killed at, which might bring them up again.
+    `worked_on` says whether a command holds a session's lock. Where none does, and a single session has left nothing on
+    the host, there is nothing to be asked about afterwards: none, then.
     """
-    from concurrent.futures import wait
+    over = [held for session in sessions for held in session.placeholders]
+    if len(sessions) == 1:
+        _stop(engine, *sessions)
+        ended = []
+        if not worked_on(sessions[0].name) and not placeholders.any_left(over):
+            return set()
+    else:
+        from concurrent.futures import wait
 
-    from agent_session.beside import beside
+        from agent_session.beside import beside
 
-    with beside(8) as pool:
-        ended = [pool.submit(_stop, engine, session) for session in sessions]
-        wait(ended)
-    found = tidy(engine)
+        with beside(8) as pool:
+            ended = [pool.submit(_stop, engine, session) for session in sessions]
+            wait(ended)
+    found = tidy(engine, over)
     for one in ended:  # only now: a failure must not keep the others from being stopped
         one.result()
     return {session.name for session in found if session.container == plan.next_name(session.name)}
@@ -295,7 +329,10 @@ def remove(engine: Engine, name: str) -> None:
 
 
 def tidy(engine: Engine, over: Sequence[Placeholder] = ()) -> list[Session]:
-    """Remove from the host what held names for sessions that no longer run; returns all sessions, in no order."""
+    """Remove from the host what held names for sessions that no longer run; returns all sessions, in no order.
+
+    `over` are such of which the caller knows already: if one is still there, one look is enough.
+    """
 
     def look() -> tuple[list[Session], list[Placeholder]]:
         found = [session for container in engine.containers(plan.LABEL_NAME) if (session := read(container))]
@@ -303,11 +340,13 @@ def tidy(engine: Engine, over: Sequence[Placeholder] = ()) -> list[Session]:
         ended = [held for session in found if not session.running for held in session.placeholders]
         return found, [held for held in (*ended, *over) if held.path not in needed]
 
-    found, left = look()
-    if placeholders.any_left(left):
-        with placeholders.held():  # whatever is about to start has started by then
-            found, left = look()
-            placeholders.clear(left, [held for session in found if session.running for held in session.placeholders])
+    if not placeholders.any_left(over):
+        found, left = look()
+        if not placeholders.any_left(left):
+            return found
+    with placeholders.held():  # whatever is about to start has started by then
+        found, left = look()
+        placeholders.clear(left, [held for session in found if session.running for held in session.placeholders])
     return found
 
 

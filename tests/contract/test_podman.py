@@ -13,7 +13,7 @@ import pytest
 
 from agent_session import places, walk
 from agent_session.engine import Errand, Mount, SecretFile
-from agent_session.errors import PodmanUnavailable
+from agent_session.errors import NotFoundError, PodmanUnavailable
 from agent_session.podman_engine import PodmanEngine
 from tests.contract.conftest import Bench
 from tests.waiting import until
@@ -66,6 +66,19 @@ def test_a_running_containers_files_are_read_without_a_process(real: Bench) -> N
             walk.content(root, "proc", "1", "stat", largest=2)
     finally:
         os.close(root)
+
+
+def test_a_stop_that_is_all_there_is_to_do_begins_no_service(real: Bench) -> None:
+    name = real.running()
+    with PodmanEngine(os.environ) as engine:
+        engine.stop(name)
+        stopped = engine.container(name)
+        assert stopped
+        assert not stopped.running
+        engine.stop(name)
+        with pytest.raises(NotFoundError):
+            engine.stop(f"{name}-missing")
+        assert engine._podman.asks_by_command == engine._podman.is_local
 
 
 def test_a_root_is_that_containers_and_no_other_processs(real: Bench) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agent_session.podman_service import Service
 
 ASKING = {
-    "ls", "start", "attach", "exec", "send", "screen", "cp", "status", "logs", "wait", "watch", "prompt", "answer", "chat", "models",
+    "ls", "start", "attach", "exec", "send", "stop", "screen", "cp", "status", "logs", "wait", "watch", "prompt", "answer", "chat", "models",
 }  # fmt: skip
 WORKING = {"start", "stop", "restart", "rm", "build", "agents"}
 ALONE = {"-d", "--detach", "--json"}
@@ -37,8 +37,9 @@ class Foresight:
         if not words or told or {"-h", "--help", "--dry-run", *LOUD} & set(words) or not is_local(os.environ):
             return
         back = words[0] == "start" and not ALONE & set(words) and sys.stdin is not None and sys.stdin.isatty()
+        single = words[0] == "stop" and "--all" not in words and sum(not word.startswith("-") for word in words) <= 2
         with contextlib.suppress(OSError, AgentSessionError):
-            if words[0] in WORKING and not back:
+            if words[0] in WORKING and not back and not single:
                 from agent_session import podman_service
                 from agent_session.signals import held_back
 

@@ -99,6 +99,12 @@ class Invocation:
 
         return lock(places.runtime_folder(), f"session-{check_name(name)}", waiting=waiting)
 
+    def is_locked(self, name: str) -> bool:
+        """Whether a command works on the session of that name just now."""
+        from agent_session.lock import is_held
+
+        return is_held(places.runtime_folder() / f"session-{name}.lock")
+
 
 def of(context: typer.Context) -> Invocation:
     """The invocation that main put into Typer's context."""

@@ -15,14 +15,14 @@ def stop(context: typer.Context, names: NamesOrDefault = None, every: All = Fals
     if every and names:
         raise UsageError("--all and names contradict each other", hint="agent-session stop --all")
     invocation = of(context)
-    with invocation.engine() as engine:
+    wanted = list(dict.fromkeys(names or [invocation.config.name or DEFAULT_SESSION]))
+    with invocation.engine(one_question=not every and len(wanted) == 1) as engine:
         if every:
             found = sessions.list_sessions(engine)
             unfinished = sessions.stop(engine, [session for session in found if session.running])
         else:
-            wanted = dict.fromkeys(names or [invocation.config.name or DEFAULT_SESSION])
-            found = [sessions.get(engine, name) for name in wanted]
-            unfinished = sessions.stop(engine, found)
+            found, unfinished = sessions.pick(engine, wanted)
+            unfinished |= sessions.stop(engine, found, worked_on=invocation.is_locked)
         for name in unfinished & {session.name for session in found}:
             with invocation.locked(name):  # somebody moves it just now, or was killed while at it
                 sessions.settle(engine, name)
