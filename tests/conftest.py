@@ -1,10 +1,19 @@
 """What tests with a real Podman share: images built once, and accounts without a past."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
+from agent_session.signals import ENDINGS
 from tests.account import STUB, Account, Storage, find_storage
+
+
+def pytest_configure() -> None:
+    """A shell's background job, or nohup's, ignores some endings, and so would all that tests begin."""
+    for ending in ENDINGS:
+        if signal.getsignal(ending) == signal.SIG_IGN:
+            signal.signal(ending, signal.default_int_handler if ending == signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
