@@ -116,7 +116,8 @@ class Connection:
         command = [*self.command(), "--log-level=error", *words]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise podman_answers.failure(done.stderr, doing)
+            killed = f"it was ended by signal {-done.returncode}" if done.returncode < 0 else ""
+            raise podman_answers.failure(done.stderr or killed, doing)
 
     def info(self) -> dict[str, Any]:
         """What Podman says of itself: the first time one slow round trip."""

@@ -1,6 +1,7 @@
 """OpenCode's state, told by its own server: right two seconds after whatever happens, in one session of the real one."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from tests.account import Account, Storage
 from tests.e2e.test_opencode import READY, session_of
 from tests.models.model import Model
 from tests.waiting import until
+
+ACTION = ("zellij", "--session", "default", "action")
 
 pytestmark = [pytest.mark.e2e]
 
@@ -55,6 +58,21 @@ class Serving:
 
     def tell(self, words: str) -> None:
         self.account.tell("default", words)
+
+    def tell_again(self, words: str) -> None:
+        """As a person does at a terminal that has only just come back: who does not see it typed types it again."""
+        typed = 0.0
+
+        def seen() -> bool:
+            nonlocal typed
+            there = words in self.account.screen()
+            if not there and time.monotonic() - typed > 5:
+                self.account.inside("default", *ACTION, "write-chars", "--pane-id", "terminal_0", words)
+                typed = time.monotonic()
+            return there
+
+        until(seen, f"{words!r} in its input", seconds=30)
+        self.account.inside("default", *ACTION, "write", "--pane-id", "terminal_0", "13")
 
     def server(self, signal: str) -> None:
         """A signal to the server."""
@@ -196,7 +214,7 @@ def test_a_server_that_is_killed_comes_back_with_the_conversation_and_the_termin
     serving.server("KILL")
     serving.is_("starting")
     serving.is_("idle", seconds=60)
-    serving.tell("and now")
+    serving.tell_again("and now")
     assert "Before the DEATH" in serving.model.shown("After the BIRTH")
     said = json.dumps(serving.model.turns()[-1]["body"]["messages"])
     assert "Before the DEATH" in said

@@ -248,7 +248,7 @@ def test_what_somebody_has_begun_to_type_is_not_sent(agent: Subject) -> None:
     until(lambda: "leftover" in agent.account.screen(), "what was typed")
     turn = agent.say("not this")
     told = agent.order("prompt", "--follow", stdin=turn.prompt)
-    assert "leftover" in agent.account.screen()
+    until(lambda: "leftover" in agent.account.screen(), "what was typed, still there")
     if told.status:  # its terminal is where prompts go
         assert told.error["kind"] == "refused"
     else:

@@ -30,6 +30,7 @@ def _fault(what: str, promise: str, seconds: int, test: str) -> Fault:
 FAULTS = (
     _fault("service killed in a call of start", "6, nothing left, next start works", 15, "a_service_killed_in_a_call_of_start_is_told_and_leaves_nothing"),
     _fault("service killed in a call of stop", "6, next stop works", 15, "a_service_killed_in_a_call_of_stop_is_told_and_the_next_stop_works"),
+    _fault("podman command killed in a stop", "7, next stop works", 15, "a_podman_command_killed_in_a_stop_is_told_and_the_next_stop_works"),
     _fault("socket there but dead", "own service; 6 and its name where asked for", 10, "a_dead_socket_is_passed_over_or_named_where_it_was_asked_for"),
     _fault("home read-only", "0", 15, "a_home_that_cannot_be_written_is_no_obstacle"),
     _fault("project replaced while used", "0, the new one from the next start", 15, "a_project_replaced_while_it_is_used_is_the_new_one_from_the_next_start_on"),

@@ -219,6 +219,7 @@ class _Steps:
         self._around(Connection, "listing", lambda *_: "listing by command")
         self._around(podman_builds, "workplaces", lambda *_: "listing build containers")
         self._around(Connection, "call", said(3))
+        self._around(Connection, "order", said(2))
         self._around(PodmanEngine, "run", command)
         self._around(PodmanEngine, "oversee", command)
         self._around(PodmanEngine, "run_once", lambda *arguments: f"errand {PurePath(arguments[1].command[0]).name}")

@@ -61,7 +61,21 @@ def test_a_service_killed_in_a_call_of_start_is_told_and_leaves_nothing(account:
 def test_a_service_killed_in_a_call_of_stop_is_told_and_the_next_stop_works(account: Account) -> None:
     account.ok("start", "-d", "-a", "shell", account.project())
     killed = Meanwhile(before="stopping agent_default", do=end_in_the_middle)
-    told(program(account).run("stop", meanwhile=killed), 6, "Podman")
+    told(program(account).run("stop", "--all", meanwhile=killed), 6, "Podman")
+    account.ok("stop")
+    assert account.sessions() == {"default": "stopped"}
+
+
+def test_a_podman_command_killed_in_a_stop_is_told_and_the_next_stop_works(account: Account) -> None:
+    account.ok("start", "-d", "-a", "shell", account.project())
+    podman = account.home / ".local" / "bin" / "podman"
+    podman.write_text(
+        f'#!/bin/sh\ncase " $* " in *" stop "*) kill -KILL $$ ;; esac\nexec {shutil.which("podman")} "$@"\n'
+    )
+    podman.chmod(0o755)
+    told(account.run("stop"), 7, "stopping agent_default: it was ended by signal 9")
+    podman.unlink()
+    assert account.sessions() == {"default": "running"}
     account.ok("stop")
     assert account.sessions() == {"default": "stopped"}
 
