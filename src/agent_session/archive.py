@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from agent_session import __version__, plan, sessions
+from agent_session import __version__, lifecycle, plan
 from agent_session.agents import Agent
 from agent_session.engine import Engine, Errand, Mount
 from agent_session.errors import ArchiveRefused, ConflictError, PodmanRefused
@@ -120,7 +120,7 @@ def retargeted(projects: tuple[Project, ...], manifest: Manifest) -> tuple[Proje
 
 
 def create(engine: Engine, request: SessionRequest, seed: Seed, file: Path, *, screen: bool) -> Session:
-    """Make a session with what an archive holds; as sessions.create, which takes the mark away. ArchiveRefused names the reason."""
+    """Make a session with what an archive holds; as lifecycle.create, which takes the mark away. ArchiveRefused names the reason."""
     labels, marker = plan.session_labels(request), plan.importing_name(request.name)
     made: list[str] = []
     try:
@@ -129,7 +129,7 @@ def create(engine: Engine, request: SessionRequest, seed: Seed, file: Path, *, s
                 _create_volume(engine, request.name, volume, labels)
                 made.append(volume)
         _unpack(engine, request, file)
-        return sessions.create(engine, request, seed, screen=screen)
+        return lifecycle.create(engine, request, seed, screen=screen)
     except BaseException:
         with uninterrupted():
             if engine.container(plan.container_name(request.name)) is None:  # else it was done, but for telling so

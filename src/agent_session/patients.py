@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from agent_session import leftovers, placeholders, plan, podman_errand, sessions
+from agent_session import leftovers, lifecycle, placeholders, plan, podman_errand, sessions
 from agent_session.agents import Agent
 from agent_session.engine import Container, Engine
 from agent_session.errors import NameTaken
@@ -148,7 +148,7 @@ def _unfinished(engine: Engine, session: Session, locks: Callable[[], Path]) -> 
 
     def settle() -> str:
         with lock(locks(), name, waiting=lambda _pid: None):
-            sessions.settle(engine, session.name)
+            lifecycle.settle(engine, session.name)
         return f"settled the update of session '{session.name}'"
 
     words = "it was killed half-way; the session's next start settles it, too"

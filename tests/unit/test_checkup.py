@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from agent_session import checkup, images, machine, places, plan, sessions
+from agent_session import checkup, images, lifecycle, machine, places, plan, sessions
 from agent_session.agents import Agent
 from agent_session.config import DEFAULT_BASE_IMAGE
 from agent_session.engine import About, ContainerSpec, Errand, ExecResult
@@ -49,7 +49,7 @@ class Ward:
     def session(self, name: str = "web", **more: object) -> None:
         agent = Agent(name="stub", title="Stub", folder=self.agents / "stub")
         request = SessionRequest(name=name, agent=agent, image=IMAGE, projects=(self.project,), **more)  # type: ignore[arg-type]
-        sessions.create(self.engine, request, EMPTY, screen=False)
+        lifecycle.create(self.engine, request, EMPTY, screen=False)
 
     def container(self, name: str, **labels: str) -> None:
         self.engine.create(
@@ -200,7 +200,7 @@ def test_what_a_killed_build_left_is_swept_but_not_while_another_builds(ward: Wa
 
 def test_a_project_that_is_gone_keeps_its_session_from_starting(ward: Ward) -> None:
     ward.session()
-    sessions.stop(ward.engine, [sessions.get(ward.engine, "web")])
+    lifecycle.stop(ward.engine, [sessions.get(ward.engine, "web")])
     ward.project.source.rmdir()
     problem = ward.problem()
     assert (problem.level, problem.subject, problem.code) == ("error", "session web", 7)

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from agent_session import copies, events, keys, plaintext, plan, screens, sessions, tars
+from agent_session import copies, events, keys, lifecycle, plaintext, plan, screens, sessions, tars
 from agent_session.agents import Agent
 from agent_session.engine import ExecResult
 from agent_session.errors import ConflictError, CopyRefused, NotFoundError, SessionStopped, UsageError
@@ -41,7 +41,7 @@ def made(home: Path) -> Make:
         (home / "app").mkdir()
         project = Project(source=home / "app", target=PurePosixPath("/workspace/app"))
         request = SessionRequest(name="web", agent=AGENT, image=IMAGE, projects=(project,))
-        return engine, sessions.create(engine, request, EMPTY, screen=False)
+        return engine, lifecycle.create(engine, request, EMPTY, screen=False)
 
     return make
 

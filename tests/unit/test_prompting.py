@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent_session import orders, plaintext, sessions
+from agent_session import lifecycle, orders, plaintext
 from agent_session.agents import Agent
 from agent_session.engine import ExecResult
 from agent_session.errors import (
@@ -58,7 +58,7 @@ def made(home: Path) -> Make:
         (home / "app").mkdir()
         project = Project(source=home / "app", target=PurePosixPath("/workspace/app"))
         request = SessionRequest(name="web", agent=AGENT, image=IMAGE, projects=(project,))
-        return engine, sessions.create(engine, request, EMPTY, screen=False)
+        return engine, lifecycle.create(engine, request, EMPTY, screen=False)
 
     return make
 

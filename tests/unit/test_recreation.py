@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from agent_session import plan, sessions
+from agent_session import lifecycle, plan, sessions
 from agent_session.agents import Agent
 from agent_session.engine import ExecResult
 from agent_session.errors import AgentSessionError, Interrupted, NotReady, PodmanRefused
@@ -40,23 +40,23 @@ def request_(home: Path) -> SessionRequest:
 
 
 def session(engine: FakeEngine, request: SessionRequest, *, running: bool) -> Session:
-    made = sessions.create(engine, request, EMPTY, screen=True)
+    made = lifecycle.create(engine, request, EMPTY, screen=True)
     home = engine.volume_path("agent_web_home")
     assert home
     (home / "conversation").write_text("yesterday")
     if not running:
-        sessions.stop(engine, [made])
+        lifecycle.stop(engine, [made])
     return sessions.get(engine, "web")
 
 
 def again(engine: FakeEngine, session: Session, image: str = NEW) -> SessionRequest:
-    return sessions.request_again(
+    return lifecycle.request_again(
         session, AGENT, image=image, ca_bundle=None, rootful=engine.rootful, login=engine.secret_id("x")
     )
 
 
 def moved(engine: FakeEngine, old: Session, *, started: bool) -> Session:
-    return sessions.recreate(engine, old, again(engine, old), EMPTY if started else None, screen=True)
+    return lifecycle.recreate(engine, old, again(engine, old), EMPTY if started else None, screen=True)
 
 
 def holds_its_home(engine: FakeEngine) -> bool:
@@ -161,14 +161,14 @@ def test_who_is_killed_half_way_leaves_one_session(
     listed = sessions.list_sessions(engine)
     assert [(found.name, found.image) for found in listed] == [("web", image)]
     assert sessions.get(engine, "web") == listed[0]
-    sessions.stop(engine, listed)
+    lifecycle.stop(engine, listed)
     left = sessions.get(engine, "web")
     if verb_after == "resume":
-        assert sessions.resume(engine, left, EMPTY, screen=True).image == image
+        assert lifecycle.resume(engine, left, EMPTY, screen=True).image == image
     elif verb_after == "recreate":
         assert moved(engine, left, started=True).image == NEW
     else:
-        sessions.remove(engine, "web")
+        lifecycle.remove(engine, "web")
         assert containers(engine) == []
         assert engine.volume_labels("agent_web_home") is engine.volume_labels("agent_web_workspace") is None
         return

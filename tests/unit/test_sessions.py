@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from agent_session import plan, sessions
+from agent_session import lifecycle, plan, sessions
 from agent_session.agents import Agent
 from agent_session.engine import ContainerSpec, Engine, ExecResult, Mount
 from agent_session.errors import (
@@ -52,7 +52,7 @@ def request_(app: Project) -> SessionRequest:
 
 
 def created(engine: Engine, request: SessionRequest, name: str = "web") -> Session:
-    return sessions.create(engine, replace(request, name=name), EMPTY, screen=True)
+    return lifecycle.create(engine, replace(request, name=name), EMPTY, screen=True)
 
 
 def nothing_is_left(engine: Engine) -> bool:
@@ -108,7 +108,7 @@ def test_the_seed_arrives_in_the_container_and_nowhere_else(request_: SessionReq
         return ExecResult(exit_code=0)
 
     engine = engine_where(commands)
-    sessions.create(engine, request_, Seed(archive=b"sk-secret"), screen=True)
+    lifecycle.create(engine, request_, Seed(archive=b"sk-secret"), screen=True)
     assert arrived == [("agent_web", "session-seed", b"sk-secret")]
     assert "sk-secret" not in repr(engine.container("agent_web"))
 
@@ -192,10 +192,10 @@ def test_a_home_that_was_there_before_survives_a_failure(request_: SessionReques
 
 def test_a_stopped_session_starts_again(engine: FakeEngine, request_: SessionRequest) -> None:
     session = created(engine, request_)
-    sessions.stop(engine, [session])
+    lifecycle.stop(engine, [session])
     stopped = sessions.get(engine, "web")
     assert stopped.status == "stopped"
-    assert sessions.resume(engine, stopped, EMPTY, screen=True).status == "running"
+    assert lifecycle.resume(engine, stopped, EMPTY, screen=True).status == "running"
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), Interrupted(), TimeoutError()], ids=repr)
@@ -211,18 +211,18 @@ def test_a_session_that_cannot_be_resumed_is_stopped_and_keeps_its_home(
 
     engine = engine_where(commands)
     session = created(engine, request_)
-    sessions.stop(engine, [session])
+    lifecycle.stop(engine, [session])
     trouble.append(error)
     with pytest.raises((type(error), NotReady)):
-        sessions.resume(engine, session, EMPTY, screen=True)
+        lifecycle.resume(engine, session, EMPTY, screen=True)
     assert sessions.get(engine, "web").status == "stopped"
     assert engine.volume_labels("agent_web_home")
 
 
 def test_stopping_twice_is_fine(engine: FakeEngine, request_: SessionRequest) -> None:
     session = created(engine, request_)
-    sessions.stop(engine, [session])
-    sessions.stop(engine, [session])
+    lifecycle.stop(engine, [session])
+    lifecycle.stop(engine, [session])
     assert sessions.get(engine, "web").status == "stopped"
 
 
@@ -230,7 +230,7 @@ def test_stopping_one_that_vanished_meanwhile_is_not_found(engine: FakeEngine, r
     session = created(engine, request_)
     engine.remove(session.container)
     with pytest.raises(SessionNotFound):
-        sessions.stop(engine, [session])
+        lifecycle.stop(engine, [session])
 
 
 def test_one_that_vanished_does_not_keep_the_others_from_being_stopped(
@@ -239,14 +239,14 @@ def test_one_that_vanished_does_not_keep_the_others_from_being_stopped(
     gone, other = created(engine, request_, "gone"), created(engine, request_, "other")
     engine.remove(gone.container)
     with pytest.raises(SessionNotFound):
-        sessions.stop(engine, [gone, other])
+        lifecycle.stop(engine, [gone, other])
     assert sessions.get(engine, "other").status == "stopped"
 
 
 def test_a_running_session_is_not_removed(engine: FakeEngine, request_: SessionRequest) -> None:
     created(engine, request_)
     with pytest.raises(SessionRunning, match="cannot remove running session 'web'"):
-        sessions.remove(engine, "web")
+        lifecycle.remove(engine, "web")
     assert sessions.get(engine, "web").running
 
 
@@ -254,20 +254,20 @@ def test_a_stopped_session_is_removed_with_its_home_and_never_a_project(
     engine: FakeEngine, request_: SessionRequest, app: Project
 ) -> None:
     (app.source / "file").touch()
-    sessions.stop(engine, [created(engine, request_)])
-    sessions.remove(engine, "web")
+    lifecycle.stop(engine, [created(engine, request_)])
+    lifecycle.remove(engine, "web")
     assert nothing_is_left(engine)
     assert (app.source / "file").exists()
 
 
 def test_removing_one_that_is_not_there_is_not_found(engine: FakeEngine) -> None:
     with pytest.raises(SessionNotFound):
-        sessions.remove(engine, "web")
+        lifecycle.remove(engine, "web")
 
 
 def test_a_home_whose_container_somebody_removed_can_be_removed(engine: FakeEngine, request_: SessionRequest) -> None:
     engine.remove(created(engine, request_).container)
-    sessions.remove(engine, "web")
+    lifecycle.remove(engine, "web")
     assert nothing_is_left(engine)
 
 
@@ -276,7 +276,7 @@ def test_a_volume_of_somebody_else_is_not_removed(engine: FakeEngine) -> None:
     engine.create(ContainerSpec(name="other", image=IMAGE, hostname="x", workdir=PurePosixPath("/"), mounts=(mount,)))
     engine.remove("other")
     with pytest.raises(SessionNotFound):
-        sessions.remove(engine, "web")
+        lifecycle.remove(engine, "web")
     assert engine.volume_labels("agent_web_home") is not None
 
 
@@ -293,7 +293,7 @@ def test_a_container_that_is_not_ours_is_not_listed_and_its_name_is_taken(
     assert sessions.list_sessions(engine) == []
     attempts: list[Callable[[], object]] = [
         lambda: sessions.find(engine, "web"),
-        lambda: sessions.remove(engine, "web"),
+        lambda: lifecycle.remove(engine, "web"),
         lambda: created(engine, request_),
     ]
     for attempt in attempts:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from agent_session import changes, sessions, states
+from agent_session import changes, lifecycle, sessions, states
 from agent_session.agents import Agent
 from agent_session.engine import ExecResult
 from agent_session.errors import PodmanRefused, SessionNotFound, TimedOut
@@ -41,7 +41,7 @@ def make(engine: FakeEngine, home: Path) -> Make:
     def made(name: str = "web") -> Session:
         project = Project(source=home / "app", target=PurePosixPath("/workspace/app"))
         request = SessionRequest(name=name, agent=AGENT, image=IMAGE, projects=(project,))
-        return sessions.create(engine, request, EMPTY, screen=False)
+        return lifecycle.create(engine, request, EMPTY, screen=False)
 
     return made
 

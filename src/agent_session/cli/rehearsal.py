@@ -116,7 +116,7 @@ def _planned(
 
 def _commands(engine: "Engine", container: str, action: str, make: Sequence[Sequence[str]]) -> list[str]:
     """Volumes, container, guard, seed, terminal."""
-    from agent_session import sessions
+    from agent_session import lifecycle
     from agent_session.protection import guarded
 
     *volumes, run = make
@@ -139,7 +139,7 @@ def _commands(engine: "Engine", container: str, action: str, make: Sequence[Sequ
             "/",
             container,
         ]
-        lines.append(shlex.join([*exec_, sessions.GUARD, *guarded()]))
+        lines.append(shlex.join([*exec_, lifecycle.GUARD, *guarded()]))
     seed = engine.attach_command(container, ["session-seed", "--timeout", "60", "--screen"], {}, terminal=False)
     attach = engine.attach_command(container, ["session-attach"], {})
     return [*lines, f"{EMPTY_SEED} | {shlex.join(seed)}", shlex.join(attach)]

@@ -30,7 +30,7 @@ def asked(invocation: Invocation, engine: "Engine", config: Config, manifest: "M
 
 def wished(invocation: Invocation, engine: "Engine", config: Config, manifest: "Manifest | None") -> "SessionRequest":
     """The same, but for the image, which may have to be built first. Nothing is changed."""
-    from agent_session import plan, sessions, trust
+    from agent_session import lifecycle, plan, trust
 
     name = plan.check_name(config.name or DEFAULT_SESSION)
     projects, mounts, kob = _directories(config, manifest)
@@ -48,7 +48,7 @@ def wished(invocation: Invocation, engine: "Engine", config: Config, manifest: "
         options=_options(invocation, engine, config, None),
         login=engine.secret_id(plan.login_secret(agent.name)),
     )
-    request = sessions.protected(request, strict="unprotected" in config.insisted)
+    request = lifecycle.protected(request, strict="unprotected" in config.insisted)
     for line in request.protection.notes:
         note(line)
     return request
@@ -87,11 +87,11 @@ def asked_again(
     invocation: Invocation, engine: "Engine", session: "Session", agent: "Agent | None", config: Config
 ) -> "SessionRequest":
     """The request that would make this session today, on the image that it has."""
-    from agent_session import plan, sessions, trust
+    from agent_session import lifecycle, plan, trust
     from agent_session.agents import Agent
 
     options = _options(invocation, engine, config, session.options)
-    request = sessions.request_again(
+    request = lifecycle.request_again(
         session,
         agent or Agent(name=session.agent, title=session.agent, folder=Path("/")),
         image=session.image,
@@ -99,7 +99,7 @@ def asked_again(
         rootful=engine.rootful,
         login=engine.secret_id(plan.login_secret(session.agent)),
     )
-    return sessions.protected(replace(request, options=options), strict="unprotected" in config.insisted)
+    return lifecycle.protected(replace(request, options=options), strict="unprotected" in config.insisted)
 
 
 def _options(invocation: Invocation, engine: "Engine", config: Config, had: "Options | None") -> "Options":

@@ -35,7 +35,7 @@ def rm(
 
     What is in the volumes and nowhere else is listed; with --force it is a reason to stop (exit code 5), unless --discard-work.
     """
-    from agent_session import sessions
+    from agent_session import lifecycle, sessions
 
     invocation = of(context)
     config = invocation.config.with_flags(force=force, discard_work=discard_work)
@@ -62,7 +62,7 @@ def rm(
                 raise ConflictError("nothing removed")
         for name in wanted:
             with invocation.locked(name):
-                sessions.remove(engine, name)
+                lifecycle.remove(engine, name)
 
 
 def _work(

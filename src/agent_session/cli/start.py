@@ -123,10 +123,10 @@ def wake(invocation: Invocation, engine: "Engine", session: "Session", config: C
 
     What a container is made with (its login, its options, what is protected) cannot be changed: where that differs it gets another container.
     """
-    from agent_session import plan, servers, sessions
+    from agent_session import lifecycle, plan, servers, sessions
 
     if session.container != plan.container_name(session.name):  # an update was killed just before its end
-        sessions.settle(engine, session.name)
+        lifecycle.settle(engine, session.name)
         session = sessions.get(engine, session.name)
     if session.running and not screen and not sessions.needs_seed(session):
         return session
@@ -135,9 +135,9 @@ def wake(invocation: Invocation, engine: "Engine", session: "Session", config: C
     seed = request.seed_for(invocation, agent, wanted, fresh=config.fresh)
     if session.running:
         try:
-            sessions.deliver(engine, session.name, seed, screen=screen)
+            lifecycle.deliver(engine, session.name, seed, screen=screen)
         except NotReady:
-            session = sessions.at_rest(engine, session.name)  # `stop` waits for nobody: it may be ending just now
+            session = lifecycle.at_rest(engine, session.name)  # `stop` waits for nobody: it may be ending just now
             if session.running:
                 raise
         else:
@@ -148,8 +148,8 @@ def wake(invocation: Invocation, engine: "Engine", session: "Session", config: C
         session.protection,
     )
     if differs or servers.port_taken(engine, session):
-        return sessions.recreate(engine, session, wanted, seed, screen=screen)
-    return sessions.resume(engine, session, seed, screen=screen)
+        return lifecycle.recreate(engine, session, wanted, seed, screen=screen)
+    return lifecycle.resume(engine, session, seed, screen=screen)
 
 
 def _rehearse(invocation: Invocation, config: Config, manifest: "Manifest | None", *, as_json: bool) -> None:
@@ -199,7 +199,7 @@ def _different(options: "Options", config: Config) -> Iterator[tuple[str, str]]:
 def _create(
     invocation: Invocation, engine: "Engine", config: Config, manifest: "Manifest | None", *, screen: bool
 ) -> "Session":
-    from agent_session import archive, sessions
+    from agent_session import archive, lifecycle
 
     wanted = request.asked(invocation, engine, config, manifest)
     if engine.rootful:
@@ -210,7 +210,7 @@ def _create(
     archive.forget_half(engine, wanted.name)
     if config.import_from:
         return archive.create(engine, wanted, seed, Path(config.import_from).expanduser(), screen=screen)
-    return sessions.create(engine, wanted, seed, screen=screen)
+    return lifecycle.create(engine, wanted, seed, screen=screen)
 
 
 def _name_for(here: Path) -> str:

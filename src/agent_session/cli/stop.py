@@ -10,7 +10,7 @@ from agent_session.errors import UsageError
 
 def stop(context: typer.Context, names: NamesOrDefault = None, every: All = False) -> None:
     """Stop sessions within 10 seconds; one that is stopped already is fine."""
-    from agent_session import sessions
+    from agent_session import lifecycle, sessions
 
     if every and names:
         raise UsageError("--all and names contradict each other", hint="agent-session stop --all")
@@ -19,11 +19,11 @@ def stop(context: typer.Context, names: NamesOrDefault = None, every: All = Fals
     with invocation.engine(one_question=not every and len(wanted) == 1) as engine:
         if every:
             found = sessions.list_sessions(engine)
-            unfinished = sessions.stop(engine, [session for session in found if session.running])
+            unfinished = lifecycle.stop(engine, [session for session in found if session.running])
         else:
             found, unfinished = sessions.pick(engine, wanted)
-            unfinished |= sessions.stop(engine, found, worked_on=invocation.is_locked)
+            unfinished |= lifecycle.stop(engine, found, worked_on=invocation.is_locked)
         for name in unfinished & {session.name for session in found}:
             with invocation.locked(name):  # somebody moves it just now, or was killed while at it
-                sessions.settle(engine, name)
-                sessions.stop(engine, [sessions.get(engine, name)])
+                lifecycle.settle(engine, name)
+                lifecycle.stop(engine, [sessions.get(engine, name)])

@@ -41,10 +41,10 @@ def update(context: typer.Context, names: NamesOrDefault = None, every: All = Fa
 
 
 def _move(invocation: Invocation, engine: "Engine", name: str, config: Config) -> None:
-    from agent_session import sessions
+    from agent_session import lifecycle, sessions
     from agent_session.agents import choose
 
-    interrupted = sessions.settle(engine, name)  # a killed update had stopped it
+    interrupted = lifecycle.settle(engine, name)  # a killed update had stopped it
     session = sessions.get(engine, name)
     runs = session.running or interrupted
     agent = choose(invocation.agents(), session.agent)
@@ -56,7 +56,7 @@ def _move(invocation: Invocation, engine: "Engine", name: str, config: Config) -
     seed = seed_for(invocation, agent, request, fresh=config.fresh) if runs else None
     if session.running:
         note(f"session '{name}' is stopped for a moment; what is on its screen ends")
-    sessions.recreate(engine, session, request, seed, screen=True)
+    lifecycle.recreate(engine, session, request, seed, screen=True)
     print(name)
     if runs:
         note(f"session '{name}' runs again, detached: agent-session attach {name}")
