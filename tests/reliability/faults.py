@@ -62,9 +62,9 @@ FAULTS = (
 """Names that differ in case only, reboots and stale locks are the model's (test_model.py); memory and processes are test_limits.py's."""
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class _Watched:
-    """pytest's plugin: outcomes and seconds by test."""
+    """pytest's plugin (plugins are hashed): outcomes and seconds by test."""
 
     outcomes: dict[str, list[str]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
