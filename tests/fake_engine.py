@@ -78,6 +78,7 @@ class FakeEngine:
         self._idle = {"scratch"}
         self._registry = set(registry)
         self.commands = commands
+        self.outputs: dict[str, str] = {}
         self.errands = errands
         self._folder = volumes or Path(tempfile.mkdtemp(prefix="fake-engine-"))
         if not volumes:
@@ -318,6 +319,10 @@ class FakeEngine:
         for start in range(0, len(done.stdout), PIECE):
             yield done.stdout[start : start + PIECE]
         return replace(done, stdout=b"")
+
+    def output(self, name: str) -> str:
+        """Nothing speaks in these containers but what a test says."""
+        return self.outputs.get(name, "")
 
     def oversee(self, name: str, command: Sequence[str]) -> None:
         """Nothing goes on in these containers that would have to be overseen."""

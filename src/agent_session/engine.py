@@ -244,6 +244,9 @@ class Engine(Protocol):
         Who closes it earlier, or is interrupted, leaves the command to itself: it goes on. Exit code 124 when time was up, likewise.
         """
 
+    def output(self, name: str) -> str:
+        """The last lines that a container's first process has said, running or ended; "" where nobody kept them."""
+
     def oversee(self, name: str, command: Sequence[str]) -> None:
         """Start a command in a running container and leave it there, with all rights of the container's own root, none of the host's."""
 

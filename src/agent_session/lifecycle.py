@@ -53,13 +53,15 @@ def create(engine: Engine, request: SessionRequest, seed: "Seed", *, screen: boo
                     engine.remove_volume(plan.importing_name(request.name))  # what was unpacked has a session now
             told += servers.start(engine, spec)
         notes = told + _bring_up(engine, spec.name, request.name, seed, screen=screen)
-    except BaseException:
+    except BaseException as error:
         with uninterrupted():
             if made:
                 engine.remove(spec.name)
                 for volume in new:
                     engine.remove_volume(volume)
             sessions.tidy(engine, request.protection.placeholders)
+        if isinstance(error, NotReady):
+            error.hint = "agent-session doctor"  # there is no session any more that could be stopped
         raise
     return replace(sessions.get(engine, request.name), notes=notes)
 
@@ -159,12 +161,13 @@ def deliver(engine: Engine, name: str, seed: "Seed", *, screen: bool, container:
     Returns what the agent's preparation has to say to the user, in lines: a file it cannot use, say.
     """
     arguments = ["--timeout", str(READY_SECONDS), *(["--screen"] if screen else [])]
+    target = container or plan.container_name(name)
     try:
-        target = container or plan.container_name(name)
         done = engine.run(target, ["session-seed", *arguments], stdin=seed.archive, timeout=READY_SECONDS + 10)
     except PodmanRefused as error:
-        raise NotReady(name, "its container ended at once", [error.message]) from error
-    said = [plaintext.shown(line[:300]) for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+        words = [error.message, *_lines(engine.output(target))]
+        raise NotReady(name, "its container ended at once", words) from error
+    said = _lines(done.stderr.decode("utf-8", "replace"))
     if done.exit_code:
         words = said[-8:]
         reason = (
@@ -250,3 +253,8 @@ def _stop(engine: Engine, session: Session) -> None:
         engine.stop(session.container)
     except NotFoundError as error:
         raise SessionNotFound(session.name) from error
+
+
+def _lines(text: str) -> list[str]:
+    """What somebody else said, fit to be shown."""
+    return [plaintext.shown(line[:300]) for line in text.splitlines() if line.strip()]

@@ -294,6 +294,15 @@ class PodmanEngine:
         done = yield from podman_stream.stream(argv, stdin=stdin, timeout=timeout)
         return _ended(done, f"running {command[0]} in {name}", failed=EXEC_FAILED)
 
+    def output(self, name: str) -> str:
+        """What `podman logs` tells of its end."""
+        argv = [*self._podman.command(), "logs", "--tail=8", name]
+        try:
+            done = podman_stream.whole(argv, stdin=b"", stdout=None, timeout=10)
+        except subprocess.TimeoutExpired:
+            return ""
+        return "" if done.exit_code else (done.stdout + done.stderr).decode("utf-8", "replace")
+
     def oversee(self, name: str, command: Sequence[str]) -> None:
         """Start a command in a container as its root."""
         as_root = ["--privileged", "--user", "0", "--workdir", "/"]

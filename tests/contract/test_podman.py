@@ -81,6 +81,14 @@ def test_a_stop_that_is_all_there_is_to_do_begins_no_service(real: Bench) -> Non
         assert engine._podman.asks_by_command == engine._podman.is_local
 
 
+def test_what_a_container_said_last_can_be_had_when_it_has_ended(real: Bench) -> None:
+    name = real.running()
+    real.sh(name, "for word in one two three four five six seven eight nine; do echo $word >/proc/1/fd/2; done")
+    real.engine.stop(name)
+    assert real.engine.output(name).split() == ["two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    assert real.engine.output(f"{name}-missing") == ""
+
+
 def test_a_root_is_that_containers_and_no_other_processs(real: Bench) -> None:
     first, second = (real.engine.container(real.running()) for _ in range(2))
     assert first

@@ -231,5 +231,6 @@ def test_an_agent_that_cannot_start_leaves_nothing_and_is_explained(account: Acc
     done = account.run("start", "-d", "--build", "-a", "dead", cwd=account.project())
     assert (done.code, done.out) == (9, "")
     assert "did not become ready" in done.err
+    assert "cannot go on" in done.err
     assert account.containers() == []
     assert account.volumes() == []

@@ -166,8 +166,11 @@ def test_a_container_that_ends_at_once_is_told_as_that(request_: SessionRequest)
             self.stop(name)
 
     engine = EndsAtOnce(images=[IMAGE])
-    with pytest.raises(NotReady, match="its container ended at once"):
+    engine.outputs["agent_web"] = "\nentrypoint: no such \x1b[31mfile\n"
+    with pytest.raises(NotReady, match=r"its container ended at once\n  .*\n  entrypoint: no such") as caught:
         created(engine, request_)
+    assert "\x1b" not in caught.value.message
+    assert caught.value.hint == "agent-session doctor", "a session that is not there cannot be stopped"
     assert nothing_is_left(engine)
 
 
