@@ -7,6 +7,7 @@ import contextlib
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent_session import podman_answers, podman_listing, podman_service, troubleshooting
@@ -95,6 +96,13 @@ class Connection:
     def asks_by_command(self) -> bool:
         """One podman command answers sooner than a service that has to be started for it (45 ms, 70 ms)."""
         return not self._begun and self.is_local
+
+    def place(self, path: str) -> Path | None:
+        """Where we see what Podman sees at a path: rootless, it has mounts of its own. None where it is another machine's."""
+        service = self._opened()[0]
+        if service.given:
+            return None
+        return Path(f"/proc/{service.process.pid}/root{path}" if service.process else path)
 
     def command(self) -> list[str]:
         """The podman command, as far as its address. PodmanUnavailable where there is none."""

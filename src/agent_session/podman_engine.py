@@ -40,6 +40,9 @@ ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64
 EXEC_FAILED = frozenset({125, 255})
 """Exit codes of `podman exec` where it may be podman's own; with RUN_FAILED those of `podman run`."""
 RUN_FAILED = frozenset({125, 126, 127})
+LEAST_BYTES = 4_000_000
+LEAST_FILES = 64
+"""What a file system must have left for a session's home to be begun there."""
 
 
 class PodmanEngine:
@@ -147,8 +150,11 @@ class PodmanEngine:
     def create(self, spec: ContainerSpec) -> None:
         """Make a container and its named volumes; those go again if it cannot be made."""
         self.check()
-        made = [m.source for m in spec.mounts if m.kind == "volume" and self._create_volume(m.source, spec.labels)]
+        made: list[str] = []
         try:
+            for mount in spec.mounts:
+                if mount.kind == "volume" and self._create_volume(mount.source, spec.labels):
+                    made.append(mount.source)
             self._podman.call(
                 "POST",
                 "/containers/create",
@@ -379,10 +385,24 @@ class PodmanEngine:
     def _create_volume(self, name: str, labels: Mapping[str, str]) -> bool:
         if self.volume_labels(name) is not None:
             return False
-        self._podman.call(
-            "POST", "/volumes/create", f"creating the volume {name}", json.dumps({"Name": name, "Label": dict(labels)})
-        )
+        doing = f"creating the volume {name}"
+        made = self._podman.call("POST", "/volumes/create", doing, json.dumps({"Name": name, "Label": dict(labels)}))
+        try:
+            self._check_room(made.json().get("Mountpoint") or "", doing)
+        except PodmanRefused:
+            self.remove_volume(name)
+            raise
         return True
+
+    def _check_room(self, path: str, doing: str) -> None:
+        """Podman (4.3.1) may wait for itself for ever where what an image has in a volume's place does not fit into the volume."""
+        place = self._podman.place(path) if path else None
+        with contextlib.suppress(OSError):
+            room = os.statvfs(place) if place else None
+            if room and (
+                room.f_bavail * room.f_frsize < LEAST_BYTES or (room.f_files > 0 and room.f_favail < LEAST_FILES)
+            ):
+                raise troubleshooting.explain("no space left on device", doing)
 
 
 def _ended(done: ExecResult, doing: str, *, failed: Set[int]) -> ExecResult:

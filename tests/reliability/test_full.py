@@ -37,7 +37,9 @@ def test_a_full_storage_is_told_and_nothing_is_lost(account: Account, small: Mou
     small(FULL[lacking])
     done = account.run("start", "-d", "-a", "shell", project)
     assert (done.code, done.out) == (7, ""), done
-    assert "the disk is full" in done.err
+    assert "creating the volume agent_default_home: the disk is full" in done.err, (
+        "before Podman fills it, and waits for itself"
+    )
     assert "hint: podman system df" in done.err
     assert account.containers() == []
     assert account.volumes() == []

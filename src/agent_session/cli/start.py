@@ -1,4 +1,7 @@
-"""`agent-session start`: the main job. No such session: make it; stopped: start it; then attach."""
+"""`agent-session start`: the main job. No such session: make it; stopped: start it; then attach.
+
+Who comes back to a session that runs waits for what is imported here: what only others need is imported where they need it.
+"""
 
 import shlex
 from collections.abc import Iterator
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from agent_session import limits
-from agent_session.cli import attach, rehearsal, render, request
+from agent_session.cli import attach
 from agent_session.cli.choices import (
     AgentName,
     AllowSecrets,
@@ -73,7 +76,7 @@ def start(
     same paths; AGENT_SESSION_KOB, one directory, mounted read-write at its own path, so that symbolic links in projects resolve.
     A flag beats a variable, a variable the configuration file (AGENT_SESSION_CONFIG names another), the file the default.
     """
-    from agent_session import sessions, states
+    from agent_session import sessions
 
     invocation = of(context)
     chosen = invocation.config.with_flags(
@@ -112,6 +115,9 @@ def start(
             _check_agrees(session, config, manifest)
             session = wake(invocation, engine, session, config, screen=detached)
         if as_json:
+            from agent_session import states
+            from agent_session.cli import render
+
             attach.tell_notes(session)
             render.print_json(render.session_json(session, states.read(engine, [session])[session.name]))
         else:
@@ -123,13 +129,18 @@ def wake(invocation: Invocation, engine: "Engine", session: "Session", config: C
 
     What a container is made with (its login, its options, what is protected) cannot be changed: where that differs it gets another container.
     """
-    from agent_session import lifecycle, plan, servers, sessions
+    from agent_session import plan, sessions
 
-    if session.container != plan.container_name(session.name):  # an update was killed just before its end
+    settled = session.container == plan.container_name(session.name)
+    if settled and session.running and not screen and not sessions.needs_seed(session):
+        return session
+
+    from agent_session import lifecycle, servers
+    from agent_session.cli import request
+
+    if not settled:  # an update was killed just before its end
         lifecycle.settle(engine, session.name)
         session = sessions.get(engine, session.name)
-    if session.running and not screen and not sessions.needs_seed(session):
-        return session
     agent = invocation.agent(session.agent)
     wanted = request.asked_again(invocation, engine, session, agent, config)
     seed = request.seed_for(invocation, agent, wanted, fresh=config.fresh)
@@ -153,6 +164,8 @@ def wake(invocation: Invocation, engine: "Engine", session: "Session", config: C
 
 
 def _rehearse(invocation: Invocation, config: Config, manifest: "Manifest | None", *, as_json: bool) -> None:
+    from agent_session.cli import rehearsal
+
     with invocation.engine() as engine:
         session = rehearsal.find(engine, config.name or DEFAULT_SESSION)
         if session:
@@ -162,13 +175,14 @@ def _rehearse(invocation: Invocation, config: Config, manifest: "Manifest | None
 
 def _check_agrees(session: "Session", config: Config, manifest: "Manifest | None") -> None:
     from agent_session import sessions
-    from agent_session.projects import resolve_projects
 
     if manifest:
         hint = f"agent-session start --import {shlex.quote(str(config.import_from))} -n OTHER-NAME"
         raise ConflictError(f"session '{session.name}' exists already", hint=hint)
     wanted: tuple[Path, ...] = ()
     if "projects" in config.insisted:
+        from agent_session.projects import resolve_projects
+
         wanted = tuple(p.source for p in resolve_projects(config.projects, home=Path.home(), allow_secrets=True))
     sessions.check_agrees(session, agent=config.agent if "agent" in config.insisted else None, projects=wanted)
     for how, flag in _different(session.options, config) if session.running else ():
@@ -200,6 +214,7 @@ def _create(
     invocation: Invocation, engine: "Engine", config: Config, manifest: "Manifest | None", *, screen: bool
 ) -> "Session":
     from agent_session import archive, lifecycle
+    from agent_session.cli import request
 
     wanted = request.asked(invocation, engine, config, manifest)
     if engine.rootful:
