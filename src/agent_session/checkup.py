@@ -18,7 +18,7 @@ from agent_session.engine import Container, Engine, Errand
 from agent_session.errors import AgentSessionError
 from agent_session.findings import FIX, Check, Finding
 from agent_session.images import Workshop
-from agent_session.lock import is_held, lock
+from agent_session.lock import is_held, lock, lock_file
 
 SECONDS = 20.0
 """For each look: a machine under load takes seconds for a container, and a hung one takes for ever."""
@@ -177,7 +177,7 @@ def _limits(engine: Engine) -> Iterator[Finding]:
 def _builds(engine: Engine, folder: Callable[[], Path]) -> Iterator[Finding]:
     """What a build that goes on needs looks the same, so nothing is said while there is one, and repaired under its lock."""
     locks = folder()
-    busy = is_held(locks / "build.lock")
+    busy = is_held(lock_file(locks, "build"))
     left = [] if busy else engine.leftovers()
     if not left:
         yield Finding(level="ok", subject="builds", words="one is going on" if busy else "nothing left behind")

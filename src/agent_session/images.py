@@ -16,7 +16,7 @@ from agent_session.agents import Agent, read_yaml
 from agent_session.config import DEFAULT_BASE_IMAGE
 from agent_session.engine import BuildSpec, Engine
 from agent_session.errors import BuildFailed, ConfigurationError, PodmanRefused, PodmanUnavailable
-from agent_session.lock import is_held, lock
+from agent_session.lock import is_held, lock, lock_file
 
 PREFIX = "localhost/agent-session-"
 DEBIAN = f"{PREFIX}debian:trixie"
@@ -85,7 +85,7 @@ def ensure_base(engine: Engine, workshop: Workshop, *, tell: Tell) -> str:
 
 def clear_up(engine: Engine, workshop: Workshop) -> None:
     """Remove what builds that were killed have left, as a build does first; not while another one goes on."""
-    if not is_held(workshop.locks / "build.lock"):
+    if not is_held(lock_file(workshop.locks, "build")):
         with lock(workshop.locks, "build", waiting=lambda _pid: None):
             engine.sweep(engine.leftovers())
 

@@ -7,6 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def lock_file(folder: Path, name: str) -> Path:
+    """Where the lock of that name is, in a directory of ours; it need not exist."""
+    return folder / f"{name}.lock"
+
+
 def is_held(file: Path) -> bool:
     """Whether a living process has that lock (a file, a directory) just now; nobody has one that is not there.
 
@@ -31,7 +36,7 @@ def lock(folder: Path, name: str, *, waiting: Callable[[str], None]) -> Iterator
 
     flock is released by the kernel when its owner dies, so no lock survives; the empty file that stays is not the lock.
     """
-    descriptor = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(lock_file(folder, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,7 +11,7 @@ from agent_session.agents import Agent
 from agent_session.engine import Container, Engine
 from agent_session.errors import NameTaken
 from agent_session.findings import FIX, Check, Finding
-from agent_session.lock import is_held, lock
+from agent_session.lock import is_held, lock, lock_file
 from agent_session.projects import Project
 from agent_session.session import Session, read, unreadable
 
@@ -141,8 +141,8 @@ def _number(project: Project) -> str:
 
 def _unfinished(engine: Engine, session: Session, locks: Callable[[], Path]) -> Iterator[Finding]:
     """A container that an update was making; while one goes on it holds the session's lock."""
-    name, subject = f"session-{session.name}", f"update of {session.name}"
-    if is_held(locks() / f"{name}.lock"):
+    name, subject = plan.lock_name(session.name), f"update of {session.name}"
+    if is_held(lock_file(locks(), name)):
         yield Finding(level="ok", subject=subject, words="going on")
         return
 
@@ -159,7 +159,7 @@ def _volumes(engine: Engine, names: Collection[str], locks: Callable[[], Path]) 
     """What is left of sessions whose containers somebody removed; while one is made or imported, its lock is held."""
     remains = leftovers.remains(engine, names)
     for name, volumes in remains.items():
-        if is_held(locks() / f"session-{name}.lock"):
+        if is_held(lock_file(locks(), plan.lock_name(name))):
             continue
         subject, quoted = f"volumes of {name}", shlex.quote(name)
         if plan.importing_name(name) in volumes:
@@ -177,7 +177,7 @@ def _volumes(engine: Engine, names: Collection[str], locks: Callable[[], Path]) 
 def _forget_half(engine: Engine, name: str, locks: Callable[[], Path]) -> str:
     from agent_session import archive
 
-    with lock(locks(), f"session-{name}", waiting=lambda _pid: None):
+    with lock(locks(), plan.lock_name(name), waiting=lambda _pid: None):
         if engine.container(plan.container_name(name)) is None:
             archive.forget_half(engine, name)
     return f"removed what was imported of session '{name}'"

@@ -99,6 +99,11 @@ def volume_names(name: str) -> tuple[str, str]:
     return f"agent_{name}_home", f"agent_{name}_workspace"
 
 
+def lock_name(name: str) -> str:
+    """What is held by who changes the session of that name."""
+    return f"session-{name}"
+
+
 def importing_name(name: str) -> str:
     """A volume that is there while an archive becomes the session's own: without its container, they are half of an import."""
     return f"agent_{name}_importing"

@@ -90,20 +90,21 @@ class Invocation:
     def locked(self, name: str) -> AbstractContextManager[None]:
         """One command at a time on a session of that name. BadName first: it becomes a file's name."""
         from agent_session.lock import lock
-        from agent_session.plan import check_name
+        from agent_session.plan import check_name, lock_name
 
         def waiting(pid: str) -> None:
             if self.foresight and self.foresight.listing:
                 self.foresight.listing.drop()
             note(f"session '{name}' is being worked on by another agent-session (process {pid}); waiting for it")
 
-        return lock(places.runtime_folder(), f"session-{check_name(name)}", waiting=waiting)
+        return lock(places.runtime_folder(), lock_name(check_name(name)), waiting=waiting)
 
     def is_locked(self, name: str) -> bool:
         """Whether a command works on the session of that name just now."""
-        from agent_session.lock import is_held
+        from agent_session.lock import is_held, lock_file
+        from agent_session.plan import lock_name
 
-        return is_held(places.runtime_folder() / f"session-{name}.lock")
+        return is_held(lock_file(places.runtime_folder(), lock_name(name)))
 
 
 def of(context: typer.Context) -> Invocation:
