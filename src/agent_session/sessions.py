@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from agent_session import placeholders, plan, terminals
-from agent_session.engine import Engine
+from agent_session.engine import Container, Engine
 from agent_session.errors import NameTaken, SessionConflict, SessionNotFound
 from agent_session.placeholders import Placeholder
 from agent_session.session import Session, read
@@ -26,14 +26,9 @@ def list_sessions(engine: Engine) -> list[Session]:
 
 def find(engine: Engine, name: str) -> Session | None:
     """The session of that name, None where there is none; NameTaken where its container's name is somebody else's."""
-    container = engine.container(plan.container_name(plan.check_name(name)))
-    if container is None:
-        unfinished = engine.container(plan.next_name(name))
-        return read(unfinished) if unfinished else None
-    session = read(container)
-    if session is None:
-        raise NameTaken(name, container.name)
-    if not session.running and placeholders.any_left(session.placeholders):
+    own = engine.container(plan.container_name(plan.check_name(name)))
+    session = _either(name, own, None if own else engine.container(plan.next_name(name)))
+    if own and session and not session.running and placeholders.any_left(session.placeholders):
         tidy(engine)
     return session
 
@@ -85,10 +80,7 @@ def pick(engine: Engine, names: Sequence[str]) -> tuple[list[Session], set[str]]
     for name in names:
         own = containers.get(plan.container_name(plan.check_name(name)))
         following = containers.get(plan.next_name(name))
-        there = own or following
-        session = read(there) if there else None
-        if own and session is None:
-            raise NameTaken(name, own.name)
+        session = _either(name, own, following)
         if session is None:
             raise SessionNotFound(name)
         if following and read(following):
@@ -124,3 +116,12 @@ def check_removable(engine: Engine, name: str) -> None:
     found = [engine.volume_labels(volume) for volume in (*plan.volume_names(name), plan.importing_name(name))]
     if not any(labels and labels.get(plan.LABEL_NAME) == name for labels in found):
         raise SessionNotFound(name)
+
+
+def _either(name: str, own: Container | None, following: Container | None) -> Session | None:
+    """The session of that name: its own container, else the one of a `recreate` that was killed before its end. NameTaken."""
+    there = own or following
+    session = read(there) if there else None
+    if own and session is None:
+        raise NameTaken(name, own.name)
+    return session
