@@ -26,10 +26,13 @@ class PackageHook(BuildHookInterface):  # type: ignore[misc]
         import typer
 
         from agent_session import __version__
-        from agent_session.cli import completion, grammar, manual, verbs
+        from agent_session.cli import app, man_pages, schema
+        from agent_session.cli.commands import completion
 
-        known = grammar.read(typer.main.get_command(verbs.app))
-        shared = {f"share/man/man1/{name}": text for name, text in manual.pages(known, __version__).items()}
+        known = schema.read(typer.main.get_command(app.app))
+        shared = {
+            f"share/man/man1/{name}": text for name, text in man_pages.pages(known, __version__).items()
+        }
         shared |= {place: completion.SCRIPTS[shell] for shell, place in COMPLETIONS.items()}
         self._made = tempfile.TemporaryDirectory(prefix="agent-session-package-")
         for place, text in shared.items():

@@ -125,7 +125,11 @@ class Account:
         return Done(code=done.returncode, out=done.stdout, err=done.stderr)
 
     def ok(
-        self, *arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, seconds: float = 60
+        self,
+        *arguments: str | Path,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        seconds: float = 60,
     ) -> str:
         """Run agent-session, which must succeed; returns its standard output."""
         done = self.run(*arguments, cwd=cwd, env=env, seconds=seconds)
@@ -199,7 +203,9 @@ class Account:
 
     def screen(self, session: str = "default") -> str:
         """What the agent's pane shows, whether somebody is attached or not."""
-        return self.inside(session, "zellij", "--session", session, "action", "dump-screen", "--pane-id", "terminal_0")
+        return self.inside(
+            session, "zellij", "--session", session, "action", "dump-screen", "--pane-id", "terminal_0"
+        )
 
     def inspect(self, session: str = "default") -> dict[str, Any]:
         """`podman inspect` of a session's container."""
@@ -257,7 +263,12 @@ class Account:
 
     def wait_for_rest(self, *, seconds: float = 5) -> None:
         """Until no command works for this account any more."""
-        until(lambda: not self.workers(), "nothing left behind by agent-session", seconds=seconds, told=self.workers)
+        until(
+            lambda: not self.workers(),
+            "nothing left behind by agent-session",
+            seconds=seconds,
+            told=self.workers,
+        )
 
     def close_windows(self) -> None:
         """All of them, as when somebody logs out."""
@@ -341,9 +352,16 @@ class Storage:
             link_what_is_the_machines(self.folder / "config", data)
             (data / "agent-session" / "agents").mkdir(parents=True)
             (data / "agent-session" / "agents" / "stub").symlink_to(STUB)
-            (self.folder / "storage.conf").write_text(storage_configuration(self.path, self.runroot, self.driver, None))
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("AGENT_SESSION_")}
-        environment |= {"XDG_DATA_HOME": str(data), "CONTAINERS_STORAGE_CONF": str(self.folder / "storage.conf")}
+            (self.folder / "storage.conf").write_text(
+                storage_configuration(self.path, self.runroot, self.driver, None)
+            )
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("AGENT_SESSION_")
+        }
+        environment |= {
+            "XDG_DATA_HOME": str(data),
+            "CONTAINERS_STORAGE_CONF": str(self.folder / "storage.conf"),
+        }
         command: Sequence[str | Path] = [LAUNCHER, "build", agent]
         done = subprocess.run(
             command,

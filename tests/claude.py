@@ -27,7 +27,15 @@ class Claude:
 
     def order(self, verb: str, *arguments: str, stdin: str = "") -> tuple[int, list[dict[str, Any]]]:
         """How an executable ended, and what it said."""
-        command = ["podman", "exec", "-i", "agent_default", "/usr/lib/agent-session/order", verb, *arguments]
+        command = [
+            "podman",
+            "exec",
+            "-i",
+            "agent_default",
+            "/usr/lib/agent-session/agent-command",
+            verb,
+            *arguments,
+        ]
         done = subprocess.run(
             command,
             env=self.account.environment,
@@ -101,11 +109,15 @@ class Claude:
 
     def type(self, text: str) -> None:
         """Type, without Enter."""
-        self.account.inside("default", "zellij", "--session", "default", "action", "write-chars", *PANE, "--", text)
+        self.account.inside(
+            "default", "zellij", "--session", "default", "action", "write-chars", *PANE, "--", text
+        )
 
     def prompts(self) -> list[str]:
         """The last user's words of each request of the conversation, as the model was given them."""
-        return [said[-1] for request in self.model.turns() if (said := users_words(request["body"]["messages"]))]
+        return [
+            said[-1] for request in self.model.turns() if (said := users_words(request["body"]["messages"]))
+        ]
 
 
 def users_words(messages: list[dict[str, Any]]) -> list[str]:

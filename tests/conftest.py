@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent_session.signals import ENDINGS
+from agent_session.host.signals import ENDINGS
 from tests.account import STUB, Account, Storage, find_storage
 
 

@@ -16,19 +16,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Self
 
-from agent_session.engine import About, BuildSpec, Container, ContainerSpec, Errand, ExecResult
-from agent_session.errors import AgentSessionError, BuildFailed, ConflictError, NameTaken, NotFoundError, PodmanRefused
+from agent_session.engine.protocol import About, BuildSpec, Container, ContainerSpec, ExecResult, OneOff
+from agent_session.errors import (
+    AgentSessionError,
+    BuildFailed,
+    ConflictError,
+    EngineRefused,
+    NameTaken,
+    NotFoundError,
+)
 
 PIECE = 1000
 Commands = Callable[[str, Sequence[str], bytes], ExecResult]
 """(container's name, argv, stdin) -> how it ended; TimeoutError stands for a command that does not end in time."""
 
 
-Errands = Callable[[Errand, bytes], ExecResult]
+Errands = Callable[[OneOff, bytes], ExecResult]
 """(errand, stdin) -> how it ended; TimeoutError as for commands."""
 
 
-def idle(_errand: Errand, _stdin: bytes) -> ExecResult:
+def idle(_errand: OneOff, _stdin: bytes) -> ExecResult:
     """Every errand ends well and says nothing."""
     return ExecResult(exit_code=0)
 
@@ -95,27 +102,27 @@ class FakeEngine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def begin(self) -> None:
+    def connect_soon(self) -> None:
         """Always ready."""
 
     def close(self) -> None:
         """Nothing is left; whoever asks again opens it again, as Podman's does."""
         self.closed = True
 
-    def open(self) -> None:
+    def connect(self) -> None:
         """Memory is reached at once, unless the test says why not."""
         if self.unreachable:
             raise self.unreachable
 
-    def about(self) -> About:
+    def info(self) -> About:
         """What the test says, or what is best."""
         return self.facts
 
-    def leftovers(self) -> list[str]:
+    def stale_builds(self) -> list[str]:
         """What the test says."""
         return sorted(self.left)
 
-    def sweep(self, leftovers: Sequence[str]) -> None:
+    def remove_stale_builds(self, leftovers: Sequence[str]) -> None:
         """Then it is gone."""
         self.left -= set(leftovers)
 
@@ -128,16 +135,22 @@ class FakeEngine:
 
     def containers(self, label: str) -> list[Container]:
         """All containers that carry the label."""
-        return [kept.container for kept in self._containers.values() if not label or label in kept.container.labels]
+        return [
+            kept.container
+            for kept in self._containers.values()
+            if not label or label in kept.container.labels
+        ]
 
     def container(self, name: str) -> Container | None:
         """The container of that name."""
         kept = self._containers.get(name)
         return kept.container if kept else None
 
-    def as_commands(self, spec: ContainerSpec) -> list[list[str]]:
+    def equivalent_commands(self, spec: ContainerSpec) -> list[list[str]]:
         """Argvs of the same shape as Podman's."""
-        volumes = [["podman", "volume", "create", mount.source] for mount in spec.mounts if mount.kind == "volume"]
+        volumes = [
+            ["podman", "volume", "create", mount.source] for mount in spec.mounts if mount.kind == "volume"
+        ]
         return [*volumes, ["podman", "run", "--detach", f"--name={spec.name}", spec.image]]
 
     def create(self, spec: ContainerSpec) -> None:
@@ -145,13 +158,13 @@ class FakeEngine:
         if spec.name in self._containers:
             raise NameTaken(spec.labels.get("agent-session.name", spec.name), spec.name)
         if spec.image not in self._images:
-            raise PodmanRefused(f"creating {spec.name}: {spec.image}: image not known")
+            raise EngineRefused(f"creating {spec.name}: {spec.image}: image not known")
         for mount in spec.mounts:
             if mount.kind == "bind" and not Path(mount.source).exists():
-                raise PodmanRefused(f"creating {spec.name}: statfs {mount.source}: no such file or directory")
+                raise EngineRefused(f"creating {spec.name}: statfs {mount.source}: no such file or directory")
         self._check_secrets(spec)
         if spec.network and spec.network not in self._networks:
-            raise PodmanRefused(
+            raise EngineRefused(
                 f"creating {spec.name}: unable to find network with name {spec.network}: network not found"
             )
         for mount in spec.mounts:
@@ -175,7 +188,9 @@ class FakeEngine:
         if new in self._containers:
             raise NameTaken(new, new)
         del self._containers[name]
-        self._containers[new] = _Kept(spec=replace(kept.spec, name=new), container=replace(kept.container, name=new))
+        self._containers[new] = _Kept(
+            spec=replace(kept.spec, name=new), container=replace(kept.container, name=new)
+        )
 
     def start(self, name: str) -> None:
         """Start a container; not without the secrets it was made with."""
@@ -226,7 +241,7 @@ class FakeEngine:
         """A volume's directory."""
         return self._folder / name if name in self._volumes else None
 
-    def root(self, container_id: str, pid: int) -> int | None:
+    def open_root(self, container_id: str, pid: int) -> int | None:
         """A container's files, where the test has given it any: see `files`."""
         kept = [kept.container for kept in self._containers.values() if kept.container.id == container_id]
         folder = self._folder / f"root-{container_id}"
@@ -269,12 +284,17 @@ class FakeEngine:
         """Forget a secret."""
         self._secrets.pop(name, None)
 
-    def run_once(
-        self, errand: Errand, *, stdin: bytes | IO[bytes] = b"", stdout: IO[bytes] | None = None, timeout: float = 60
+    def run_one_off(
+        self,
+        errand: OneOff,
+        *,
+        stdin: bytes | IO[bytes] = b"",
+        stdout: IO[bytes] | None = None,
+        timeout: float = 60,
     ) -> ExecResult:
         """Run an errand as the test's function says."""
         if errand.image not in self._images:
-            raise PodmanRefused(f"running {errand.command[0]} in {errand.image}: image not known")
+            raise EngineRefused(f"running {errand.command[0]} in {errand.image}: image not known")
         try:
             done = self.errands(errand, stdin if isinstance(stdin, bytes) else stdin.read())
         except TimeoutError:
@@ -284,11 +304,20 @@ class FakeEngine:
         stdout.write(done.stdout)
         return replace(done, stdout=b"")
 
-    def errand_command(self, errand: Errand) -> list[str]:
+    def one_off_command(self, errand: OneOff) -> list[str]:
         """An argv of the same shape as Podman's."""
-        return ["podman", "run", "--rm", "-it", "--entrypoint", errand.command[0], errand.image, *errand.command[1:]]
+        return [
+            "podman",
+            "run",
+            "--rm",
+            "-it",
+            "--entrypoint",
+            errand.command[0],
+            errand.image,
+            *errand.command[1:],
+        ]
 
-    def run(
+    def exec(
         self,
         name: str,
         command: Sequence[str],
@@ -300,7 +329,9 @@ class FakeEngine:
         """Run a command as the test's function says."""
         kept = self._containers.get(name)
         if kept is None or not kept.container.running:
-            raise PodmanRefused(f"running {command[0]} in {name}: can only create exec sessions on running containers")
+            raise EngineRefused(
+                f"running {command[0]} in {name}: can only create exec sessions on running containers"
+            )
         try:
             done = self.commands(name, command, stdin if isinstance(stdin, bytes) else stdin.read())
         except TimeoutError:
@@ -311,24 +342,26 @@ class FakeEngine:
         stdout.flush()
         return replace(done, stdout=b"")
 
-    def stream(
+    def exec_stream(
         self, name: str, command: Sequence[str], *, stdin: bytes = b"", timeout: float | None = None
     ) -> Generator[bytes, None, ExecResult]:
         """What the test's function says, in pieces that end anywhere."""
-        done = self.run(name, command, stdin=stdin, timeout=timeout or 0)
+        done = self.exec(name, command, stdin=stdin, timeout=timeout or 0)
         for start in range(0, len(done.stdout), PIECE):
             yield done.stdout[start : start + PIECE]
         return replace(done, stdout=b"")
 
-    def output(self, name: str) -> str:
+    def log_tail(self, name: str) -> str:
         """Nothing speaks in these containers but what a test says."""
         return self.outputs.get(name, "")
 
-    def oversee(self, name: str, command: Sequence[str]) -> None:
+    def exec_as_root(self, name: str, command: Sequence[str]) -> None:
         """Nothing goes on in these containers that would have to be overseen."""
         kept = self._containers.get(name)
         if kept is None or not kept.container.running:
-            raise PodmanRefused(f"starting {command[0]} in {name}: can only create exec sessions on running containers")
+            raise EngineRefused(
+                f"starting {command[0]} in {name}: can only create exec sessions on running containers"
+            )
 
     def attach_command(
         self, name: str, command: Sequence[str], environment: Mapping[str, str], *, terminal: bool = True
@@ -349,14 +382,14 @@ class FakeEngine:
     def pull(self, reference: str) -> Iterator[str]:
         """Fetch an image from the registry that the test gave."""
         if reference not in self._registry:
-            raise PodmanRefused(f"fetching {reference}: no registry answers")
+            raise EngineRefused(f"fetching {reference}: no registry answers")
         yield f"Trying to pull {reference}..."
         self._images.add(reference)
 
     def import_image(self, archive: Path, reference: str) -> None:
         """Make an image of an archive that can be read."""
         if not tarfile.is_tarfile(archive):
-            raise PodmanRefused(f"importing {archive}: it is no tar")
+            raise EngineRefused(f"importing {archive}: it is no tar")
         self._images.add(reference)
 
     def build(self, spec: BuildSpec) -> Iterator[str]:
@@ -372,14 +405,16 @@ class FakeEngine:
                 said = (done.stdout + done.stderr).decode().splitlines()
                 yield from said
                 if done.exit_code:
-                    raise BuildFailed(f"{(said or [line])[-1]}\n  while running {rest!r}: exit status {done.exit_code}")
+                    raise BuildFailed(
+                        f"{(said or [line])[-1]}\n  while running {rest!r}: exit status {done.exit_code}"
+                    )
         base = next(rest for verb, rest in steps if verb == "FROM")
         commanded = any(verb in {"CMD", "ENTRYPOINT"} and rest != "[]" for verb, rest in steps)
         (self._idle.discard if commanded or base not in self._idle else self._idle.add)(spec.tag)
         self._images.add(spec.tag)
         yield f"Successfully tagged {spec.tag}"
 
-    def warm(self, reference: str) -> None:
+    def prepare_image(self, reference: str) -> None:
         """There are no layers to prepare."""
         if reference in self._idle:
             raise BuildFailed("it has nothing to run")
@@ -392,7 +427,7 @@ class FakeEngine:
     def _check_secrets(self, spec: ContainerSpec) -> None:
         for secret in spec.secrets:
             if secret.name not in self._secrets:
-                raise PodmanRefused(f"{spec.name}: no secret with name {secret.name}")
+                raise EngineRefused(f"{spec.name}: no secret with name {secret.name}")
 
     def _kept(self, name: str) -> _Kept:
         if name not in self._containers:
@@ -409,7 +444,9 @@ def _steps(spec: BuildSpec) -> list[tuple[str, str]]:
     text = (content.read_bytes() if isinstance(content, Path) else content).decode()
     lines = [line.strip() for line in text.replace("\\\n", " ").splitlines()]
     instructions = [line.partition(" ") for line in lines if line and not line.startswith(("#", "ARG"))]
-    return [(verb, _filled(rest, spec.arguments) if verb == "FROM" else rest) for verb, _, rest in instructions]
+    return [
+        (verb, _filled(rest, spec.arguments) if verb == "FROM" else rest) for verb, _, rest in instructions
+    ]
 
 
 def _filled(text: str, arguments: Mapping[str, str]) -> str:

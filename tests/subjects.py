@@ -16,10 +16,12 @@ from tests.account import REPOSITORY, STUB, Account
 from tests.models.model import URL, Model
 from tests.waiting import until
 
-ORDER = "/usr/lib/agent-session/order"
+ORDER = "/usr/lib/agent-session/agent-command"
 PROMPT = Path("rootfs", "usr", "lib", "agent-session", "agent", "prompt")
 FOLDERS = {
-    folder.name: folder for folder in [STUB, *sorted((REPOSITORY / "images").iterdir())] if (folder / PROMPT).exists()
+    folder.name: folder
+    for folder in [STUB, *sorted((REPOSITORY / "images").iterdir())]
+    if (folder / PROMPT).exists()
 }
 """Of the agents that take prompts."""
 
@@ -85,7 +87,9 @@ class Subject:
     def __init__(self, account: Account, agent: str) -> None:
         self.account = account
         self.prepare()
-        account.ok("start", "-d", "-a", agent, cwd=account.project(README="hello"), env=self.environment, seconds=120)
+        account.ok(
+            "start", "-d", "-a", agent, cwd=account.project(README="hello"), env=self.environment, seconds=120
+        )
 
     def prepare(self) -> None:
         """What its user has at home, before it starts."""
@@ -170,8 +174,17 @@ class Subject:
 
     def type(self, *words: str, stdin: str = "") -> None:
         """Keys, and then a text, at its terminal."""
-        command = ["podman", "exec", "--interactive", "agent_default", "/usr/lib/agent-session/type", *words]
-        subprocess.run(command, env=self.account.environment, cwd=self.account.home, input=stdin.encode(), check=True)
+        command = [
+            "podman",
+            "exec",
+            "--interactive",
+            "agent_default",
+            "/usr/lib/agent-session/type-text",
+            *words,
+        ]
+        subprocess.run(
+            command, env=self.account.environment, cwd=self.account.home, input=stdin.encode(), check=True
+        )
 
 
 class Stub(Subject):

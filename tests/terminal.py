@@ -37,7 +37,9 @@ class Terminal:
         configuration = self._socket.with_suffix(".conf")
         configuration.write_text(OPTIONS)
         size = ["-x", str(columns), "-y", str(rows)]
-        self._tmux("-f", str(configuration), "new-session", "-d", "-s", "w", "-c", str(cwd), *size, "--", *command)
+        self._tmux(
+            "-f", str(configuration), "new-session", "-d", "-s", "w", "-c", str(cwd), *size, "--", *command
+        )
 
     def __enter__(self) -> "Terminal":
         return self
@@ -94,7 +96,9 @@ class Terminal:
             escapes=escapes,
         )
 
-    def wait(self, wanted: Callable[[str], bool], what: str, *, seconds: float = SECONDS, escapes: bool = False) -> str:
+    def wait(
+        self, wanted: Callable[[str], bool], what: str, *, seconds: float = SECONDS, escapes: bool = False
+    ) -> str:
         """The first screen that is wanted; fails with the one that was there instead."""
         deadline = time.monotonic() + seconds
         while not wanted(screen := self.screen(escapes=escapes)):
@@ -116,7 +120,10 @@ class Terminal:
     def close(self) -> None:
         """Close the window as a person would: the program gets SIGHUP and its terminal is gone."""
         subprocess.run(
-            ["tmux", "-S", self._socket, "kill-server"], env=self._environment, capture_output=True, check=False
+            ["tmux", "-S", self._socket, "kill-server"],
+            env=self._environment,
+            capture_output=True,
+            check=False,
         )
 
     def _asked(self, format_: str) -> str:

@@ -9,7 +9,9 @@ import pytest
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], what: str, *, seconds: float = 10, told: Callable[[], object] | None = None) -> T:
+def until(
+    condition: Callable[[], T], what: str, *, seconds: float = 10, told: Callable[[], object] | None = None
+) -> T:
     """The first true value of `condition`; fails after so many seconds, saying what was awaited and what `told` says of it."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent_session import limits
+from agent_session.engine import limits
 from agent_session.errors import ConfigurationError
+from agent_session.images.base_image import DEFAULT_BASE_IMAGE
 
 PREFIX = "AGENT_SESSION_"
 DEFAULT_SESSION = "default"
 LEVELS = (0, 1, 2)
 DEFAULT_AGENT = "claude"
-DEFAULT_BASE_IMAGE = "docker.io/library/debian:trixie-slim"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Config:
     fresh: bool = False
     auto_approve: bool = False
     unprotected: tuple[str, ...] = ()
-    taught: bool = True
+    user_config: bool = True
     git_signing: bool = False
     ssh_agent: bool = False
     github_token: bool = False
@@ -73,12 +73,16 @@ def read_config(environment: Mapping[str, str], file: Path) -> Config:
         data = _read(path) if named or path.exists() else {}
         unknown = data.keys() - FIELDS.keys()
         if unknown:
-            raise ValueError(f"unknown key {sorted(map(str, unknown))[0]!r}; known are: {', '.join(sorted(FIELDS))}")
+            raise ValueError(
+                f"unknown key {sorted(map(str, unknown))[0]!r}; known are: {', '.join(sorted(FIELDS))}"
+            )
         from_file = {key: _from_file(key, value) for key, value in data.items() if value is not None}
     except (ValueError, OSError, RuntimeError) as error:  # RuntimeError: ~nobody
         raise ConfigurationError(path, str(error), hint=f"$EDITOR {path}") from error
     from_environment = {
-        key: _from_environment(key, value) for key in FIELDS if (value := environment.get(PREFIX + key.upper()))
+        key: _from_environment(key, value)
+        for key in FIELDS
+        if (value := environment.get(PREFIX + key.upper()))
     }
     return Config(**(from_file | from_environment), insisted=frozenset(from_environment))
 
@@ -127,6 +131,6 @@ def _from_environment(key: str, value: str) -> Any:
 
 
 def _read(path: Path) -> dict[Any, Any]:
-    from agent_session.agents import read_yaml  # only those who have a file need it
+    from agent_session.host.yaml_file import read_yaml  # only those who have a file need it
 
     return read_yaml(path)

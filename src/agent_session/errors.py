@@ -7,8 +7,8 @@ AgentSessionError
 ├── NotFoundError 4         SessionNotFound, AgentNotFound
 ├── ConflictError 5         SessionConflict, SessionStopped, SessionRunning, CopyRefused, WorkAtRisk, NameTaken,
 │                           OrderRefused, NeedsAnswer, ImageTooOld
-├── PodmanUnavailable 6     no Podman, no socket, too old, not set up
-├── PodmanRefused 7         Podman answered, and said no
+├── EngineUnavailable 6     no Podman, no socket, too old, not set up
+├── EngineRefused 7         Podman answered, and said no
 ├── BuildFailed 8           ImageMissing
 ├── NotReady 9              the container runs, its screen does not come up
 ├── AgentServerError 10     the agent, its server or its model did not do as it should
@@ -52,7 +52,9 @@ class BadName(UsageError):
 class ProjectRefused(UsageError):
     """A directory that will not be shown to an agent, and why."""
 
-    def __init__(self, path: Path | str, reason: str, *, hint: str = "agent-session start ~/path/to/project") -> None:
+    def __init__(
+        self, path: Path | str, reason: str, *, hint: str = "agent-session start ~/path/to/project"
+    ) -> None:
         super().__init__(f"cannot use {str(path)!r} as a project: {reason}", hint=hint)
 
 
@@ -142,7 +144,11 @@ class OrderRefused(ConflictError):
 
     def __init__(self, name: str, message: str, *, doing: str = "") -> None:
         quoted = shlex.quote(name)
-        commands = {"working": f"wait {quoted}", "waiting": f"answer {quoted} once", "exited": f"attach {quoted}"}
+        commands = {
+            "working": f"wait {quoted}",
+            "waiting": f"answer {quoted} once",
+            "exited": f"attach {quoted}",
+        }
         super().__init__(message, hint=f"agent-session {commands.get(doing, f'screen {quoted}')}")
         self.doing = doing
 
@@ -178,7 +184,9 @@ class SessionRunning(ConflictError):
     """`rm` of a running session."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"cannot remove running session '{name}'", hint=f"agent-session stop {shlex.quote(name)}")
+        super().__init__(
+            f"cannot remove running session '{name}'", hint=f"agent-session stop {shlex.quote(name)}"
+        )
 
 
 class WorkAtRisk(ConflictError):
@@ -187,7 +195,8 @@ class WorkAtRisk(ConflictError):
     def __init__(self, name: str, lost: Iterable[str]) -> None:
         quoted = shlex.quote(name)
         super().__init__(
-            f"session '{name}' holds work that exists nowhere else:" + "".join(f"\n  {line}" for line in lost),
+            f"session '{name}' holds work that exists nowhere else:"
+            + "".join(f"\n  {line}" for line in lost),
             hint=f"agent-session rm -f --discard-work {quoted}, or save it first: agent-session export {quoted} {quoted}.tar.zst",
         )
 
@@ -202,13 +211,13 @@ class NameTaken(ConflictError):
         )
 
 
-class PodmanUnavailable(AgentSessionError):
+class EngineUnavailable(AgentSessionError):
     """No Podman that could be talked to."""
 
     exit_code = 6
 
 
-class PodmanRefused(AgentSessionError):
+class EngineRefused(AgentSessionError):
     """Podman answered, and said no."""
 
     exit_code = 7
@@ -224,7 +233,9 @@ class ImageMissing(BuildFailed):
     """The agent's image is not there and was not to be built."""
 
     def __init__(self, agent: str) -> None:
-        super().__init__(f"Image not built: agent '{agent}' has no current image", hint=f"agent-session build {agent}")
+        super().__init__(
+            f"Image not built: agent '{agent}' has no current image", hint=f"agent-session build {agent}"
+        )
 
 
 class NotReady(AgentSessionError):

@@ -28,7 +28,10 @@ def main() -> int:
             file=sys.stderr,
         )
         return 3
-    about = machine() | {"began": datetime.now(UTC).isoformat(timespec="seconds"), "load_before": os.getloadavg()}
+    about = machine() | {
+        "began": datetime.now(UTC).isoformat(timespec="seconds"),
+        "load_before": os.getloadavg(),
+    }
     figures: list[Figure] = []
     broken: dict[str, str] = {}
     samples: Taken = {}
@@ -58,21 +61,33 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/bench", description="Figures beside raw podman, toolbox and distrobox."
     )
-    parser.add_argument("--only", nargs="+", choices=list(ROWS), metavar="ROW", help=f"these rows: {', '.join(ROWS)}")
+    parser.add_argument(
+        "--only", nargs="+", choices=list(ROWS), metavar="ROW", help=f"these rows: {', '.join(ROWS)}"
+    )
     parser.add_argument("--without", nargs="+", choices=list(ROWS), metavar="ROW", help="all but these")
-    parser.add_argument("--runs", type=int, default=20, metavar="N", help="of each; medians are taken (default: 20)")
-    parser.add_argument("--sessions", type=int, default=50, metavar="N", help="in the rows with many (default: 50)")
-    parser.add_argument("--json", type=Path, default=Path("bench.json"), metavar="FILE", help="default: bench.json")
+    parser.add_argument(
+        "--runs", type=int, default=20, metavar="N", help="of each; medians are taken (default: 20)"
+    )
+    parser.add_argument(
+        "--sessions", type=int, default=50, metavar="N", help="in the rows with many (default: 50)"
+    )
+    parser.add_argument(
+        "--json", type=Path, default=Path("bench.json"), metavar="FILE", help="default: bench.json"
+    )
     return parser.parse_args()
 
 
-def _write(file: Path, about: dict[str, object], figures: list[Figure], broken: dict[str, str], samples: Taken) -> None:
+def _write(
+    file: Path, about: dict[str, object], figures: list[Figure], broken: dict[str, str], samples: Taken
+) -> None:
     """All there is so far: a run takes minutes, and may be interrupted."""
     told = [
         {"name": f.name, "value": f.value, "goal": f.goal, "unit": f.unit, "reached": f.reached, "of": f.note}
         for f in figures
     ]
-    file.write_text(json.dumps({**about, "figures": told, "broken": broken, "samples": samples}, indent=1) + "\n")
+    file.write_text(
+        json.dumps({**about, "figures": told, "broken": broken, "samples": samples}, indent=1) + "\n"
+    )
 
 
 def _print(about: dict[str, object], figures: list[Figure], broken: dict[str, str]) -> None:

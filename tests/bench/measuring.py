@@ -53,7 +53,11 @@ def in_turn(runs: int, **actions: Callable[[], object]) -> Samples:
 
 
 def command(
-    words: Sequence[str | Path], environment: Mapping[str, str], *, stdin: bytes = b"", cwd: Path | None = None
+    words: Sequence[str | Path],
+    environment: Mapping[str, str],
+    *,
+    stdin: bytes = b"",
+    cwd: Path | None = None,
 ) -> str:
     """A command's output; Broken where it fails."""
     done = subprocess.run(words, env=environment, cwd=cwd, input=stdin, capture_output=True, check=False)

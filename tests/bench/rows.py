@@ -9,10 +9,11 @@ import tarfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
-from agent_session import plan
+from agent_session.sessions import plan
 from tests.account import LAUNCHER, Account, Storage
 from tests.bench.measuring import MEMORY, Broken, Samples, command, first_screen, in_turn, seconds
 
@@ -78,12 +79,27 @@ class Bench:
             for volume, at in zip(plan.volume_names(name), ("/home/agent", "/workspace"), strict=True)
         ]
         self.podman(
-            "run", "--detach", f"--name=agent_{name}", f"--env=AGENT_SESSION_NAME={name}", *RAW, *volumes, self.image
+            "run",
+            "--detach",
+            f"--name=agent_{name}",
+            f"--env=AGENT_SESSION_NAME={name}",
+            *RAW,
+            *volumes,
+            self.image,
         )()
         self.seed_raw(name)
 
     def seed_raw(self, name: str) -> None:
-        words = ["podman", "exec", "-i", f"agent_{name}", "session-seed", "--timeout", "60", "--screen"]
+        words = [
+            "podman",
+            "exec",
+            "-i",
+            f"agent_{name}",
+            "/usr/local/bin/session-seed",
+            "--timeout",
+            "60",
+            "--screen",
+        ]
         command(words, self.account.environment, stdin=empty_tar())
 
     def remove_raw(self, name: str) -> None:
@@ -99,7 +115,9 @@ def listing(bench: Bench) -> list[Figure]:
     """The same containers for all four: their labels are those of all."""
     labels = {
         plan.LABEL_AGENT: "shell",
-        plan.LABEL_PROJECTS: json.dumps([{"source": "/home/you/projects/webapp", "target": "/workspace/webapp"}]),
+        plan.LABEL_PROJECTS: json.dumps(
+            [{"source": "/home/you/projects/webapp", "target": "/workspace/webapp"}]
+        ),
         plan.LABEL_OPTIONS: "{}",
         "manager": "distrobox",
         "com.github.containers.toolbox": "true",
@@ -240,7 +258,7 @@ def building_cold(bench: Bench) -> list[Figure]:
     samples = Samples()
     try:
         for name, agent in (("first", "claude"), ("second", "opencode")):
-            samples.add(name, seconds(lambda agent=agent: command([LAUNCHER, "build", agent], account.environment)))  # type: ignore[misc]
+            samples.add(name, seconds(partial(command, [LAUNCHER, "build", agent], account.environment)))
     finally:
         account.close()
     samples.add("both", samples.median("first") + samples.median("second"))
@@ -295,8 +313,18 @@ def remembering(bench: Bench) -> list[Figure]:
     paused = bench.account.pause_pid()
     outside = " ".join(str(pid) for pid in bench.account.processes() if pid != paused)
     told = bench.podman("unshare", sys.executable, "-c", MEMORY, first, outside)()
-    found = [(int(pss), name, program) for pss, name, program in (line.split("\t") for line in told.splitlines())]
-    podmans = {"conmon", "slirp4netns", "pasta", "pasta.avx2", "rootlessport", "fuse-overlayfs", "aardvark-dns"}
+    found = [
+        (int(pss), name, program) for pss, name, program in (line.split("\t") for line in told.splitlines())
+    ]
+    podmans = {
+        "conmon",
+        "slirp4netns",
+        "pasta",
+        "pasta.avx2",
+        "rootlessport",
+        "fuse-overlayfs",
+        "aardvark-dns",
+    }
     ours = [(pss, name, program) for pss, name, program in found if name not in podmans | {"zellij", "bash"}]
     bench.samples["memory"] = {f"{name} {program}": [pss] for pss, name, program in found}
     bench.clear()
@@ -333,7 +361,12 @@ NEEDED = {"ls": {"toolbox": "podman-toolbox", "distrobox": "distrobox"}}
 
 def missing(names: list[str]) -> list[str]:
     """Debian packages that rows need and this machine has not."""
-    return [package for name in names for program, package in NEEDED.get(name, {}).items() if not shutil.which(program)]
+    return [
+        package
+        for name in names
+        for program, package in NEEDED.get(name, {}).items()
+        if not shutil.which(program)
+    ]
 
 
 def empty_tar() -> bytes:
@@ -389,4 +422,6 @@ def _ratio(name: str, samples: Samples, ours: str, theirs: str, goal: float) -> 
 
 
 def _seconds(name: str, samples: Samples, which: str, goal: float) -> Figure:
-    return Figure(name=name, value=samples.median(which), goal=goal, unit="s", note=f"{len(samples.taken[which])} runs")
+    return Figure(
+        name=name, value=samples.median(which), goal=goal, unit="s", note=f"{len(samples.taken[which])} runs"
+    )

@@ -16,11 +16,25 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from agent_session.engine import BuildSpec, ContainerSpec, Engine, ExecResult, Mount
-from agent_session.podman_engine import PodmanEngine
+from agent_session.engine.podman.engine import PodmanEngine
+from agent_session.engine.protocol import BuildSpec, ContainerSpec, Engine, ExecResult, Mount
 from tests.fake_engine import FakeEngine
 
-PROGRAMS = ("sh", "cat", "chmod", "env", "false", "id", "ls", "mkdir", "readlink", "sleep", "stat", "touch", "true")
+PROGRAMS = (
+    "sh",
+    "cat",
+    "chmod",
+    "env",
+    "false",
+    "id",
+    "ls",
+    "mkdir",
+    "readlink",
+    "sleep",
+    "stat",
+    "touch",
+    "true",
+)
 # Ends at once when it is told to, unlike a plain sleep as PID 1.
 CONTAINERFILE = b"""ARG BASE
 FROM ${BASE}
@@ -90,7 +104,7 @@ class Bench:
 
     def sh(self, name: str, script: str) -> str:
         """What a script prints in a container; it has to succeed."""
-        done = self.engine.run(name, ["sh", "-c", script])
+        done = self.engine.exec(name, ["sh", "-c", script])
         assert done.exit_code == 0, done.stderr.decode()
         return done.stdout.decode()
 
@@ -149,7 +163,9 @@ def _directory(tar: tarfile.TarFile, name: str, mode: int, *, owner: int) -> Non
     tar.addfile(entry)
 
 
-def build(engine: Engine, tag: str, base: str, containerfile: bytes = CONTAINERFILE, **context: bytes) -> list[str]:
+def build(
+    engine: Engine, tag: str, base: str, containerfile: bytes = CONTAINERFILE, **context: bytes
+) -> list[str]:
     """The lines of a build."""
     spec = BuildSpec(tag=tag, context={"Containerfile": containerfile, **context}, arguments={"BASE": base})
     return list(engine.build(spec))
@@ -159,7 +175,9 @@ def build(engine: Engine, tag: str, base: str, containerfile: bytes = CONTAINERF
 def podman(root_file_system: Path) -> Iterator[tuple[PodmanEngine, str]]:
     """Real Podman with the tiny image."""
     if not shutil.which("podman"):
-        pytest.fail("these tests need Podman: sudo apt-get install podman uidmap slirp4netns fuse-overlayfs runc")
+        pytest.fail(
+            "these tests need Podman: sudo apt-get install podman uidmap slirp4netns fuse-overlayfs runc"
+        )
     base, tiny = (f"localhost/contract-{os.getpid()}-{name}:1" for name in ("base", "tiny"))
     with PodmanEngine(os.environ) as engine:
         try:
@@ -206,7 +224,9 @@ def real(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
 
 def _bench(request: pytest.FixtureRequest, folder: Path) -> Iterator[Bench]:
     if request.node.get_closest_marker("rootful") and os.geteuid() != 0:
-        pytest.fail("these tests need root: sudo scripts/test --rootful; without them: pytest -m 'not rootful'")
+        pytest.fail(
+            "these tests need root: sudo scripts/test --rootful; without them: pytest -m 'not rootful'"
+        )
     engine, image = request.getfixturevalue(request.param)
     bench = Bench(engine=engine, image=image, folder=folder)
     try:
@@ -221,7 +241,9 @@ Make = Callable[..., list[str]]
 @pytest.fixture
 def make(bench: Bench) -> Make:
     """Build an image on the bench's own: (tag, Containerfile, **context) -> lines."""
-    return lambda tag, containerfile, **context: build(bench.engine, tag, bench.image, containerfile, **context)
+    return lambda tag, containerfile, **context: build(
+        bench.engine, tag, bench.image, containerfile, **context
+    )
 
 
 @pytest.fixture

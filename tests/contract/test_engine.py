@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from agent_session.engine import ExecResult, Mount
-from agent_session.errors import BuildFailed, ConflictError, NameTaken, NotFoundError, PodmanRefused
+from agent_session.engine.protocol import ExecResult, Mount
+from agent_session.errors import BuildFailed, ConflictError, EngineRefused, NameTaken, NotFoundError
 from tests.contract.conftest import Bench
 
 HOME = PurePosixPath("/home/agent")
@@ -24,7 +24,12 @@ def test_a_container_is_made_stopped(bench: Bench) -> None:
     name = bench.created()
     container = bench.engine.container(name)
     assert container
-    assert (container.name, container.image, container.running, container.started) == (name, bench.image, False, None)
+    assert (container.name, container.image, container.running, container.started) == (
+        name,
+        bench.image,
+        False,
+        None,
+    )
     assert before <= container.created <= datetime.now(UTC)
 
 
@@ -64,8 +69,8 @@ def test_nobody_has_the_root_of_a_container_that_is_not_there(bench: Bench) -> N
     assert container
     assert container.pid
     bench.engine.stop(container.name)
-    assert bench.engine.root(container.id, container.pid) is None
-    assert bench.engine.root("0" * 64, os.getpid()) is None
+    assert bench.engine.open_root(container.id, container.pid) is None
+    assert bench.engine.open_root("0" * 64, os.getpid()) is None
 
 
 def test_a_container_can_be_started_again(bench: Bench) -> None:
@@ -114,7 +119,7 @@ def test_only_volumes_that_carry_the_label_are_listed(bench: Bench) -> None:
 
 def test_a_container_can_be_told_as_commands_and_is_not_made(bench: Bench) -> None:
     spec = bench.spec(volume(f"{bench.prefix}-home"))
-    *volumes, run = bench.engine.as_commands(spec)
+    *volumes, run = bench.engine.equivalent_commands(spec)
     assert [words[-1] for words in volumes] == [f"{bench.prefix}-home"]
     assert f"--name={spec.name}" in run[run.index("run") :]
     assert run[-1] == spec.image
@@ -198,7 +203,7 @@ def test_a_volume_that_is_there_keeps_its_labels(bench: Bench) -> None:
 
 def test_a_container_that_cannot_be_made_leaves_no_volume(bench: Bench) -> None:
     name = bench.volume()
-    with pytest.raises(PodmanRefused):
+    with pytest.raises(EngineRefused):
         bench.engine.create(bench.spec(volume(name), image="localhost/no-such-image:1"))
     assert bench.engine.volume_labels(name) is None
     with pytest.raises(NameTaken):
@@ -208,7 +213,7 @@ def test_a_container_that_cannot_be_made_leaves_no_volume(bench: Bench) -> None:
 
 def test_a_mount_of_nothing_is_refused(bench: Bench) -> None:
     gone = Mount(kind="bind", source=str(bench.folder / "gone"), target=PurePosixPath("/gone"))
-    with pytest.raises(PodmanRefused, match="gone"):
+    with pytest.raises(EngineRefused, match="gone"):
         bench.running(gone)
 
 
@@ -281,23 +286,23 @@ def test_a_published_port_is_the_same_in_each_life(bench: Bench) -> None:
 
 def test_a_command_ends_with_its_own_status_and_words(bench: Bench) -> None:
     name = bench.running()
-    done = bench.engine.run(name, ["sh", "-c", "echo out; echo err >&2; exit 3"])
+    done = bench.engine.exec(name, ["sh", "-c", "echo out; echo err >&2; exit 3"])
     assert (done.exit_code, done.stdout, done.stderr) == (3, b"out\n", b"err\n")
-    assert bench.engine.run(name, ["true"]).exit_code == 0
+    assert bench.engine.exec(name, ["true"]).exit_code == 0
 
 
 def test_a_command_reads_any_bytes_from_its_standard_input(bench: Bench) -> None:
     name = bench.running()
     sent = bytes(range(256)) * 4096
-    assert bench.engine.run(name, ["cat"], stdin=sent).stdout == sent
-    assert bench.engine.run(name, ["cat"]).stdout == b""
+    assert bench.engine.exec(name, ["cat"], stdin=sent).stdout == sent
+    assert bench.engine.exec(name, ["cat"]).stdout == b""
 
 
 def test_a_command_reads_a_file_and_writes_one(bench: Bench) -> None:
     name = bench.running()
     (bench.folder / "sent").write_bytes(bytes(range(256)) * 1000)
     with (bench.folder / "sent").open("rb") as sent, (bench.folder / "got").open("wb") as got:
-        done = bench.engine.run(name, ["cat"], stdin=sent, stdout=got)
+        done = bench.engine.exec(name, ["cat"], stdin=sent, stdout=got)
     assert (done.exit_code, done.stdout) == (0, b"")
     assert (bench.folder / "got").read_bytes() == (bench.folder / "sent").read_bytes()
 
@@ -311,13 +316,13 @@ def test_a_command_can_have_the_callers_streams_instead_of_a_terminal(bench: Ben
 def test_an_argument_arrives_as_it_is(bench: Bench) -> None:
     name = bench.running()
     odd = ["a b", "", "it's", "$HOME", "größe", "new\nline", "-x"]
-    done = bench.engine.run(name, ["sh", "-c", "printf '%s|' \"$@\"", "sh", *odd])
+    done = bench.engine.exec(name, ["sh", "-c", "printf '%s|' \"$@\"", "sh", *odd])
     assert done.stdout.decode() == "".join(f"{word}|" for word in odd)
 
 
 def test_a_command_that_takes_too_long_is_124(bench: Bench) -> None:
     name = bench.running()
-    assert bench.engine.run(name, ["sleep", "30"], timeout=0.5).exit_code == 124
+    assert bench.engine.exec(name, ["sleep", "30"], timeout=0.5).exit_code == 124
 
 
 def told(stream: Generator[bytes, None, ExecResult]) -> tuple[bytes, ExecResult]:
@@ -332,29 +337,31 @@ def told(stream: Generator[bytes, None, ExecResult]) -> tuple[bytes, ExecResult]
 def test_a_stream_gives_what_a_command_says_and_how_it_ended(bench: Bench) -> None:
     name = bench.running()
     sent = bytes(range(256)) * 4096
-    said, done = told(bench.engine.stream(name, ["sh", "-c", "cat; echo err >&2; exit 3"], stdin=sent))
+    said, done = told(bench.engine.exec_stream(name, ["sh", "-c", "cat; echo err >&2; exit 3"], stdin=sent))
     assert (said, done) == (sent, ExecResult(exit_code=3, stderr=b"err\n"))
-    assert told(bench.engine.stream(name, ["cat"])) == (b"", ExecResult(exit_code=0))
+    assert told(bench.engine.exec_stream(name, ["cat"])) == (b"", ExecResult(exit_code=0))
 
 
 def test_a_stream_that_takes_too_long_is_124(bench: Bench) -> None:
     name = bench.running()
-    assert told(bench.engine.stream(name, ["sleep", "30"], timeout=0.5))[1].exit_code == 124
+    assert told(bench.engine.exec_stream(name, ["sleep", "30"], timeout=0.5))[1].exit_code == 124
 
 
 def test_a_command_in_a_container_that_does_not_run_is_refused(bench: Bench) -> None:
     for name in (bench.created(), f"{bench.prefix}-missing"):
-        with pytest.raises(PodmanRefused):
-            bench.engine.run(name, ["true"])
-        with pytest.raises(PodmanRefused):
-            told(bench.engine.stream(name, ["true"]))
+        with pytest.raises(EngineRefused):
+            bench.engine.exec(name, ["true"])
+        with pytest.raises(EngineRefused):
+            told(bench.engine.exec_stream(name, ["true"]))
 
 
 def test_attaching_is_a_command_on_the_callers_terminal(bench: Bench) -> None:
     name = bench.running()
-    command = bench.engine.attach_command(name, ["session-attach", "a b"], {"TERM": "xterm", "EMPTY": ""})
+    command = bench.engine.attach_command(
+        name, ["/usr/local/bin/session-attach", "a b"], {"TERM": "xterm", "EMPTY": ""}
+    )
     assert command[0].rpartition("/")[2] == "podman"
-    assert command[-3:] == [name, "session-attach", "a b"]
+    assert command[-3:] == [name, "/usr/local/bin/session-attach", "a b"]
     assert "-it" in command
     assert command[command.index("--detach-keys") + 1] == ""
     assert [command[i + 1] for i, word in enumerate(command) if word == "-e"] == ["TERM=xterm", "EMPTY="]
@@ -380,7 +387,7 @@ def test_a_broken_archive_is_refused(bench: Bench) -> None:
     name = bench.image_name()
     broken = bench.folder / "broken.tar"
     broken.write_bytes(b"no tar" * 1000)
-    with pytest.raises(PodmanRefused):
+    with pytest.raises(EngineRefused):
         bench.engine.import_image(broken, name)
     assert not bench.engine.image_exists(name)
 
@@ -394,7 +401,9 @@ def test_a_build_tells_what_it_does_and_makes_the_image(bench: Bench, make: Call
     assert tag in bench.engine.images()
 
 
-def test_a_failed_build_tells_the_last_words_and_makes_nothing(bench: Bench, make: Callable[..., list[str]]) -> None:
+def test_a_failed_build_tells_the_last_words_and_makes_nothing(
+    bench: Bench, make: Callable[..., list[str]]
+) -> None:
     tag = bench.image_name()
     with pytest.raises(BuildFailed, match="the last words") as caught:
         make(tag, b"ARG BASE\nFROM ${BASE}\nRUN echo early; echo the last words >&2; exit 3\n")
@@ -416,22 +425,24 @@ def test_an_image_in_use_stays_without_a_word(bench: Bench, make: Callable[..., 
 
 
 def test_warming_an_image_leaves_no_container(bench: Bench) -> None:
-    bench.engine.warm(bench.image)
+    bench.engine.prepare_image(bench.image)
     bench.engine.create(bench.spec())
 
 
-def test_an_image_that_could_run_nothing_cannot_be_warmed(bench: Bench, make: Callable[..., list[str]]) -> None:
+def test_an_image_that_could_run_nothing_cannot_be_warmed(
+    bench: Bench, make: Callable[..., list[str]]
+) -> None:
     tag = bench.image_name()
     make(tag, b"FROM scratch\nCOPY Containerfile /\n")
     with pytest.raises(BuildFailed, match="nothing to run"):
-        bench.engine.warm(tag)
+        bench.engine.prepare_image(tag)
     assert [container.name for container in bench.engine.containers("") if container.image == tag] == []
     make(tag, b'FROM scratch\nCOPY Containerfile /\nENTRYPOINT ["x"]\n')
-    bench.engine.warm(tag)
+    bench.engine.prepare_image(tag)
 
 
 def test_a_registry_that_does_not_answer_is_told(bench: Bench) -> None:
-    with pytest.raises(PodmanRefused, match="localhost:1/no-such-image"):
+    with pytest.raises(EngineRefused, match="localhost:1/no-such-image"):
         list(bench.engine.pull("localhost:1/no-such-image:1"))
 
 
@@ -455,8 +466,8 @@ def test_limits_are_enforced_or_named_and_never_hinder_a_start(bench: Bench) -> 
 
 
 def test_it_says_of_itself_what_a_checkup_asks(bench: Bench) -> None:
-    bench.engine.open()
-    about = bench.engine.about()
+    bench.engine.connect()
+    about = bench.engine.info()
     assert about.version[0].isdigit()
     assert about.cgroups in {"v1", "v2"}
     assert about.ids > 1000
@@ -474,6 +485,6 @@ def test_without_a_label_all_containers_are_listed(bench: Bench) -> None:
 
 
 def test_a_finished_build_leaves_nothing_to_sweep(bench: Bench) -> None:
-    before = bench.engine.leftovers()
-    bench.engine.sweep([])
-    assert bench.engine.leftovers() == before
+    before = bench.engine.stale_builds()
+    bench.engine.remove_stale_builds([])
+    assert bench.engine.stale_builds() == before

@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 import pytest
 
-from agent_session import places, walk
-from agent_session.engine import Errand, Mount, SecretFile
-from agent_session.errors import NotFoundError, PodmanUnavailable
-from agent_session.podman_engine import PodmanEngine
+from agent_session.engine.podman.engine import PodmanEngine
+from agent_session.engine.protocol import Mount, OneOff, SecretFile
+from agent_session.errors import EngineUnavailable, NotFoundError
+from agent_session.host import nofollow, paths
 from tests.contract.conftest import Bench
 from tests.waiting import until
 
@@ -56,14 +56,14 @@ def test_a_running_containers_files_are_read_without_a_process(real: Bench) -> N
     container = real.engine.container(name)
     assert container
     assert container.pid
-    root = real.engine.root(container.id, container.pid)
+    root = real.engine.open_root(container.id, container.pid)
     assert root is not None
     try:
-        assert walk.content(root, "tmp", "of", "mine", "file", largest=100) == b"seen\n"
-        assert walk.content(root, "proc", "1", "stat", largest=2) == b"1 "
+        assert nofollow.content(root, "tmp", "of", "mine", "file", largest=100) == b"seen\n"
+        assert nofollow.content(root, "proc", "1", "stat", largest=2) == b"1 "
         real.engine.stop(name)
         with pytest.raises(OSError, match=r"No such (file|process)"):
-            walk.content(root, "proc", "1", "stat", largest=2)
+            nofollow.content(root, "proc", "1", "stat", largest=2)
     finally:
         os.close(root)
 
@@ -83,10 +83,21 @@ def test_a_stop_that_is_all_there_is_to_do_begins_no_service(real: Bench) -> Non
 
 def test_what_a_container_said_last_can_be_had_when_it_has_ended(real: Bench) -> None:
     name = real.running()
-    real.sh(name, "for word in one two three four five six seven eight nine; do echo $word >/proc/1/fd/2; done")
+    real.sh(
+        name, "for word in one two three four five six seven eight nine; do echo $word >/proc/1/fd/2; done"
+    )
     real.engine.stop(name)
-    assert real.engine.output(name).split() == ["two", "three", "four", "five", "six", "seven", "eight", "nine"]
-    assert real.engine.output(f"{name}-missing") == ""
+    assert real.engine.log_tail(name).split() == [
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+    ]
+    assert real.engine.log_tail(f"{name}-missing") == ""
 
 
 def test_a_root_is_that_containers_and_no_other_processs(real: Bench) -> None:
@@ -95,8 +106,13 @@ def test_a_root_is_that_containers_and_no_other_processs(real: Bench) -> None:
     assert second
     assert first.pid
     assert second.pid
-    for container_id, pid in ((first.id, second.pid), (second.id, os.getpid()), (first.id, 2**22 + 1), ("", first.pid)):
-        assert real.engine.root(container_id, pid) is None
+    for container_id, pid in (
+        (first.id, second.pid),
+        (second.id, os.getpid()),
+        (first.id, 2**22 + 1),
+        ("", first.pid),
+    ):
+        assert real.engine.open_root(container_id, pid) is None
 
 
 def test_the_network_is_not_the_hosts(real: Bench) -> None:
@@ -106,7 +122,9 @@ def test_the_network_is_not_the_hosts(real: Bench) -> None:
         server.bind(("127.0.0.1", 0))
         server.listen()
         port = f"{server.getsockname()[1]:04X}"
-        listening = [line.split()[1].rpartition(":")[2] for line in real.sh(name, "cat /proc/net/tcp").splitlines()[1:]]
+        listening = [
+            line.split()[1].rpartition(":")[2] for line in real.sh(name, "cat /proc/net/tcp").splitlines()[1:]
+        ]
     assert port not in listening
 
 
@@ -134,12 +152,13 @@ def test_files_made_outside_are_the_agents_inside(real: Bench, shared_folder: Pa
 
 def test_a_read_only_mount_cannot_be_written(real: Bench, shared_folder: Path) -> None:
     name = real.running(bind(shared_folder, read_only=True))
-    assert real.engine.run(name, ["touch", f"{SHARED}/x"]).exit_code != 0
+    assert real.engine.exec(name, ["touch", f"{SHARED}/x"]).exit_code != 0
     assert list(shared_folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    "folder", ["two words", "a:b", "a,b", "größe", "项目", "it's", 'say "x"', "back\\slash", "$HOME", "ro", "a=b"]
+    "folder",
+    ["two words", "a:b", "a,b", "größe", "项目", "it's", 'say "x"', "back\\slash", "$HOME", "ro", "a=b"],
 )
 def test_a_mount_is_where_it_should_be_whatever_it_is_called(real: Bench, folder: str) -> None:
     source = real.folder / folder
@@ -178,7 +197,10 @@ def test_a_new_home_is_the_agents_and_survives_the_container(real: Bench) -> Non
     name = real.running(home)
     real.sh(name, "echo kept > /home/agent/file")
     real.engine.remove(name)
-    assert real.sh(real.running(home), "cat /home/agent/file; stat -c %u /home/agent; id -u").split()[0] == "kept"
+    assert (
+        real.sh(real.running(home), "cat /home/agent/file; stat -c %u /home/agent; id -u").split()[0]
+        == "kept"
+    )
 
 
 def test_environment_hostname_and_workdir_are_as_told(real: Bench) -> None:
@@ -196,7 +218,9 @@ def test_the_specification_holds_no_surprise(real: Bench) -> None:
     assert told["Config"]["StopTimeout"] == 3
 
 
-def test_stop_gives_what_ignores_it_no_longer_than_its_time(real: Bench, make_real: Callable[..., list[str]]) -> None:
+def test_stop_gives_what_ignores_it_no_longer_than_its_time(
+    real: Bench, make_real: Callable[..., list[str]]
+) -> None:
     tag = real.image_name()
     make_real(tag, b'ARG BASE\nFROM ${BASE}\nCMD ["sleep", "1000"]\n')
     spec = real.spec(image=tag)
@@ -227,7 +251,7 @@ def test_a_secret_is_a_private_file_that_no_inspection_shows(real: Bench) -> Non
     spec = real.spec()
     real.engine.create(type(spec)(**{**vars(spec), "secrets": (SecretFile(name=secret, target="login"),)}))
     real.engine.start(spec.name)
-    assert real.engine.run(spec.name, ["cat", "/run/secrets/login"]).stdout == content
+    assert real.engine.exec(spec.name, ["cat", "/run/secrets/login"]).stdout == content
     assert real.sh(spec.name, "stat -c %a:%u /run/secrets/login; id -u").split(":")[0] == "400"
     assert (
         b"sk-contract-secret"
@@ -236,20 +260,22 @@ def test_a_secret_is_a_private_file_that_no_inspection_shows(real: Bench) -> Non
 
 
 def test_an_errand_is_run_and_gone(real: Bench, shared_folder: Path) -> None:
-    errand = Errand(
+    errand = OneOff(
         image=real.image,
         command=("sh", "-c", f"cat > {SHARED}/file; echo $WORD; exit 3"),
         environment={"WORD": "it's"},
         mounts=(bind(shared_folder),),
     )
-    done = real.engine.run_once(errand, stdin=b"given")
+    done = real.engine.run_one_off(errand, stdin=b"given")
     assert (done.exit_code, done.stdout) == (3, b"it's\n")
     assert (shared_folder / "file").read_text() == "given"
     assert (shared_folder / "file").stat().st_uid == os.geteuid()
 
 
 def test_an_errand_has_no_more_rights_than_a_session_and_no_network(real: Bench) -> None:
-    done = real.engine.run_once(Errand(image=real.image, command=("cat", "/proc/self/status", "/proc/net/route")))
+    done = real.engine.run_one_off(
+        OneOff(image=real.image, command=("cat", "/proc/self/status", "/proc/net/route"))
+    )
     lines = done.stdout.decode().splitlines()
     assert (done.exit_code, done.stderr) == (0, b"")
     assert "CapBnd:\t0000000000000000" in lines
@@ -258,8 +284,8 @@ def test_an_errand_has_no_more_rights_than_a_session_and_no_network(real: Bench)
 
 
 def test_a_slow_errand_is_124_and_gone(real: Bench) -> None:
-    errand = Errand(image=real.image, command=("sleep", "100"))
-    assert real.engine.run_once(errand, timeout=2).exit_code == 124
+    errand = OneOff(image=real.image, command=("sleep", "100"))
+    assert real.engine.run_one_off(errand, timeout=2).exit_code == 124
     listing = subprocess.run(
         ["podman", "ps", "-a", "--format", "{{.Names}}"], capture_output=True, text=True, check=True
     ).stdout
@@ -276,17 +302,22 @@ def test_a_build_can_use_a_file_of_its_context_without_keeping_it(
     spec = real.spec(image=tag)
     real.engine.create(spec)
     real.engine.start(spec.name)
-    assert real.engine.run(spec.name, ["cat", "/run/host-ca.crt"]).stdout == b""
+    assert real.engine.exec(spec.name, ["cat", "/run/host-ca.crt"]).stdout == b""
 
 
-def test_scripts_of_a_context_can_be_run_and_files_cannot(real: Bench, make_real: Callable[..., list[str]]) -> None:
+def test_scripts_of_a_context_can_be_run_and_files_cannot(
+    real: Bench, make_real: Callable[..., list[str]]
+) -> None:
     tag = real.image_name()
     context = {"rootfs/bin/script": b"#!/bin/sh\necho ran\n", "rootfs/etc/note": b"text\n"}
     make_real(tag, b"ARG BASE\nFROM ${BASE}\nCOPY rootfs/ /\n", **context)
     spec = real.spec(image=tag)
     real.engine.create(spec)
     real.engine.start(spec.name)
-    assert real.sh(spec.name, "script; stat -c %a:%u /bin/script /etc/note").split() == ["ran", *real_modes(real)]
+    assert real.sh(spec.name, "script; stat -c %a:%u /bin/script /etc/note").split() == [
+        "ran",
+        *real_modes(real),
+    ]
 
 
 def real_modes(bench: Bench) -> list[str]:
@@ -314,7 +345,12 @@ def fresh_runtime(folder: Path) -> dict[str, str]:
     """An environment in which no service of ours has a socket yet."""
     runtime = folder / "runtime"
     runtime.mkdir(mode=0o700)
-    return {**os.environ, "XDG_RUNTIME_DIR": str(runtime), "PYTHONPATH": str(SOURCES), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {
+        **os.environ,
+        "XDG_RUNTIME_DIR": str(runtime),
+        "PYTHONPATH": str(SOURCES),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
 @pytest.mark.podman
@@ -364,7 +400,7 @@ def services(runtime: str) -> list[int]:
 @pytest.mark.podman
 def test_a_dead_address_is_unavailable_and_named(tmp_path: Path) -> None:
     environment = {**os.environ, "CONTAINER_HOST": f"unix://{tmp_path}/gone.sock"}
-    with PodmanEngine(environment) as engine, pytest.raises(PodmanUnavailable, match=r"gone\.sock") as caught:
+    with PodmanEngine(environment) as engine, pytest.raises(EngineUnavailable, match=r"gone\.sock") as caught:
         engine.images()
     assert caught.value.hint == "unset CONTAINER_HOST"
 
@@ -372,14 +408,16 @@ def test_a_dead_address_is_unavailable_and_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("address", ["nonsense", "http//x", "ftp://x", "unix://"])
 @pytest.mark.podman
 def test_an_address_that_is_none_is_unavailable(address: str) -> None:
-    with PodmanEngine({**os.environ, "CONTAINER_HOST": address}) as engine, pytest.raises(PodmanUnavailable):
+    with PodmanEngine({**os.environ, "CONTAINER_HOST": address}) as engine, pytest.raises(EngineUnavailable):
         engine.images()
 
 
 @pytest.mark.podman
 def test_an_address_that_answers_is_used(tmp_path: Path) -> None:
     url = f"unix://{tmp_path}/podman.sock"
-    with subprocess.Popen(["podman", "system", "service", "--time=0", url], stderr=subprocess.DEVNULL) as service:
+    with subprocess.Popen(
+        ["podman", "system", "service", "--time=0", url], stderr=subprocess.DEVNULL
+    ) as service:
         try:
             until((tmp_path / "podman.sock").exists, "the service answers")
             with PodmanEngine({**os.environ, "CONTAINER_HOST": url}) as engine:
@@ -391,13 +429,15 @@ def test_an_address_that_answers_is_used(tmp_path: Path) -> None:
             service.terminate()
 
 
-def test_without_podman_the_command_that_installs_it_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_podman_the_command_that_installs_it_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CONTAINER_")}
     with (
         PodmanEngine(environment) as engine,
-        pytest.raises(PodmanUnavailable, match="podman: command not found") as caught,
+        pytest.raises(EngineUnavailable, match="podman: command not found") as caught,
     ):
         engine.containers("x")
     assert "install podman" in caught.value.hint
@@ -405,13 +445,13 @@ def test_without_podman_the_command_that_installs_it_is_named(monkeypatch: pytes
 
 def test_one_question_is_answered_without_a_service_and_in_the_same_words(real: Bench) -> None:
     name, other = real.running(), real.created()
-    serving = services(str(places.runtime_folder()))
+    serving = services(str(paths.runtime_folder()))
     with PodmanEngine(os.environ) as engine:
         assert sorted(c.name for c in engine.containers(real.label)) == sorted([name, other])
         assert engine.containers(real.label) == real.engine.containers(real.label)
         assert engine.container(name) == real.engine.container(name)
         assert engine.container(f"{name}-none") is None
-        assert services(str(places.runtime_folder())) == serving
+        assert services(str(paths.runtime_folder())) == serving
 
 
 @pytest.mark.podman
@@ -421,7 +461,9 @@ def test_an_address_that_only_the_bindings_know_is_asked_through_them(tmp_path: 
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as service:
         try:
             until(path.exists, "the service answers")
-            with PodmanEngine({**os.environ, "CONTAINER_HOST": f"http+unix://{quote(str(path), safe='')}"}) as engine:
+            with PodmanEngine(
+                {**os.environ, "CONTAINER_HOST": f"http+unix://{quote(str(path), safe='')}"}
+            ) as engine:
                 assert engine.images() is not None
                 assert engine.container("nobody-is-called-so") is None
         finally:
@@ -441,7 +483,7 @@ def test_a_service_that_was_begun_and_never_asked_is_gone_at_the_end(tmp_path: P
 def test_a_stream_is_heard_while_the_command_goes_on_and_leaves_no_process_when_closed(real: Bench) -> None:
     name = real.running()
     before = our_children()
-    stream = real.engine.stream(name, ["sh", "-c", "echo first; sleep 1; touch /tmp/went-on; sleep 60"])
+    stream = real.engine.exec_stream(name, ["sh", "-c", "echo first; sleep 1; touch /tmp/went-on; sleep 60"])
     assert next(stream) == b"first\n"
     stream.close()
     until(lambda: real.sh(name, "ls /tmp").split() == ["went-on"], "the command, which goes on")

@@ -26,16 +26,23 @@ DIALOGS = (
 )
 
 
-def test_claude_is_at_its_prompt_with_nothing_but_a_key_in_the_old_file(account: Account, claude: str) -> None:  # noqa: ARG001
+def test_claude_is_at_its_prompt_with_nothing_but_a_key_in_the_old_file(
+    account: Account,
+    claude: str,  # noqa: ARG001
+) -> None:
     (account.home / ".claude.json").write_text('{"apiKey": "sk-ant-api03-test0123456789-test0123456789-AA"}')
     (account.home / ".claude.json").chmod(0o600)
-    terminal = account.window("start", "-a", "claude", cwd=account.project(), env=NOBODY, columns=110, rows=36)
+    terminal = account.window(
+        "start", "-a", "claude", cwd=account.project(), env=NOBODY, columns=110, rows=36
+    )
     screen = terminal.wait_for("Claude Code", "Claude · session default · Ctrl q detaches", seconds=60)
     screen = terminal.wait(lambda now: "❯" in now or any(dialog in now for dialog in DIALOGS), "a prompt")
     assert [dialog for dialog in DIALOGS if dialog in screen] == []
     terminal.type("hello from the test")
     terminal.wait_for("hello from the test")
-    assert (account.home / ".claude.json").read_text() == '{"apiKey": "sk-ant-api03-test0123456789-test0123456789-AA"}'
+    assert (
+        account.home / ".claude.json"
+    ).read_text() == '{"apiKey": "sk-ant-api03-test0123456789-test0123456789-AA"}'
     assert account.inside("default", "stat", "-c", "%a", "/home/agent/.claude.json") == "600"
 
 
@@ -64,7 +71,8 @@ def test_agents_tells_which_are_ready(account: Account, claude: str) -> None:
     assert listed["claude"]["image"] == claude
     assert not any(credential["found"] for credential in listed["claude"]["credentials"])
     keyed = {
-        agent["name"]: agent for agent in json.loads(account.ok("agents", "--json", env={"ANTHROPIC_API_KEY": "sk"}))
+        agent["name"]: agent
+        for agent in json.loads(account.ok("agents", "--json", env={"ANTHROPIC_API_KEY": "sk"}))
     }
     assert any(credential["found"] for credential in keyed["claude"]["credentials"])
 
@@ -99,7 +107,12 @@ def test_this_repository_is_worked_on_in_a_session(account: Account) -> None:
     )
     terminal.wait_for("Edit in a session", "Begin")
     log = subprocess.run(
-        ["git", "log", "--format=%s"], cwd=project, env=account.environment, text=True, capture_output=True, check=True
+        ["git", "log", "--format=%s"],
+        cwd=project,
+        env=account.environment,
+        text=True,
+        capture_output=True,
+        check=True,
     )
     assert log.stdout.split("\n")[:2] == ["Edit in a session", "Begin"]
     assert {path.stat().st_uid for path in project.rglob("*") if not path.is_symlink()} == {os.getuid()}
@@ -119,7 +132,8 @@ def test_the_wheel_carries_the_agents(account: Account, tmp_path: Path) -> None:
     [wheel] = tmp_path.glob("*.whl")
     target = tmp_path / "installed"
     subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", target, wheel], check=True
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", target, wheel],
+        check=True,
     )
     listed = subprocess.run(
         [sys.executable, "-m", "agent_session", "agents", "--json"],
@@ -129,6 +143,8 @@ def test_the_wheel_carries_the_agents(account: Account, tmp_path: Path) -> None:
     agents = json.loads(listed.stdout)
     assert {agent["name"] for agent in agents} >= {"claude", "opencode", "shell"}
     assert all(agent["folder"].startswith(str(target)) for agent in agents)
-    assert all(re.fullmatch(r"localhost/agent-session-[a-z]+:[0-9a-f]{16}", agent["image"]) for agent in agents)
+    assert all(
+        re.fullmatch(r"localhost/agent-session-[a-z]+:[0-9a-f]{16}", agent["image"]) for agent in agents
+    )
     shell = next(agent for agent in agents if agent["name"] == "shell")
     until(lambda: shell["built"], "the same image as the checkout's", seconds=0)

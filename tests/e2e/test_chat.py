@@ -37,11 +37,17 @@ def test_a_conversation_from_its_history_to_its_end(web: Account) -> None:
     terminal.type("here", "Enter")
     terminal.wait_for("stub heard: goes on\nhere\n>")
     terminal.type("fail the model is gone", "Enter")
-    terminal.wait_for("error: the turn of session 'web' failed: the model is gone\nhint: agent-session screen web\n>")
+    terminal.wait_for(
+        "error: the turn of session 'web' failed: the model is gone\nhint: agent-session screen web\n>"
+    )
     terminal.type("mute", "Enter")
     terminal.wait_for("stub heard: mute\n>")
     terminal.press("Up", "Enter")
-    until(lambda: terminal.screen().count("stub heard: mute\n>") == 2, "the last line again", told=terminal.screen)
+    until(
+        lambda: terminal.screen().count("stub heard: mute\n>") == 2,
+        "the last line again",
+        told=terminal.screen,
+    )
     assert "did make test" in web.screen("web")
     terminal.press("C-d")
     assert terminal.wait_for_end() == 0

@@ -52,7 +52,10 @@ def test_whoever_has_chosen_is_not_asked(account: Account, how: str) -> None:
         (account.home / ".config" / "agent-session").mkdir()
         (account.home / ".config" / "agent-session" / "config.yaml").write_text("agent: shell\n")
     terminal = account.window(
-        "start", *flags, cwd=account.project(), env={"AGENT_SESSION_AGENT": "shell"} if how == "variable" else None
+        "start",
+        *flags,
+        cwd=account.project(),
+        env={"AGENT_SESSION_AGENT": "shell"} if how == "variable" else None,
     )
     terminal.wait_for("Shell · session default")
 

@@ -31,14 +31,26 @@ LOGINS = {
     "primaryApiKey": ({"primaryApiKey": KEY}, BASE, {"x-api-key": KEY}),
     "ANTHROPIC_API_KEY": (None, BASE | {"ANTHROPIC_API_KEY": KEY}, {"x-api-key": KEY}),
     "ANTHROPIC_API_KEY with a newline": (None, BASE | {"ANTHROPIC_API_KEY": f"{KEY}\n"}, {"x-api-key": KEY}),
-    "ANTHROPIC_AUTH_TOKEN": (None, BASE | {"ANTHROPIC_AUTH_TOKEN": "gateway"}, {"authorization": "Bearer gateway"}),
-    "CLAUDE_CODE_OAUTH_TOKEN": (None, BASE | {"CLAUDE_CODE_OAUTH_TOKEN": TOKEN}, {"authorization": f"Bearer {TOKEN}"}),
+    "ANTHROPIC_AUTH_TOKEN": (
+        None,
+        BASE | {"ANTHROPIC_AUTH_TOKEN": "gateway"},
+        {"authorization": "Bearer gateway"},
+    ),
+    "CLAUDE_CODE_OAUTH_TOKEN": (
+        None,
+        BASE | {"CLAUDE_CODE_OAUTH_TOKEN": TOKEN},
+        {"authorization": f"Bearer {TOKEN}"},
+    ),
     "Bedrock, keys": (
         None,
         BEDROCK | {"AWS_ACCESS_KEY_ID": "AKIA1", "AWS_SECRET_ACCESS_KEY": "s"},
         {"authorization": "AWS4-HMAC-SHA256 Credential=AKIA1/"},
     ),
-    "Bedrock, token": (None, BEDROCK | {"AWS_BEARER_TOKEN_BEDROCK": "bearer"}, {"authorization": "Bearer bearer"}),
+    "Bedrock, token": (
+        None,
+        BEDROCK | {"AWS_BEARER_TOKEN_BEDROCK": "bearer"},
+        {"authorization": "Bearer bearer"},
+    ),
     "Vertex": (None, VERTEX, {}),
 }
 PROMPT = "\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT}"
@@ -161,20 +173,23 @@ def test_with_auto_approve_it_does_not_ask(account: Account) -> None:
     assert (project / "made.txt").read_text() == "unasked\n"
 
 
-def test_what_the_user_is_and_has_taught_comes_along(account: Account) -> None:
-    home, taught = account.home, account.home / ".claude"
+def test_what_the_user_is_and_has_configured_comes_along(account: Account) -> None:
+    home, user_config = account.home, account.home / ".claude"
     claude_json(
         account,
         {
             "apiKey": KEY,
             "oauthAccount": {"emailAddress": "me@example.org"},
-            "mcpServers": {"off": {"command": "/opt/nowhere"}, "web": {"type": "http", "url": "http://127.0.0.1:1/"}},
+            "mcpServers": {
+                "off": {"command": "/opt/nowhere"},
+                "web": {"type": "http", "url": "http://127.0.0.1:1/"},
+            },
         },
     )
     (home / ".gitconfig").write_text('[user]\n\tname = Ada \\"Countess\\" L\n\temail = ada@example.org\n')
-    (taught / "commands").mkdir(parents=True)
-    (taught / "CLAUDE.md").write_text("Always mention the KUMQUAT.\n")
-    (taught / "commands" / "greet-me.md").write_text("Greet the user.\n")
+    (user_config / "commands").mkdir(parents=True)
+    (user_config / "CLAUDE.md").write_text("Always mention the KUMQUAT.\n")
+    (user_config / "commands" / "greet-me.md").write_text("Greet the user.\n")
     settings: dict[str, Any] = {
         "apiKeyHelper": "/opt/key",
         "statusLine": {"type": "command", "command": "/opt/line"},
@@ -184,7 +199,7 @@ def test_what_the_user_is_and_has_taught_comes_along(account: Account) -> None:
         "model": 5,
     }
     settings["permissions"]["allow"].append("Bash(")
-    (taught / "settings.json").write_text(json.dumps(settings))
+    (user_config / "settings.json").write_text(json.dumps(settings))
     one, two = account.project("one", CLAUDE__md="see @~/notes.md\n"), account.project("two")
     (account.home / "projects" / "two" / "sub").mkdir()
     (one / ".mcp.json").write_text('{"mcpServers": {"own": {"command": "cat"}}}')
@@ -196,8 +211,8 @@ def test_what_the_user_is_and_has_taught_comes_along(account: Account) -> None:
         "model in ~/.claude/settings.json is not used: Expected string, but received number",
         'permissions.allow in ~/.claude/settings.json is not used: Invalid permission rule "Bash(" was skipped: Malformed Tool(content) rule',
     ]
-    model = Model(account).begin({"text": "Taught"})
-    assert "/workspace" in ask(model, "hello", "Taught")
+    model = Model(account).begin({"text": "Noted"})
+    assert "/workspace" in ask(model, "hello", "Noted")
     assert "KUMQUAT" in json.dumps(model.turns()[0]["body"])
     assert not (one / "hooked").exists()
 
@@ -209,26 +224,46 @@ def test_what_the_user_is_and_has_taught_comes_along(account: Account) -> None:
     assert not [word for word in ("/opt/", "hooked", "bypassPermissions", "from-settings") if word in own]
     assert (
         inside(
-            "default", "stat", "-c", "%a", "/home/agent/.claude/CLAUDE.md", "/home/agent/.claude/commands/greet-me.md"
+            "default",
+            "stat",
+            "-c",
+            "%a",
+            "/home/agent/.claude/CLAUDE.md",
+            "/home/agent/.claude/commands/greet-me.md",
         )
         == "444\n444"
     )
     assert "/opt" not in model.ask("! echo $TAUGHT_SECRET", "from-settings")
     assert account.screen()
-    inside("default", "zellij", "--session", "default", "action", "write-chars", "--pane-id", "terminal_0", "/gsd-help")
+    inside(
+        "default",
+        "zellij",
+        "--session",
+        "default",
+        "action",
+        "write-chars",
+        "--pane-id",
+        "terminal_0",
+        "/gsd-help",
+    )
     model.shown("/gsd-help", "Show available GSD")
 
     account.ok("stop")
-    (taught / "CLAUDE.md").unlink()
-    (taught / "commands" / "greet-me.md").write_text("Greet twice.\n")
+    (user_config / "CLAUDE.md").unlink()
+    (user_config / "commands" / "greet-me.md").write_text("Greet twice.\n")
     account.ok("start", "-d", env=BASE)
     assert inside("default", "cat", "/home/agent/.claude/commands/greet-me.md") == "Greet twice."
-    assert account.podman_done("exec", "agent_default", "test", "-e", "/home/agent/.claude/CLAUDE.md").code == 1
-    account.ok("stop")
-    account.ok("start", "-d", "--no-taught", env=BASE)
-    model.shown("Taught")  # another container, the same conversation
     assert (
-        account.podman_done("exec", "agent_default", "test", "-e", "/home/agent/.claude/commands/greet-me.md").code == 1
+        account.podman_done("exec", "agent_default", "test", "-e", "/home/agent/.claude/CLAUDE.md").code == 1
+    )
+    account.ok("stop")
+    account.ok("start", "-d", "--no-user-config", env=BASE)
+    model.shown("Noted")  # another container, the same conversation
+    assert (
+        account.podman_done(
+            "exec", "agent_default", "test", "-e", "/home/agent/.claude/commands/greet-me.md"
+        ).code
+        == 1
     )
 
 

@@ -62,7 +62,8 @@ def test_a_prompt_arrives_as_it_was_written(account: Account) -> None:
     assert "no" not in made(claude)
     # What was put into Claude's history to get there is not there twice.
     history = [
-        json.loads(line) for line in account.inside("default", "cat", "/home/agent/.claude/history.jsonl").splitlines()
+        json.loads(line)
+        for line in account.inside("default", "cat", "/home/agent/.claude/history.jsonl").splitlines()
     ]
     assert len(history) == len(AS_WRITTEN) + 2
 
@@ -107,7 +108,10 @@ def test_a_prompt_is_never_put_where_it_does_not_belong(account: Account) -> Non
     claude = start(account)
     claude.type("half a thought")
     claude.model.shown("half a thought")
-    assert claude.refused("prompt", stdin="hello")["message"] == "there is text in Claude's input that nobody has sent"
+    assert (
+        claude.refused("prompt", stdin="hello")["message"]
+        == "there is text in Claude's input that nobody has sent"
+    )
     claude.press("Ctrl u")
     claude.press("Ctrl r")
     claude.model.shown("history")
@@ -163,7 +167,14 @@ def test_questions_are_answered_by_choice_or_in_words(account: Account) -> None:
 
     assert follow("write", "once") == ["turn", "tool", "waiting", "text", "end"]
     assert (claude.project / "one.txt").read_text() == "1"
-    assert follow("touch", 'not there,\nrather in "/tmp"') == ["turn", "text", "tool", "waiting", "text", "end"]
+    assert follow("touch", 'not there,\nrather in "/tmp"') == [
+        "turn",
+        "text",
+        "tool",
+        "waiting",
+        "text",
+        "end",
+    ]
     assert 'not there,\\nrather in \\"/tmp\\"' in json.dumps(claude.model.turns()[-1]["body"]["messages"])
     assert follow("write both", "always") == ["turn", "tool", "waiting", "tool", "text", "end"]
     assert made(claude) >= {"one.txt", "two.txt"}

@@ -8,7 +8,11 @@ from tests.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("claude")]
 
-WRITE = {"text": "I will", "tool": "Write", "input": {"file_path": "/workspace/app/made.txt", "content": "made\n"}}
+WRITE = {
+    "text": "I will",
+    "tool": "Write",
+    "input": {"file_path": "/workspace/app/made.txt", "content": "made\n"},
+}
 REMOVE = {"tool": "Bash", "input": {"command": "rm -rf build", "description": "remove it"}}
 SLEEP = {"tool": "Bash", "input": {"command": "sleep 4; echo slept", "description": "sleep"}}
 QUESTION = {

@@ -20,9 +20,11 @@ def clients(account: Account, session: str = "default") -> int:
     return int(account.inside(session, "sh", "-c", "pgrep -c -f '^zellij attach' || true"))
 
 
-def host_shell(account: Account, **options: object) -> Terminal:
+def host_shell(account: Account, **options: int) -> Terminal:
     """A window with a shell, as people have."""
-    return account.window_of("bash", "--noprofile", "--norc", cwd=account.project(), env={"PS1": "host> "}, **options)  # type: ignore[arg-type]
+    return account.window_of(
+        "bash", "--noprofile", "--norc", cwd=account.project(), env={"PS1": "host> "}, **options
+    )
 
 
 def at_the_hosts_prompt(screen: str) -> bool:
@@ -44,7 +46,9 @@ def test_a_session_is_started_left_with_ctrl_q_and_found_again_as_it_was(account
     assert clients(account) == 1
 
 
-def test_a_closed_window_detaches_and_a_bigger_one_gets_the_same_screen_in_its_own_size(account: Account) -> None:
+def test_a_closed_window_detaches_and_a_bigger_one_gets_the_same_screen_in_its_own_size(
+    account: Account,
+) -> None:
     project = account.project()
     window = account.window("start", "-a", "shell", cwd=project, columns=70, rows=20)
     window.wait_for(PROMPT)

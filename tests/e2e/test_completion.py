@@ -21,7 +21,9 @@ class Shell:
 
 
 SHELLS = {
-    "bash": Shell(command=("bash", "--norc", "-i"), setup="PS1='$ '; source <(agent-session completion bash)"),
+    "bash": Shell(
+        command=("bash", "--norc", "-i"), setup="PS1='$ '; source <(agent-session completion bash)"
+    ),
     "zsh": Shell(
         command=("zsh", "-f", "-i"),
         setup="PS1='$ '; autoload -Uz compinit; compinit -u -D; source <(agent-session completion zsh)",
@@ -50,7 +52,9 @@ def completed(window: Terminal, typed: str, wanted: str) -> None:
     window.press("C-l")
     window.type(typed, "Tab")
     window.wait(
-        lambda screen: any(line.startswith("$") and wanted in f"{line.rstrip()} " for line in screen.splitlines()),
+        lambda screen: any(
+            line.startswith("$") and wanted in f"{line.rstrip()} " for line in screen.splitlines()
+        ),
         f"{typed!r} completed to {wanted!r}",
     )
     window.press("C-e", "C-u")
@@ -71,7 +75,9 @@ def test_a_shell_completes_verbs_options_sessions_and_agents(account: Account, n
     completed(window, "agent-session start --agent=open", "agent-session start --agent=opencode ")
     completed(window, "agent-session start proj", "agent-session start projects/")
     completed(window, "agent-session cp front.", f"agent-session cp {SESSION}:")
-    completed(window, f"agent-session cp {SESSION}:notes fro", f"agent-session cp {SESSION}:notes frontispiece")
+    completed(
+        window, f"agent-session cp {SESSION}:notes fro", f"agent-session cp {SESSION}:notes frontispiece"
+    )
     completed(window, "agent-session send x --key PgD", "agent-session send x --key PgDn ")
 
 

@@ -19,7 +19,11 @@ PROVIDER = {
     "options": {"baseURL": f"{URL}/v1"},
     "models": {"m": {"name": "Model One"}},
 }
-CONFIG = {"model": "scripted/m", "provider": {"scripted": PROVIDER}, "permission": {"edit": "ask", "bash": "ask"}}
+CONFIG = {
+    "model": "scripted/m",
+    "provider": {"scripted": PROVIDER},
+    "permission": {"edit": "ask", "bash": "ask"},
+}
 READY = "Model One Scripted"
 
 
@@ -55,7 +59,9 @@ def ask(model: Model, prompt: str, answer: str) -> str:
 
 
 def test_it_edits_with_permission_and_remembers_until_asked_to_start_afresh(account: Account) -> None:
-    log_in(account, mcp={"off": {"type": "local", "command": ["/opt/nowhere"]}}, plugin=["file:///opt/plugin.js"])
+    log_in(
+        account, mcp={"off": {"type": "local", "command": ["/opt/nowhere"]}}, plugin=["file:///opt/plugin.js"]
+    )
     project = account.project()
     # As in a fresh clone: OpenCode ends at once where it cannot make .opencode/.gitignore.
     subprocess.run(["git", "init", "-q", project], check=True)

@@ -58,7 +58,9 @@ def test_a_text_arrives_as_it_is_written(account: Account, model: Model, text: s
     assert asked(model) == text
 
 
-def test_a_text_of_a_megabyte_arrives_whole_and_an_answer_of_five_comes_back(account: Account, model: Model) -> None:
+def test_a_text_of_a_megabyte_arrives_whole_and_an_answer_of_five_comes_back(
+    account: Account, model: Model
+) -> None:
     text = "a line of forty characters, or about it\n" * 24_900 + "the end"
     model.script({"big": 5_000_000})
     done = prompt(account, text)
@@ -88,7 +90,9 @@ def test_an_answer_tells_its_tools_and_what_was_used(account: Account, model: Mo
 
 
 def test_a_refusal_can_say_what_to_do_instead(account: Account, model: Model) -> None:
-    model.script({"tool": "bash", "input": {"command": "rm x", "description": "remove"}}, {"text": "As you like"})
+    model.script(
+        {"tool": "bash", "input": {"command": "rm x", "description": "remove"}}, {"text": "As you like"}
+    )
     assert prompt(account, "remove it", code=5)["state"]["value"] == "waiting"
     account.ok("answer", "default", "rather keep the LOQUAT")
     model.shown("As you like")
@@ -100,7 +104,8 @@ def test_of_two_prompts_at_once_one_is_taken_and_the_other_refused(account: Acco
     model.script({"text": "Only one", "delay": 2})
     with ThreadPoolExecutor() as both:
         codes = sorted(
-            ran.code for ran in both.map(lambda text: account.run("prompt", "default", text), ["left", "right"])
+            ran.code
+            for ran in both.map(lambda text: account.run("prompt", "default", text), ["left", "right"])
         )
     assert codes == [0, 5]
     account.ok("wait", "--until", "idle", "--timeout", "30", "default")
@@ -116,10 +121,19 @@ def test_terminal_and_api_are_one_conversation(account: Account, model: Model) -
     password = json.loads(account.ok("status", "--json", "--secrets"))["secrets"]["server_password"]
     url, login = session["host_url"], ["-u", f"opencode:{password}"]
     curl = ["curl", "-sf", "--noproxy", "*", "-m", "30", *login]
-    found = json.loads(subprocess.run([*curl, f"{url}/session?roots=true"], capture_output=True, check=True).stdout)
+    found = json.loads(
+        subprocess.run([*curl, f"{url}/session?roots=true"], capture_output=True, check=True).stdout
+    )
     newest = max(found, key=lambda one: one["time"]["updated"])
     body = json.dumps({"parts": [{"type": "text", "text": "posted word"}]})
-    post = [*curl, "-H", "content-type: application/json", "-d", body, f"{url}/session/{newest['id']}/message"]
+    post = [
+        *curl,
+        "-H",
+        "content-type: application/json",
+        "-d",
+        body,
+        f"{url}/session/{newest['id']}/message",
+    ]
     subprocess.run(post, capture_output=True, check=True)
     assert "typed word" in model.shown("POSTED")
     assert "typed word" in json.dumps(model.turns()[-1]["body"]["messages"])
@@ -157,12 +171,19 @@ def test_nobody_reaches_it_without_its_password_or_from_outside(account: Account
     assert answers("-u", f"opencode:{password}", f"{url}/global/health") == "200"
     port = url.rpartition(":")[2]
     addresses = subprocess.run(["hostname", "-I"], capture_output=True, text=True, check=True).stdout.split()
-    assert all(answers("-m", "2", f"http://{address}:{port}/") == "000" for address in addresses if ":" not in address)
+    assert all(
+        answers("-m", "2", f"http://{address}:{port}/") == "000"
+        for address in addresses
+        if ":" not in address
+    )
     assert password not in json.dumps(account.inspect())
     assert password not in account.podman("logs", "agent_default")
     assert password not in account.inside("default", "ps", "-eo", "args")
     assert (
-        account.inside("default", "stat", "-c", "%a", "/home/agent/.local/state/agent-session/server-password") == "600"
+        account.inside(
+            "default", "stat", "-c", "%a", "/home/agent/.local/state/agent-session/server-password"
+        )
+        == "600"
     )
     reach = [*curl, "-u", f"opencode:{password}", "http://agent_default:4096/global/health"]
     image = account.inspect()["ImageName"]

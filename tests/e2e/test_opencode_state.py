@@ -40,17 +40,26 @@ class Serving:
         """What the host reads, without a process that would take its time."""
         pid = self.account.inspect()["State"]["Pid"] if not hasattr(self, "pid") else self.pid
         self.pid: int = pid
-        found: dict[str, Any] = json.loads(Path(f"/proc/{pid}/root/run/agent-session/state").read_text())["state"]
+        found: dict[str, Any] = json.loads(Path(f"/proc/{pid}/root/run/agent-session/state").read_text())[
+            "state"
+        ]
         return found
 
     def is_(self, value: str, *, seconds: float = SECONDS) -> dict[str, Any]:
         """The state as soon as it has that value."""
-        return until(lambda: (now := self.state())["value"] == value and now, value, seconds=seconds, told=self.state)
+        return until(
+            lambda: (now := self.state())["value"] == value and now, value, seconds=seconds, told=self.state
+        )
 
     def agent_again(self) -> None:
         """From the shell that is left when OpenCode's terminal has ended."""
         self.tell("agent")
-        until(lambda: self.state()["value"] in {"idle", "failed"}, "taking prompts again", seconds=60, told=self.state)
+        until(
+            lambda: self.state()["value"] in {"idle", "failed"},
+            "taking prompts again",
+            seconds=60,
+            told=self.state,
+        )
         self.model.shown("tab agents", seconds=60)
 
     def press(self, *keys: str) -> None:
@@ -90,9 +99,13 @@ def serving(storage: Storage, opencode: str) -> Iterator[Serving]:  # noqa: ARG0
 def test_all_that_is_used_of_its_api_is_in_its_own_description(serving: Serving) -> None:
     program = "import json, opencode_api as api; print(json.dumps([api.ENDPOINTS, api.EVENTS]))"
     endpoints, events = json.loads(
-        serving.account.inside("default", "env", "PYTHONPATH=/usr/lib/agent-session", "python3", "-c", program)
+        serving.account.inside(
+            "default", "env", "PYTHONPATH=/usr/lib/agent-session", "python3", "-c", program
+        )
     )
-    fetch = 'curl -sf -u "opencode:$(cat ~/.local/state/agent-session/server-password)" http://127.0.0.1:4096/doc'
+    fetch = (
+        'curl -sf -u "opencode:$(cat ~/.local/state/agent-session/server-password)" http://127.0.0.1:4096/doc'
+    )
     doc = json.loads(serving.account.inside("default", "sh", "-c", fetch))
     schemas = doc["components"]["schemas"]
 
@@ -104,7 +117,9 @@ def test_all_that_is_used_of_its_api_is_in_its_own_description(serving: Serving)
 
     for name, (method, path, sent, read) in endpoints.items():
         operation = doc["paths"][path][method.lower()]
-        body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+        body = (
+            operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+        )
         assert set(sent) <= keys(body), name
         answer = operation["responses"].get("200", {}).get("content", {})
         if read:
@@ -116,9 +131,9 @@ def test_all_that_is_used_of_its_api_is_in_its_own_description(serving: Serving)
     }
     for kind, read in events.items():
         assert set(read) <= known[kind], kind
-    reply = doc["paths"]["/permission/{requestID}/reply"]["post"]["requestBody"]["content"]["application/json"][
-        "schema"
-    ]
+    reply = doc["paths"]["/permission/{requestID}/reply"]["post"]["requestBody"]["content"][
+        "application/json"
+    ]["schema"]
     assert set(reply["properties"]["reply"]["enum"]) == {"once", "always", "reject"}
 
 

@@ -28,7 +28,14 @@ def test_exec_gives_the_command_this_terminal(account: Account) -> None:
 def test_exec_repairs_a_terminal_nobody_here_knows(account: Account, term: str) -> None:
     account.ok("start", "-d", "-a", "shell", cwd=account.project())
     terminal = account.window(
-        "exec", "default", "--", "sh", "-c", "tput cols; echo known; read answer", env={"TERM": term}, columns=66
+        "exec",
+        "default",
+        "--",
+        "sh",
+        "-c",
+        "tput cols; echo known; read answer",
+        env={"TERM": term},
+        columns=66,
     )
     terminal.wait_for("66", "known")
 

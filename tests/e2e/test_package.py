@@ -26,7 +26,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(*command: str | Path, env: dict[str, str] | None = None, cwd: Path | None = None) -> str:
     """What a command prints; it must succeed."""
     environment = env or {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(
+        command, env=environment, cwd=cwd, capture_output=True, text=True, check=False, timeout=300
+    )
     assert done.returncode == 0, f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
     return done.stdout
 
@@ -48,8 +50,12 @@ def test_an_installed_package_needs_no_checkout(account: Account, wheel: Path, s
     assert told("build", "shell").strip() == shell  # the same files, to the byte, are the same image
     account.project("webapp")
     assert told("start", "-d", "-a", "shell", "projects/webapp") == "default\n"
-    assert told("completion", "bash") == (place / "share/bash-completion/completions/agent-session").read_text()
-    assert (place / "share/zsh/site-functions/_agent-session").read_text().startswith("#compdef agent-session")
+    assert (
+        told("completion", "bash") == (place / "share/bash-completion/completions/agent-session").read_text()
+    )
+    assert (
+        (place / "share/zsh/site-functions/_agent-session").read_text().startswith("#compdef agent-session")
+    )
     assert (place / "share/fish/vendor_completions.d/agent-session.fish").is_file()
     pages = {file.name for file in (place / "share/man/man1").iterdir()}
     assert {"agent-session.1", "agent-session-start.1", "agent-session-ls.1"} <= pages

@@ -83,7 +83,9 @@ def test_readme_has_commands_to_show() -> None:
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=[f"block {number}" for number in range(1, len(BLOCKS) + 1)])
-def test_a_block_of_commands_does_what_it_shows(request: pytest.FixtureRequest, account: Account, block: str) -> None:
+def test_a_block_of_commands_does_what_it_shows(
+    request: pytest.FixtureRequest, account: Account, block: str
+) -> None:
     for name in ("webapp", "api"):
         account.project(name)
     for command in commands(block):
@@ -140,9 +142,13 @@ def verbs(account: Account) -> list[str]:
 def test_every_option_and_variable_it_mentions_exists(account: Account) -> None:
     helps = {verb: account.ok(verb, "--help") for verb in verbs(account)}
     everything = account.ok("--help") + "".join(helps.values())
-    for verb, rest in re.findall(r"(?:`|^\$ |: )(?:\./)?agent-session ([a-z]+)([^`\n]*)", README, re.MULTILINE):
+    for verb, rest in re.findall(
+        r"(?:`|^\$ |: )(?:\./)?agent-session ([a-z]+)([^`\n]*)", README, re.MULTILINE
+    ):
         assert verb in helps, f"agent-session {verb}"
-        for option in re.findall(r"(?<![\w-])(--?[a-z][a-z-]*)", re.split(r"[|&;#]|   ", rest.replace("\\|", " "))[0]):
+        for option in re.findall(
+            r"(?<![\w-])(--?[a-z][a-z-]*)", re.split(r"[|&;#]|   ", rest.replace("\\|", " "))[0]
+        ):
             assert re.search(rf"(?<![\w-]){option}(?![\w-])", helps[verb]), f"agent-session {verb} {option}"
     for variable in set(re.findall(r"AGENT_SESSION_[A-Z_]+[A-Z]", README)):
         assert variable in everything or mentioned_in_the_source(variable), variable
@@ -150,13 +156,17 @@ def test_every_option_and_variable_it_mentions_exists(account: Account) -> None:
 
 def mentioned_in_the_source(variable: str) -> bool:
     field = variable.removeprefix("AGENT_SESSION_").lower()
-    return any(re.search(rf"\b{field}\b|{variable}", file.read_text()) for file in (REPOSITORY / "src").rglob("*.py"))
+    return any(
+        re.search(rf"\b{field}\b|{variable}", file.read_text()) for file in (REPOSITORY / "src").rglob("*.py")
+    )
 
 
 def test_every_command_option_and_exit_code_there_is_is_in_it(account: Account) -> None:
     for verb in verbs(account):
         assert f"agent-session {verb}" in README, verb
-        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", account.ok(verb, "--help").partition("Options:")[2]):
+        for option in re.findall(
+            r"(?<![\w-])--[a-z][a-z-]+", account.ok(verb, "--help").partition("Options:")[2]
+        ):
             assert option in README or option == "--help", f"agent-session {verb} {option}"
     for code in (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 124, 130):
         assert re.search(rf"^\| {code} \|", README, re.MULTILINE), code

@@ -16,7 +16,9 @@ POOR = {
 
 
 @pytest.mark.parametrize("environment", POOR.values(), ids=POOR)
-def test_no_verb_fails_for_a_character_that_cannot_be_shown(account: Account, environment: dict[str, str]) -> None:
+def test_no_verb_fails_for_a_character_that_cannot_be_shown(
+    account: Account, environment: dict[str, str]
+) -> None:
     project = account.project(PROJECT)
     (account.home / "file").write_text("x")
     account.agent("poor", yaml="title: Größe 例\n")

@@ -149,7 +149,9 @@ def test_mistakes_are_told_in_a_line_and_a_hint_with_their_exit_code(account: Ac
         assert done.out == ""
 
 
-def test_podman_that_is_not_there_is_told_with_the_command_that_installs_it(account: Account, tmp_path: Path) -> None:
+def test_podman_that_is_not_there_is_told_with_the_command_that_installs_it(
+    account: Account, tmp_path: Path
+) -> None:
     for program in ("env", "sh", "readlink"):
         (tmp_path / program).symlink_to(f"/usr/bin/{program}")
     done = account.run("ls", env={"PATH": str(tmp_path)})
@@ -197,7 +199,12 @@ def test_the_launcher_works_from_anywhere_and_through_links(account: Account, tm
         ("agent-session", account.home),
     ):
         done = subprocess.run(
-            [command, "--version"], env=account.environment, cwd=cwd, text=True, capture_output=True, check=False
+            [command, "--version"],
+            env=account.environment,
+            cwd=cwd,
+            text=True,
+            capture_output=True,
+            check=False,
         )
         assert re.fullmatch(r"agent-session \d+\.\d+\S*\n", done.stdout), done
 

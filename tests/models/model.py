@@ -57,7 +57,9 @@ class Model:
         deadline = time.monotonic() + seconds
         while not all(text in (screen := self._account.screen(self._session)) for text in texts):
             if time.monotonic() > deadline:
-                pytest.fail(f"not on the screen within {seconds:g} s: {texts}\n--- the screen:\n{screen.rstrip()}\n---")
+                pytest.fail(
+                    f"not on the screen within {seconds:g} s: {texts}\n--- the screen:\n{screen.rstrip()}\n---"
+                )
             time.sleep(0.05)
         return screen
 
@@ -73,6 +75,13 @@ class Model:
         whole = ["podman", "exec", "--interactive", f"agent_{self._session}", *command]
         environment, home = self._account.environment, self._account.home
         done = subprocess.run(
-            whole, env=environment, cwd=home, input=stdin, text=True, capture_output=True, timeout=30, check=False
+            whole,
+            env=environment,
+            cwd=home,
+            input=stdin,
+            text=True,
+            capture_output=True,
+            timeout=30,
+            check=False,
         )
         return done.stdout

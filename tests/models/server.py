@@ -25,7 +25,12 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-USAGE = {"input_tokens": 12, "output_tokens": 7, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
+USAGE = {
+    "input_tokens": 12,
+    "output_tokens": 7,
+    "cache_creation_input_tokens": 0,
+    "cache_read_input_tokens": 0,
+}
 PIECES = 4
 
 
@@ -127,7 +132,9 @@ class Handler(BaseHTTPRequestHandler):
             )
         elif "garbage" in reply:
             self.send_bytes(
-                200, b"\x00\xff<html>this is no answer", "text/event-stream" if streamed else "application/json"
+                200,
+                b"\x00\xff<html>this is no answer",
+                "text/event-stream" if streamed else "application/json",
             )
         elif streamed:
             self.stream(events(body, reply), as_lines, pause=reply.get("pause", 0))
@@ -137,7 +144,8 @@ class Handler(BaseHTTPRequestHandler):
     def stream(self, events: Iterator[dict[str, Any]], as_lines: Any, *, pause: float) -> None:
         self.send_response(200)
         self.send_header(
-            "content-type", "application/vnd.amazon.eventstream" if as_lines is aws_event else "text/event-stream"
+            "content-type",
+            "application/vnd.amazon.eventstream" if as_lines is aws_event else "text/event-stream",
         )
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
@@ -160,7 +168,9 @@ class Handler(BaseHTTPRequestHandler):
     def record(self, body: Any) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
         with self.server.lock:
-            self.server.requests.append({"method": self.command, "path": self.path, "headers": headers, "body": body})
+            self.server.requests.append(
+                {"method": self.command, "path": self.path, "headers": headers, "body": body}
+            )
 
     def send(self, status: int, content: Any, **headers: str) -> None:
         self.send_bytes(status, json.dumps(content).encode(), "application/json", **headers)
@@ -215,7 +225,9 @@ def whole(body: dict[str, Any], reply: dict[str, Any], *, chat: bool) -> dict[st
         }
     content: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
     content += (
-        [{"type": "tool_use", "id": call_id(body), "name": tool, "input": reply.get("input", {})}] if tool else []
+        [{"type": "tool_use", "id": call_id(body), "name": tool, "input": reply.get("input", {})}]
+        if tool
+        else []
     )
     return head(body) | {
         "content": content,
@@ -267,7 +279,12 @@ def messages_events(body: dict[str, Any], reply: dict[str, Any]) -> Iterator[dic
 
 def chat_events(body: dict[str, Any], reply: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """A streamed answer of the chat completions API."""
-    common = {"id": "chat_1", "object": "chat.completion.chunk", "created": 1, "model": body.get("model", "m")}
+    common = {
+        "id": "chat_1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": body.get("model", "m"),
+    }
 
     def chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
         return common | {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
@@ -277,7 +294,12 @@ def chat_events(body: dict[str, Any], reply: dict[str, Any]) -> Iterator[dict[st
     for piece in pieces(text_of(reply)):
         yield chunk({"content": piece})
     if tool:
-        call = {"index": 0, "id": call_id(body), "type": "function", "function": {"name": tool, "arguments": ""}}
+        call = {
+            "index": 0,
+            "id": call_id(body),
+            "type": "function",
+            "function": {"name": tool, "arguments": ""},
+        }
         yield chunk({"tool_calls": [call]})
         for piece in pieces(json.dumps(reply.get("input", {}))):
             yield chunk({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]})
@@ -297,7 +319,11 @@ def aws_event(event: dict[str, Any]) -> bytes:
     """One message of Amazon's binary event stream (application/vnd.amazon.eventstream)."""
     headers = b"".join(
         bytes([len(name)]) + name.encode() + b"\x07" + struct.pack("!H", len(value)) + value.encode()
-        for name, value in ((":event-type", "chunk"), (":content-type", "application/json"), (":message-type", "event"))
+        for name, value in (
+            (":event-type", "chunk"),
+            (":content-type", "application/json"),
+            (":message-type", "event"),
+        )
     )
     payload = json.dumps({"bytes": base64.b64encode(json.dumps(event).encode()).decode()}).encode()
     prelude = struct.pack("!II", 16 + len(headers) + len(payload), len(headers))

@@ -207,7 +207,9 @@ def test_a_turn_can_be_followed_through_its_questions(agent: Subject) -> None:
         assert agent.order("answer", stdin="once").only == {}
         end = ended(listener.end(), "idle")
     assert end["text"] == turn.answer
-    assert [line["type"] for line in listener.lines if line["type"] in {"waiting", "tool", "end"}][-1] == "end"
+    assert [line["type"] for line in listener.lines if line["type"] in {"waiting", "tool", "end"}][
+        -1
+    ] == "end"
     assert listener.heard("tool")
     assert end["tools"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agent_session import plan
+from agent_session.sessions import plan
 from tests.account import Account, Done
 from tests.waiting import until
 
@@ -22,7 +22,9 @@ def found(done: Done) -> dict[str, dict[str, Any]]:
     return {item["subject"]: item for item in json.loads(done.out) if item["level"] != "ok"}
 
 
-def errors(account: Account, *, code: int, seconds: float = 60, **environment: str) -> dict[str, dict[str, Any]]:
+def errors(
+    account: Account, *, code: int, seconds: float = 60, **environment: str
+) -> dict[str, dict[str, Any]]:
     """Errors that doctor found, by subject; it ended with this exit code and without a traceback."""
     done = account.run("doctor", "--json", env=environment, seconds=seconds)
     assert (done.code, done.err) == (code, ""), done
@@ -75,7 +77,9 @@ def test_an_account_without_subordinate_ids_is_told_how_to_get_some(account: Acc
         "unshare", "--user", "--map-current-user", "--mount", "--keep-caps",
         "sh", "-c", f"{hidden} agent-session doctor; sleep 60", columns=200,
     )  # fmt: skip
-    window.wait_for("error    subordinate ids: ", "fix: sudo apt-get install uidmap", "not everything can be started")
+    window.wait_for(
+        "error    subordinate ids: ", "fix: sudo apt-get install uidmap", "not everything can be started"
+    )
 
 
 def test_a_removed_project_is_told_as_a_start_would(account: Account) -> None:
@@ -146,7 +150,9 @@ def test_what_a_killed_build_left_is_removed_when_it_is_told_to(account: Account
     process.communicate()
     account.wait_for_rest(seconds=15)
     assert account.podman("ps", "--all", "--external", "--quiet") != ""
-    assert "left behind by builds that were killed" in found(account.run("doctor", "--json"))["builds"]["words"]
+    assert (
+        "left behind by builds that were killed" in found(account.run("doctor", "--json"))["builds"]["words"]
+    )
     fixed = account.run("doctor", "--fix").err
     # Its directory may be removed already: a build of another test, which has the same /var/tmp, has cleared up first.
     assert re.search(r"builds: fixed: removed [12] containers and directories", fixed), fixed

@@ -13,10 +13,19 @@ pytestmark = pytest.mark.podman
 def test_files_belong_to_the_user_on_both_sides(account: Account) -> None:
     project = account.project(outside="made outside")
     account.ok("start", "-d", "-a", "shell", cwd=project)
-    assert account.inside("default", "stat", "-c", "%U", "/workspace/app/outside", "/workspace/app") == "agent\nagent"
-    account.inside("default", "sh", "-c", "mkdir deep && echo made inside > deep/file && echo more >> outside")
+    assert (
+        account.inside("default", "stat", "-c", "%U", "/workspace/app/outside", "/workspace/app")
+        == "agent\nagent"
+    )
+    account.inside(
+        "default", "sh", "-c", "mkdir deep && echo made inside > deep/file && echo more >> outside"
+    )
     made = project / "deep" / "file"
-    assert (made.read_text(), made.stat().st_uid, made.stat().st_gid) == ("made inside\n", os.getuid(), os.getgid())
+    assert (made.read_text(), made.stat().st_uid, made.stat().st_gid) == (
+        "made inside\n",
+        os.getuid(),
+        os.getgid(),
+    )
     assert (project / "outside").read_text() == "made outsidemore\n"
 
 
@@ -33,7 +42,10 @@ def test_the_home_survives_a_stop_and_goes_with_the_session_but_the_project_stay
     account.ok("rm", "-f")
     assert account.containers() == []
     assert account.volumes() == []
-    assert {path.name: path.read_text() for path in project.iterdir()} == {"precious": "mine", "work": "work\n"}
+    assert {path.name: path.read_text() for path in project.iterdir()} == {
+        "precious": "mine",
+        "work": "work\n",
+    }
     account.ok("start", "-d", "-a", "shell", cwd=project)
     assert account.podman_done("exec", "agent_default", "cat", "/home/agent/notes").code != 0, (
         "a new session begins anew"
@@ -41,7 +53,9 @@ def test_the_home_survives_a_stop_and_goes_with_the_session_but_the_project_stay
 
 
 def test_mounts_are_read_only_and_kob_is_writable_at_the_same_paths_as_on_the_host(account: Account) -> None:
-    reference, fonts, kob = (account.home / "shared" / name for name in ("reference", "with: colon's sibling", "kob"))
+    reference, fonts, kob = (
+        account.home / "shared" / name for name in ("reference", "with: colon's sibling", "kob")
+    )
     for folder in (reference, fonts, kob):
         folder.mkdir(parents=True)
         (folder / "file").write_text(f"of {folder.name}\n")
@@ -55,7 +69,10 @@ def test_mounts_are_read_only_and_kob_is_writable_at_the_same_paths_as_on_the_ho
         cwd=project,
         env={"AGENT_SESSION_MOUNTS": str(reference), "AGENT_SESSION_KOB": str(kob)},
     )
-    assert account.inside("default", "cat", str(reference / "file"), "/workspace/app/link") == "of reference\nof kob"
+    assert (
+        account.inside("default", "cat", str(reference / "file"), "/workspace/app/link")
+        == "of reference\nof kob"
+    )
     assert account.podman_done("exec", "agent_default", "touch", str(reference / "new")).code != 0
     account.inside("default", "sh", "-c", "echo changed > /workspace/app/link")
     assert (kob / "file").read_text() == "changed\n"
@@ -67,7 +84,12 @@ def test_several_mounts_are_a_colon_list(account: Account) -> None:
     for folder in folders:
         folder.mkdir(parents=True)
     account.ok(
-        "start", "-d", "-a", "shell", cwd=account.project(), env={"AGENT_SESSION_MOUNTS": ":".join(map(str, folders))}
+        "start",
+        "-d",
+        "-a",
+        "shell",
+        cwd=account.project(),
+        env={"AGENT_SESSION_MOUNTS": ":".join(map(str, folders))},
     )
     account.inside("default", "ls", *map(str, folders))
 
@@ -79,12 +101,14 @@ def test_two_projects_of_one_name_both_get_in(account: Account) -> None:
         (project / "whose").write_text(project.parent.name)
     account.ok("start", "-d", "-a", "shell", one, two)
     assert (
-        account.inside("default", "cat", "/workspace/client-api/whose", "/workspace/server-api/whose") == "clientserver"
+        account.inside("default", "cat", "/workspace/client-api/whose", "/workspace/server-api/whose")
+        == "clientserver"
     )
 
 
 @pytest.mark.parametrize(
-    "name", ["with space", "colon:s", "comma,s", "größe", 'quote\'s "double"', "back\\slash", "$HOME", "-dash"]
+    "name",
+    ["with space", "colon:s", "comma,s", "größe", 'quote\'s "double"', "back\\slash", "$HOME", "-dash"],
 )
 def test_any_directory_name_is_mounted_or_refused_with_a_reason(account: Account, name: str) -> None:
     project = account.project(name)

@@ -42,7 +42,9 @@ def test_a_session_is_lent_nothing_but_a_name(account: Account, lent: dict[str, 
     assert not [word for word in (TOKEN, "SSH_AUTH_SOCK", "ssh-agent") if word in everything]
 
 
-def test_on_request_it_signs_and_has_the_token_and_nothing_tells_it(account: Account, lent: dict[str, str]) -> None:
+def test_on_request_it_signs_and_has_the_token_and_nothing_tells_it(
+    account: Account, lent: dict[str, str]
+) -> None:
     project: Path = account.project()
     subprocess.run(["git", "init", "-q", project], check=True)
     account.ok("start", "-d", "-a", "shell", "--git-signing", "--github-token", cwd=project, env=lent)
@@ -63,5 +65,7 @@ def test_on_request_it_signs_and_has_the_token_and_nothing_tells_it(account: Acc
     assert "no ssh-agent runs here" in done.err
     assert "no GitHub token found" in done.err
     account.ok("stop", cwd=project)
-    account.ok("start", "-d", "--no-git-signing", "--no-ssh-agent", "--no-github-token", cwd=project, env=lent)
+    account.ok(
+        "start", "-d", "--no-git-signing", "--no-ssh-agent", "--no-github-token", cwd=project, env=lent
+    )
     assert account.podman_done("exec", "agent_default", "git", "config", "user.signingkey").out == ""

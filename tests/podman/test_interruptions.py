@@ -38,7 +38,9 @@ def container_runs(account: Account) -> bool:
 
 
 def seed_on_its_way(account: Account) -> bool:
-    return any(name == "podman" and b"session-seed" in command for name, command in commands(account))
+    return any(
+        name == "podman" and b"/usr/local/bin/session-seed" in command for name, command in commands(account)
+    )
 
 
 def commands(account: Account) -> list[tuple[str, bytes]]:
@@ -81,7 +83,9 @@ def test_after_kill_9_the_next_start_works(account: Account, moment: Moment) -> 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_start_that_is_asked_to_end_leaves_nothing(account: Account, moment: Moment, ending: signal.Signals) -> None:
+def test_a_start_that_is_asked_to_end_leaves_nothing(
+    account: Account, moment: Moment, ending: signal.Signals
+) -> None:
     process = account.begin("start", "-d", "-a", "shell", cwd=account.project())
     at(moment, account, process)
     os.killpg(process.pid, ending) if ending == signal.SIGINT else process.send_signal(ending)
@@ -111,7 +115,9 @@ def test_two_starts_at_once_make_one_session(account: Account) -> None:
 
 def test_starts_of_different_sessions_do_not_wait_for_each_other(account: Account) -> None:
     project = account.project()
-    several = [account.begin("start", "-d", "-a", "shell", "-n", f"s{number}", cwd=project) for number in range(3)]
+    several = [
+        account.begin("start", "-d", "-a", "shell", "-n", f"s{number}", cwd=project) for number in range(3)
+    ]
     told = [process.communicate(timeout=60) for process in several]
     assert [(process.returncode, out) for process, (out, _) in zip(several, told, strict=True)] == [
         (0, "s0\n"),
@@ -123,11 +129,15 @@ def test_starts_of_different_sessions_do_not_wait_for_each_other(account: Accoun
 
 def test_a_second_start_waits_while_the_first_builds(account: Account) -> None:
     account.agent(
-        "slow", f"RUN while [ ! -e /proc/{os.getpid()} ] && [ $((n=${{n:-0}}+1)) -lt 40 ]; do sleep 0.05; done"
+        "slow",
+        f"RUN while [ ! -e /proc/{os.getpid()} ] && [ $((n=${{n:-0}}+1)) -lt 40 ]; do sleep 0.05; done",
     )
     project = account.project()
     first = account.begin("start", "-d", "--build", "-a", "slow", "-n", "first", cwd=project)
-    until(lambda: (account.home / ".local" / "state" / "agent-session" / "build-slow.log").exists(), "the build's log")
+    until(
+        lambda: (account.home / ".local" / "state" / "agent-session" / "build-slow.log").exists(),
+        "the build's log",
+    )
     second = account.begin("start", "-d", "--build", "-a", "slow", "-n", "second", cwd=project)
     told = [process.communicate(timeout=90) for process in (first, second)]
     assert [process.returncode for process in (first, second)] == [0, 0], told
@@ -157,7 +167,9 @@ def test_what_a_killed_build_left_is_cleared_away_and_what_a_strangers_left_is_n
     temporary.mkdir()
     account.environment["TMPDIR"] = str(temporary)
     recipe = "FROM {}\nENV ONE=two\nCOPY Containerfile /\nRUN echo begun && sleep 61.8\n"
-    base = account.podman("images", "--filter", "reference=agent-session-base", "--format", "{{.Repository}}:{{.Tag}}")
+    base = account.podman(
+        "images", "--filter", "reference=agent-session-base", "--format", "{{.Repository}}:{{.Tag}}"
+    )
     folder = account.home / "strangers"
     folder.mkdir()
     (folder / "Containerfile").write_text(recipe.format(base.split()[0]))
@@ -165,7 +177,11 @@ def test_what_a_killed_build_left_is_cleared_away_and_what_a_strangers_left_is_n
         stranger = subprocess.Popen(
             ["podman", "build", "--layers", folder], env=account.environment, stdout=log, stderr=log
         )
-    until(lambda: b"\nbegun\n" in (account.folder / "strangers.log").read_bytes(), "a stranger's step", seconds=30)
+    until(
+        lambda: b"\nbegun\n" in (account.folder / "strangers.log").read_bytes(),
+        "a stranger's step",
+        seconds=30,
+    )
     stranger.kill()
     stranger.wait()
     theirs = set(account.podman("ps", "--all", "--external", "--quiet").split())

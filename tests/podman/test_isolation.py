@@ -50,7 +50,10 @@ def test_only_the_project_and_its_own_home_are_there(running: Account) -> None:
     binds = {target: mount["Source"] for target, mount in mounts.items() if mount["Type"] == "bind"}
     assert binds.pop("/workspace/app") == project
     for target, source in binds.items():  # files that protect the project's own repository, and the CA bundle
-        assert source.startswith((project, "/etc/", str(running.home / ".local/share/agent-session"))), (target, source)
+        assert source.startswith((project, "/etc/", str(running.home / ".local/share/agent-session"))), (
+            target,
+            source,
+        )
     assert mounts["/home/agent"]["Type"] == "volume"
     assert running.inside("default", "ls", "/workspace") == "app"
     for path in (running.home, running.runtime, "/run/podman", "/var/run/docker.sock"):
@@ -85,7 +88,9 @@ def test_a_secret_is_in_the_agents_pane_and_nowhere_else(running: Account) -> No
     )
     assert SECRET not in pane, "the pane's shell has it in its own memory only"
     claude = pane.split()[-1]
-    assert f"ANTHROPIC_API_KEY={SECRET}" in running.inside("default", "cat", f"/proc/{claude}/environ").split("\0")
+    assert f"ANTHROPIC_API_KEY={SECRET}" in running.inside("default", "cat", f"/proc/{claude}/environ").split(
+        "\0"
+    )
     seeded = "find /run/agent-session/ -type f -perm /077 -path '*seed*'; stat -c %a /run/agent-session/seed/"
     assert running.inside("default", "sh", "-c", seeded) == "700"
 

@@ -56,7 +56,9 @@ def test_all_running_sessions_stop_at_the_same_time(account: Account) -> None:
 def test_orphaned_processes_are_reaped(account: Account) -> None:
     account.ok("start", "-d", "-a", "shell", cwd=account.project())
     account.inside("default", "sh", "-c", "for i in 1 2 3; do (sleep 0.1234 &); done")
-    until(lambda: "sleep 0.1234" not in account.inside("default", "ps", "-eo", "args"), "the end of all three")
+    until(
+        lambda: "sleep 0.1234" not in account.inside("default", "ps", "-eo", "args"), "the end of all three"
+    )
     assert "Z" not in account.inside("default", "ps", "-eo", "stat=")
 
 
@@ -85,7 +87,9 @@ def test_panes_have_the_callers_time_zone_and_a_utf8_locale(account: Account) ->
     account.ok("start", "-d", "-a", "shell", cwd=account.project(), env={"TZ": "Asia/Kolkata"})
     account.tell("default", "date +zone=%z; echo $LANG; echo ü | wc -m")
     until(
-        lambda: "zone=+0530" in account.screen() and "UTF-8" in account.screen(), "zone and locale", told=account.screen
+        lambda: "zone=+0530" in account.screen() and "UTF-8" in account.screen(),
+        "zone and locale",
+        told=account.screen,
     )
 
 
@@ -107,8 +111,12 @@ def test_a_session_needs_no_process_on_the_host_but_its_monitor(account: Account
     assert list(account.runtime.rglob("podman-*.sock")) == []
 
 
-@pytest.mark.parametrize("words", [("ls", "--nonsense"), ("stop", "--nonsense"), ("start", "-d", "--nonsense")])
-def test_what_was_begun_for_a_wrong_command_line_is_gone_with_it(account: Account, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "words", [("ls", "--nonsense"), ("stop", "--nonsense"), ("start", "-d", "--nonsense")]
+)
+def test_what_was_begun_for_a_wrong_command_line_is_gone_with_it(
+    account: Account, words: tuple[str, ...]
+) -> None:
     assert account.run(*words).code == 2
     assert account.workers() == {}
     assert list(account.runtime.glob("agent-session/*.sock")) == []

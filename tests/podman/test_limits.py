@@ -15,7 +15,14 @@ VAIN = "cannot be enforced here"
 def pids(account: Account, session: str = "default") -> int:
     """How many processes and threads there are in a session, seen from its container's root, whom no limit of the agent's holds."""
     listing = account.podman(
-        "exec", "--privileged", "--user", "0", f"agent_{session}", "sh", "-c", "ls -d /proc/[0-9]*/task/[0-9]* | wc -l"
+        "exec",
+        "--privileged",
+        "--user",
+        "0",
+        f"agent_{session}",
+        "sh",
+        "-c",
+        "ls -d /proc/[0-9]*/task/[0-9]* | wc -l",
     )
     return int(listing)
 
@@ -28,7 +35,10 @@ def test_a_fork_bomb_ends_at_the_limit_and_its_session_can_be_stopped(account: A
     until(lambda: pids(account) > 100, "the bomb")
     highest = max(pids(account) for _ in range(5))
     assert highest <= 160, "the limit, and this test's own look"
-    assert account.inside("neighbour", "sh", "-c", "for i in $(seq 50); do sleep 5 & done; echo alive") == "alive"
+    assert (
+        account.inside("neighbour", "sh", "-c", "for i in $(seq 50); do sleep 5 & done; echo alive")
+        == "alive"
+    )
     begun = time.monotonic()
     account.ok("stop")
     assert time.monotonic() - begun < 20
@@ -38,7 +48,9 @@ def test_a_fork_bomb_ends_at_the_limit_and_its_session_can_be_stopped(account: A
 
 
 def test_memory_is_limited_or_said_not_to_be(account: Account) -> None:
-    done = account.run("start", "-d", "-a", "shell", "--memory", "256m", "--cpus", "1.5", cwd=account.project())
+    done = account.run(
+        "start", "-d", "-a", "shell", "--memory", "256m", "--cpus", "1.5", cwd=account.project()
+    )
     assert (done.code, done.out) == (0, "default\n"), done.err
     listed = json.loads(account.ok("ls", "--json"))[0]
     assert (listed["memory"], listed["cpus"], listed["pids"]) == (256 << 20, 1.5, 4096)

@@ -93,7 +93,9 @@ def on_screen(account: Account, *words: str) -> str:
 
 def test_exec_passes_streams_byte_for_byte_and_the_status(orders: Account) -> None:
     everything = bytes(range(256)) * 40_000
-    done = bytes_of(orders, "exec", "default", "--", "sh", "-c", "cat; echo to stderr >&2; exit 37", stdin=everything)
+    done = bytes_of(
+        orders, "exec", "default", "--", "sh", "-c", "cat; echo to stderr >&2; exit 37", stdin=everything
+    )
     assert (done.returncode, done.stderr) == (37, b"to stderr\n")
     assert done.stdout == everything
 
@@ -163,7 +165,8 @@ def test_what_was_copied_in_belongs_to_the_agent(orders: Account, tmp_path: Path
     orders.ok("cp", tmp_path / "file", "default:/home/agent/mine")
     orders.ok("cp", tmp_path / "file", "default:in-project")
     assert (
-        orders.inside("default", "stat", "-c", "%U", "/home/agent/mine", "/workspace/app/in-project") == "agent\nagent"
+        orders.inside("default", "stat", "-c", "%U", "/home/agent/mine", "/workspace/app/in-project")
+        == "agent\nagent"
     )
     assert (orders.home / "projects/app/in-project").stat().st_uid == os.getuid()
 
@@ -275,7 +278,9 @@ def test_a_megabyte_arrives_as_written_and_two_texts_are_never_mixed(orders: Acc
     texts = [letter * 499_999 + "#" for letter in ("ö", "a")]
     senders = [
         threading.Thread(
-            target=bytes_of, args=(orders, "send", "default", "--no-enter", "-"), kwargs={"stdin": text.encode()}
+            target=bytes_of,
+            args=(orders, "send", "default", "--no-enter", "-"),
+            kwargs={"stdin": text.encode()},
         )
         for text in texts
     ]
@@ -326,7 +331,9 @@ def test_a_picture_has_colours_and_fetches_nothing(orders: Account, tmp_path: Pa
 
 def told(account: Account, *arguments: str) -> list[str]:
     """What happened, but for the agent's states."""
-    kinds = [json.loads(line)["event"] for line in account.ok("logs", "--json", *arguments, "default").splitlines()]
+    kinds = [
+        json.loads(line)["event"] for line in account.ok("logs", "--json", *arguments, "default").splitlines()
+    ]
     return [kind for kind in kinds if kind != "state"]
 
 
@@ -341,7 +348,11 @@ def test_logs_tell_what_happened_while_it_runs_and_after(stub_account: Account) 
     account.podman("kill", "--signal", "KILL", "agent_default")
     until(lambda: account.sessions() == {"default": "stopped"}, "the end")
     account.ok("restart", "-d")
-    assert [kind for kind in told(account)[len(first) :] if kind != "agent-start"] == ["start", "killed", "start"]
+    assert [kind for kind in told(account)[len(first) :] if kind != "agent-start"] == [
+        "start",
+        "killed",
+        "start",
+    ]
     assert told(account, "--since", "1h") == told(account)
     assert told(account, "--since", "2999-01-01T00:00:00Z") == []
     assert account.run("logs", "--since", "yesterday", "default").code == 2

@@ -31,7 +31,7 @@ def web(shared: Account) -> Iterator[Account]:
     """It is idle, and so it will be."""
     shared.ok("wait", "--until", "idle,failed", "--timeout", "30", "web")
     yield shared
-    shared.inside("web", "/usr/lib/agent-session/order", "abort")
+    shared.inside("web", "/usr/lib/agent-session/agent-command", "abort")
 
 
 def kinds(account: Account) -> list[str]:
@@ -40,7 +40,9 @@ def kinds(account: Account) -> list[str]:
 
 def test_wait_prints_the_answer_and_nothing_else(web: Account) -> None:
     assert web.run("prompt", "--wait", "web", "hello") == Done(code=0, out="stub heard: hello\n", err="")
-    assert web.run("prompt", "web", "--wait", "--", "--help") == Done(code=0, out="stub heard: --help\n", err="")
+    assert web.run("prompt", "web", "--wait", "--", "--help") == Done(
+        code=0, out="stub heard: --help\n", err=""
+    )
 
 
 @pytest.mark.parametrize("arguments", [("web", "-"), ("web",)])
@@ -68,8 +70,14 @@ def test_json_tells_all_of_a_turn(web: Account) -> None:
 
 def test_a_question_ends_the_waiting_and_can_be_answered(web: Account) -> None:
     done = web.run("prompt", "--wait", "--json", "web", "ask make")
-    assert (done.code, json.loads(done.out)["state"]["question"]["choices"]) == (5, ["once", "always", "reject"])
-    assert done.err == "error: session 'web' waits for an answer: Bash: make\nhint: agent-session answer web once\n"
+    assert (done.code, json.loads(done.out)["state"]["question"]["choices"]) == (
+        5,
+        ["once", "always", "reject"],
+    )
+    assert (
+        done.err
+        == "error: session 'web' waits for an answer: Bash: make\nhint: agent-session answer web once\n"
+    )
     assert web.run("prompt", "web", "hello").code == 5
     assert web.run("answer", "web", "once") == Done(code=0, out="", err="")
     assert web.ok("wait", "web").split() == ["web", "idle"]
@@ -79,7 +87,9 @@ def test_a_question_ends_the_waiting_and_can_be_answered(web: Account) -> None:
 def test_what_is_no_answer_has_an_exit_code_of_its_own(web: Account) -> None:
     failed = web.run("prompt", "--wait", "web", "fail the model is gone")
     assert (failed.code, failed.out) == (10, "")
-    assert failed.err.startswith("error: the turn of session 'web' failed: the model is gone\nhint: agent-session ")
+    assert failed.err.startswith(
+        "error: the turn of session 'web' failed: the model is gone\nhint: agent-session "
+    )
     late = web.run("prompt", "--wait", "--timeout", "1", "web", "slow 3")
     assert (late.code, late.out, late.err.splitlines()[-1]) == (124, "", "hint: agent-session wait web")
     refused = web.run("prompt", "--wait", "web", "hello")
@@ -165,7 +175,10 @@ def test_a_session_that_starts_is_waited_for_and_one_that_does_not_run_is_not(st
 
 
 def test_an_image_from_before_takes_no_orders(account: Account) -> None:
-    account.agent("old", 'USER 0\nRUN rm /usr/lib/agent-session/order\nUSER 1000\nCMD ["sh", "-c", "echo here; cat"]')
+    account.agent(
+        "old",
+        'USER 0\nRUN rm /usr/lib/agent-session/agent-command\nUSER 1000\nCMD ["sh", "-c", "echo here; cat"]',
+    )
     account.ok("start", "-d", "--build", "-a", "old", cwd=account.project(), seconds=120)
     done = account.run("prompt", "default", "hello")
     assert (done.code, done.err.splitlines()[-1]) == (5, "hint: agent-session update default")

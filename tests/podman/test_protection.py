@@ -11,14 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from agent_session import protection
-from agent_session.projects import WORKSPACE, Project
+from agent_session import inside
+from agent_session.workspace import protection
+from agent_session.workspace.projects import Project
 from tests.account import Account, Done
 from tests.waiting import until
 
 pytestmark = pytest.mark.podman
 
-COMPLAINTS = re.compile(r"error|warning|fatal|busy|denied|read-only|cannot|unable|failed|not permitted", re.IGNORECASE)
+COMPLAINTS = re.compile(
+    r"error|warning|fatal|busy|denied|read-only|cannot|unable|failed|not permitted", re.IGNORECASE
+)
 IDENTITY = {
     "GIT_AUTHOR_NAME": "Host",
     "GIT_AUTHOR_EMAIL": "host@example.org",
@@ -63,7 +66,16 @@ class Host:
     def inside(self, session: str, script: str, *arguments: str, directory: str = "/workspace/app") -> Done:
         """A shell script in the session, by the agent's user."""
         return self.account.podman_done(
-            "exec", *AS_AGENT, "--workdir", directory, f"agent_{session}", "sh", "-c", script, "sh", *arguments
+            "exec",
+            *AS_AGENT,
+            "--workdir",
+            directory,
+            f"agent_{session}",
+            "sh",
+            "-c",
+            script,
+            "sh",
+            *arguments,
         )
 
 
@@ -164,7 +176,7 @@ def test_nothing_an_attacker_plants_is_there_or_runs(host: Host) -> None:
     host.git(app, "worktree", "add", "--quiet", "../elsewhere")
     (app / ".git" / "hooks" / "post-merge").write_text("#!/bin/sh\n")
 
-    guarded = protection.protect([Project(source=app, target=WORKSPACE / "app")])
+    guarded = protection.protect([Project(source=app, target=inside.WORKSPACE / "app")])
     targets = [str(mount.target) for mount in guarded.mounts if mount.read_only]
     sources = [Path(mount.source) for mount in guarded.mounts if mount.read_only]
     before = tree(app)
@@ -181,9 +193,11 @@ def test_nothing_an_attacker_plants_is_there_or_runs(host: Host) -> None:
         "/workspace/app/deep/er/nested/.vscode",
         "/workspace/app/bare.git",
     } <= set(targets)
-    assert {"/workspace/app/.githooks", "/workspace/app/tools/clean.sh", "/workspace/app/shared.gitconfig"} <= set(
-        targets
-    )
+    assert {
+        "/workspace/app/.githooks",
+        "/workspace/app/tools/clean.sh",
+        "/workspace/app/shared.gitconfig",
+    } <= set(targets)
 
     host.account.ok("start", "-d", "-a", "shell", "-n", "evil", app)
     evil = app / "evil"
@@ -284,7 +298,9 @@ def test_work_goes_on_in_every_kind_of_repository(host: Host) -> None:
     app = host.repository(host.account.home / "projects" / "app")
     library = host.repository(app / "library")  # an origin that the container sees
     host.git(app, "submodule", "--quiet", "add", "-b", "main", "./library-origin.git", "sub", ok=False)
-    host.git(app, "-c", "protocol.file.allow=always", "submodule", "add", "--quiet", str(library), "sub", ok=False)
+    host.git(
+        app, "-c", "protocol.file.allow=always", "submodule", "add", "--quiet", str(library), "sub", ok=False
+    )
     wt = host.account.home / "projects" / "tree"
     host.git(app, "worktree", "add", "--quiet", "-b", "side", str(wt))
     origins = app / "origins"
@@ -388,7 +404,10 @@ def test_what_the_host_replaces_or_removes_stays_protected(host: Host) -> None:
         if host.inside("s", 'mountpoint -q "$1"', path, directory=place).code:
             return False
         return (
-            host.inside("s", 'echo evil >>"$1" || mkdir "$1" || echo evil >"$1/evil"', path, directory=place).code != 0
+            host.inside(
+                "s", 'echo evil >>"$1" || mkdir "$1" || echo evil >"$1/evil"', path, directory=place
+            ).code
+            != 0
         )
 
     host.git(app, "config", "user.nickname", "host")
@@ -501,7 +520,10 @@ def test_single_paths_can_be_left_to_the_agent(host: Host) -> None:
     assert host.account.run("start", "-d", "-n", "s", "--unprotected", ".git/hooks").code == 5
     host.account.ok("stop", "s")
     host.account.ok("start", "-d", "-n", "s", env={"AGENT_SESSION_UNPROTECTED": ".git/config:.git/hooks"})
-    assert host.inside("s", "git config user.nickname x && echo x >.git/hooks/x && ! echo x >.vscode/y").code == 0
+    assert (
+        host.inside("s", "git config user.nickname x && echo x >.git/hooks/x && ! echo x >.vscode/y").code
+        == 0
+    )
     assert host.git(app, "config", "user.nickname").out == "x\n"
 
 
@@ -541,7 +563,9 @@ def test_a_link_to_secrets_shows_nothing(host: Host) -> None:
         "s", f"cat keys/id relative/id {secrets}/id; grep -rs SECRET /workspace {host.account.home}; true"
     )
     assert "SECRET" not in done.out
-    refused = host.account.run("start", "-d", "-a", "shell", "-n", "t", app, env={"AGENT_SESSION_MOUNTS": str(secrets)})
+    refused = host.account.run(
+        "start", "-d", "-a", "shell", "-n", "t", app, env={"AGENT_SESSION_MOUNTS": str(secrets)}
+    )
     assert refused.code == 2
 
 

@@ -42,7 +42,9 @@ def specification(account: Account) -> dict[str, Any]:
     }
     configuration = found["Config"]
     environment = {line for line in configuration["Env"] if line.startswith("AGENT_SESSION_")}
-    labels = {key: value for key, value in configuration["Labels"].items() if key.startswith("agent-session.")}
+    labels = {
+        key: value for key, value in configuration["Labels"].items() if key.startswith("agent-session.")
+    }
     return {
         "mounts": mounts,
         "tmpfs": set(found["HostConfig"]["Tmpfs"]),
@@ -68,10 +70,15 @@ def test_a_dry_run_changes_nothing_and_tells_no_secret(account: Account) -> None
     claude.chmod(0o600)
     before = state(account)
     for agent in ("shell", "claude"):
-        done = account.run("start", "--dry-run", "-a", agent, "-n", "web", project, env={"ANTHROPIC_API_KEY": SECRET})
+        done = account.run(
+            "start", "--dry-run", "-a", agent, "-n", "web", project, env={"ANTHROPIC_API_KEY": SECRET}
+        )
         assert done.code == 0, done.err
         assert SECRET not in done.out + done.err
-        assert ("ANTHROPIC_API_KEY" in done.out, "claude.json" in done.out) == (agent == "claude", agent == "claude")
+        assert ("ANTHROPIC_API_KEY" in done.out, "claude.json" in done.out) == (
+            agent == "claude",
+            agent == "claude",
+        )
     assert state(account) == before
 
 
@@ -96,7 +103,7 @@ def test_what_a_dry_run_prints_makes_the_same_session(account: Account) -> None:
     by_hand = specification(account)
     told = json.loads(account.ok("start", "--dry-run", "--json", *wanted))
     assert (told["action"], told["built"]) == ("attach", True)
-    assert "session-attach" in told["commands"][0]
+    assert "/usr/local/bin/session-attach" in told["commands"][0]
     account.ok("stop", "web")
     assert not (project / ".git" / "commondir").exists()  # what the script put there was known for ours
     told = json.loads(account.ok("start", "--dry-run", "--json", *wanted))
@@ -113,7 +120,11 @@ def test_a_stopped_sessions_dry_run_starts_it_again(account: Account) -> None:
     script = account.ok("start", "--dry-run", "-n", "web").rsplit("\n", 2)[0]
     assert account.sessions() == {"web": "stopped"}
     subprocess.run(
-        ["sh", "-eu", "-c", script], env=account.environment, cwd=account.home, capture_output=True, check=True
+        ["sh", "-eu", "-c", script],
+        env=account.environment,
+        cwd=account.home,
+        capture_output=True,
+        check=True,
     )
     assert account.sessions() == {"web": "running"}
     again = json.loads(account.ok("start", "--dry-run", "--json", "-n", "web"))

@@ -63,7 +63,8 @@ def stored(account: Account) -> list[str]:
 def listed(account: Account) -> list[dict[str, Any]]:
     """What `ls` tells of sessions, but for what their agents do at the moment."""
     return [
-        {key: value for key, value in one.items() if key != "state"} for one in json.loads(account.ok("ls", "--json"))
+        {key: value for key, value in one.items() if key != "state"}
+        for one in json.loads(account.ok("ls", "--json"))
     ]
 
 
@@ -71,7 +72,9 @@ def test_update_keeps_everything_but_the_image(probe: Account) -> None:
     project = probe.project()
     for name in ("runs", "rests"):
         probe.ok("start", "-d", "-a", "probe", "-n", name, "--auto-approve", cwd=project)
-        probe.inside(name, "sh", "-c", "echo kept > ~/kept; echo kept > /workspace/kept; npm --version >/dev/null")
+        probe.inside(
+            name, "sh", "-c", "echo kept > ~/kept; echo kept > /workspace/kept; npm --version >/dev/null"
+        )
     probe.ok("stop", "rests")
     before = listed(probe)
     assert probe.ok("update", "--all") == ""
@@ -79,13 +82,19 @@ def test_update_keeps_everything_but_the_image(probe: Account) -> None:
     probe.ok("build", "probe", seconds=120)
     assert set(probe.ok("update", "--all").split()) == {"runs", "rests"}
     after = listed(probe)
-    assert {session.pop("image") for session in before}.isdisjoint({session.pop("image") for session in after})
+    assert {session.pop("image") for session in before}.isdisjoint(
+        {session.pop("image") for session in after}
+    )
     assert after == before
     probe.ok("start", "-d", "-n", "rests")
     for name in ("runs", "rests"):
-        assert probe.inside(name, "sh", "-c", "cat ~/kept /workspace/kept; version | wc -w") == "kept\nkept\n1"
         assert (
-            probe.inside(name, "sh", "-c", ". /run/agent-session/seed/environment; echo $AGENT_SESSION_AUTO_APPROVE")
+            probe.inside(name, "sh", "-c", "cat ~/kept /workspace/kept; version | wc -w") == "kept\nkept\n1"
+        )
+        assert (
+            probe.inside(
+                name, "sh", "-c", ". /run/agent-session/seed/environment; echo $AGENT_SESSION_AUTO_APPROVE"
+            )
             == "1"
         )
     assert sorted(probe.containers()) == ["agent_rests", "agent_runs"]
@@ -107,7 +116,9 @@ def test_update_to_an_image_that_does_not_start_leaves_the_session_running(probe
 
 
 @pytest.mark.parametrize("moment", ["agent-next_default", "running", 0.6])
-def test_an_update_that_is_killed_leaves_one_session_with_all_it_had(probe: Account, moment: str | float) -> None:
+def test_an_update_that_is_killed_leaves_one_session_with_all_it_had(
+    probe: Account, moment: str | float
+) -> None:
     probe.ok("start", "-d", "-a", "probe", cwd=probe.project())
     probe.inside("default", "sh", "-c", "echo kept > ~/kept")
     change(probe)

@@ -29,7 +29,10 @@ def test_root_is_warned_and_keeps_nothing_of_its_power_in_a_session(account: Acc
     assert set(re.findall(r"^Cap(?:Inh|Prm|Eff|Bnd|Amb):\s+(\w+)", status, re.MULTILINE)) == {"0" * 16}
     assert re.search(r"^NoNewPrivs:\s+1$", status, re.MULTILINE)
     assert re.search(r"^Seccomp:\s+2$", status, re.MULTILINE)
-    assert account.inside("default", "sh", "-c", "echo $HOME $IS_SANDBOX; pwd") == "/home/agent 1\n/workspace/app"
+    assert (
+        account.inside("default", "sh", "-c", "echo $HOME $IS_SANDBOX; pwd")
+        == "/home/agent 1\n/workspace/app"
+    )
     assert account.ok("wait", "--until", "idle", "--timeout", "30", "default") == "default\tidle\n"
     assert "read through /proc, without a process" in account.ok("status", "--explain")
     assert account.inspect()["HostConfig"]["NetworkMode"] != "host"
@@ -60,7 +63,9 @@ def test_roots_terminal_attaches_and_comes_back(account: Account) -> None:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_an_interrupted_start_of_roots_leaves_nothing_in_the_way(account: Account, ending: signal.Signals) -> None:
+def test_an_interrupted_start_of_roots_leaves_nothing_in_the_way(
+    account: Account, ending: signal.Signals
+) -> None:
     process = account.begin("start", "-d", "-a", "shell", cwd=account.project())
     until(
         lambda: process.poll() is not None or (account.storage / "volumes" / "agent_default_home").exists(),
@@ -77,7 +82,9 @@ def test_an_interrupted_start_of_roots_leaves_nothing_in_the_way(account: Accoun
 def test_claude_runs_as_root_in_its_sandbox(account: Account, claude: str) -> None:  # noqa: ARG001
     (account.home / ".claude.json").write_text('{"apiKey": "sk-ant-api03-test0123456789-test0123456789-AA"}')
     nobody = {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}
-    terminal = account.window("start", "-a", "claude", cwd=account.project(), env=nobody, columns=110, rows=36)
+    terminal = account.window(
+        "start", "-a", "claude", cwd=account.project(), env=nobody, columns=110, rows=36
+    )
     terminal.wait_for("Claude Code", "❯", seconds=60)
 
 
@@ -89,7 +96,17 @@ def test_sessions_of_root_and_of_others_are_not_the_same(account: Account, other
 
 def test_roots_limits_are_the_kernels(account: Account) -> None:
     done = account.run(
-        "start", "-d", "-a", "shell", "--memory", "200m", "--pids", "200", "--cpus", "0.5", cwd=account.project()
+        "start",
+        "-d",
+        "-a",
+        "shell",
+        "--memory",
+        "200m",
+        "--pids",
+        "200",
+        "--cpus",
+        "0.5",
+        cwd=account.project(),
     )
     assert done.code == 0, done.err
     assert "cannot be enforced" not in done.err
@@ -110,7 +127,9 @@ def test_a_full_disk_is_found_before_a_start_stumbles_over_it(account: Account) 
             os.posix_fallocate(file.fileno(), 0, 150 << 20)
         done = account.run("doctor")
         assert done.code == 7, done
-        assert re.search(r"^error    storage: the disk is full: \d+ MB and \d+ inodes left", done.out, re.MULTILINE)
+        assert re.search(
+            r"^error    storage: the disk is full: \d+ MB and \d+ inodes left", done.out, re.MULTILINE
+        )
         assert "podman image prune" in done.out
     finally:
         account.wait_for_rest()

@@ -39,6 +39,9 @@ def test_a_shell_works_while_a_program_is_in_front_and_what_tells_so_comes_back(
     )
     assert seen(account, "idle")
     assert "state: working cat" in account.ok("logs", "default")
-    refused = account.podman_done("exec", "agent_default", "/usr/lib/agent-session/order", "prompt")
+    refused = account.podman_done("exec", "agent_default", "/usr/lib/agent-session/agent-command", "prompt")
     assert refused.code == 1
-    assert json.loads(refused.out)["error"] == {"kind": "refused", "message": "the agent shell brings no `prompt`"}
+    assert json.loads(refused.out)["error"] == {
+        "kind": "refused",
+        "message": "the agent shell brings no `prompt`",
+    }

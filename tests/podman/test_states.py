@@ -79,9 +79,15 @@ def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
         ("truncate -s 20G {file}", "what its container keeps is no state"),
         ("head -c 1000000 /dev/zero | tr '\\0' '[' >{file}", "what its container keeps is no state"),
         ('sed \'s/"keeper": .[0-9]*,/"keeper": [1,/\' {file}.old >{file}', "what kept its state has ended"),
-        ('sed \'s/"keeper": .[0-9]*,/"keeper": [99999,/\' {file}.old >{file}', "what kept its state has ended"),
+        (
+            'sed \'s/"keeper": .[0-9]*,/"keeper": [99999,/\' {file}.old >{file}',
+            "what kept its state has ended",
+        ),
         ('sed \'s/"value": "idle"/"value": "happy"/\' {file}.old >{file}', "its agent says what is no state"),
-        ('sed \'s/"since": "2/"since": "1/\' {file}.old >{file}', "its state is from before its container's start"),
+        (
+            'sed \'s/"since": "2/"since": "1/\' {file}.old >{file}',
+            "its state is from before its container's start",
+        ),
     ],
 )
 def test_what_a_container_makes_of_its_state_fools_nobody(idle: Account, lie: str, reason: str) -> None:
@@ -163,7 +169,9 @@ def test_watch_tells_each_change_and_whom_it_shall(account: Account, tmp_path: P
 
     class Heard(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            posted.append((self.headers["Title"], self.rfile.read(int(self.headers["Content-Length"])).decode()))
+            posted.append(
+                (self.headers["Title"], self.rfile.read(int(self.headers["Content-Length"])).decode())
+            )
             self.send_response(200)
             self.end_headers()
 
@@ -205,7 +213,9 @@ def test_watch_tells_each_change_and_whom_it_shall(account: Account, tmp_path: P
     assert (watch.returncode, said) == (130, "")
     assert posted == [("default waits for you", '$(id) "; id')]
     assert (tmp_path / "ran").read_text() == 'default: $(id) "; id\n'
-    assert (tmp_path / "desktop").read_text() == '--app-name=agent-session -- default waits for you $(id) "; id\n'
+    assert (
+        tmp_path / "desktop"
+    ).read_text() == '--app-name=agent-session -- default waits for you $(id) "; id\n'
 
 
 def test_ten_sessions_are_waited_for_at_once_and_a_removed_one_is_not_found(account: Account) -> None:
@@ -272,7 +282,10 @@ def test_through_another_machines_podman_the_state_is_the_same(states: Account) 
                 "its container does not say what it keeps",
                 lambda: inside(states, f"mv {FILE} {FILE}.old; mkfifo {FILE}"),
             ),
-            ("what its container keeps is no state", lambda: inside(states, f"rm {FILE}; truncate -s 20G {FILE}")),
+            (
+                "what its container keeps is no state",
+                lambda: inside(states, f"rm {FILE}; truncate -s 20G {FILE}"),
+            ),
         )
         for reason, lie in lies:
             lie()

@@ -48,7 +48,9 @@ def test_a_session_stopped_or_started_by_podman_itself_is_told_as_it_is(account:
     assert "agent@" in account.screen()
 
 
-def test_a_session_of_another_user_is_invisible_and_its_name_is_free(account: Account, other_account: Account) -> None:
+def test_a_session_of_another_user_is_invisible_and_its_name_is_free(
+    account: Account, other_account: Account
+) -> None:
     account.ok("start", "-d", "-a", "shell", cwd=account.project("mine"))
     assert other_account.sessions() == {}
     assert other_account.run("stop").code == 4

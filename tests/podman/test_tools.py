@@ -17,7 +17,8 @@ def wheel(folder: Path) -> None:
         archive.writestr("hello_pip.py", "def main():\n    print('hello from pip')\n")
         archive.writestr(f"{metadata}/METADATA", "Metadata-Version: 2.1\nName: hello-pip\nVersion: 1.0\n")
         archive.writestr(
-            f"{metadata}/WHEEL", "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            f"{metadata}/WHEEL",
+            "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         )
         archive.writestr(f"{metadata}/entry_points.txt", "[console_scripts]\nhello-pip = hello_pip:main\n")
         archive.writestr(f"{metadata}/RECORD", "")
@@ -38,12 +39,18 @@ def test_what_package_managers_install_without_root_is_found_by_every_shell(acco
     account.inside("default", "pip", "install", "--quiet", "--no-index", "./hello_pip-1.0-py3-none-any.whl")
     account.inside("default", "npm", "install", "--global", "--offline", "--silent", "./hello-npm")
     for shell in (("sh", "-c"), ("bash", "-c"), ("bash", "-lc"), ("bash", "-ic"), ("dash", "-c")):
-        assert account.inside("default", *shell, "hello-pip; hello-npm") == "hello from pip\nhello from npm", shell
+        assert (
+            account.inside("default", *shell, "hello-pip; hello-npm") == "hello from pip\nhello from npm"
+        ), shell
     account.ok("stop")
     account.ok("restart", "-d")
-    assert account.inside("default", "hello-npm") == "hello from npm", "what is installed is in the home and stays"
+    assert account.inside("default", "hello-npm") == "hello from npm", (
+        "what is installed is in the home and stays"
+    )
     account.inside("default", "pip", "uninstall", "--quiet", "--yes", "hello-pip")
-    account.inside("default", "uv", "tool", "install", "--quiet", "--offline", "./hello_pip-1.0-py3-none-any.whl")
+    account.inside(
+        "default", "uv", "tool", "install", "--quiet", "--offline", "./hello_pip-1.0-py3-none-any.whl"
+    )
     assert account.inside("default", "hello-pip") == "hello from pip"
 
 

@@ -17,7 +17,7 @@ def test_each_call_is_told_with_its_time_and_results_stay_results(account: Accou
     lines = done.err.splitlines()
     assert all(LINE.match(line) for line in lines)
     assert any("create agent_web of localhost/agent-session-shell" in line for line in lines)
-    assert any("run agent_web session-seed" in line for line in lines)
+    assert any("exec agent_web /usr/local/bin/session-seed" in line for line in lines)
     assert account.run("ls", "--json", env={"AGENT_SESSION_VERBOSE": "1"}).err
 
 
@@ -25,10 +25,19 @@ def test_twice_tells_commands_and_requests_and_never_a_secret(account: Account) 
     account.ok("build", "shell")
     environment = {"ANTHROPIC_API_KEY": SECRET, "GH_TOKEN": SECRET}
     done = account.run(
-        "-vv", "start", "-d", "-a", "shell", "-n", "web", "--github-token", account.project("webapp"), env=environment
+        "-vv",
+        "start",
+        "-d",
+        "-a",
+        "shell",
+        "-n",
+        "web",
+        "--github-token",
+        account.project("webapp"),
+        env=environment,
     )
     assert done.code == 0, done.err
-    assert re.search(r"^ +\S*podman exec -i agent_web session-seed", done.err, re.MULTILINE)
+    assert re.search(r"^ +\S*podman exec -i agent_web /usr/local/bin/session-seed", done.err, re.MULTILINE)
     assert "/containers/create" in done.err
     assert SECRET not in done.err + done.out
 

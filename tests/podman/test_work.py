@@ -41,7 +41,10 @@ def lost(account: Account) -> list[str]:
 
 
 def test_a_session_with_nothing_of_its_own_goes_and_the_project_stays(session: Account) -> None:
-    do(session, "echo more >> /workspace/app/README; mkdir -p ~/.config/x /workspace/empty; echo 1 > ~/.config/x/y")
+    do(
+        session,
+        "echo more >> /workspace/app/README; mkdir -p ~/.config/x /workspace/empty; echo 1 > ~/.config/x/y",
+    )
     assert lost(session) == []
     assert session.volumes() == []
     assert (session.project() / "README").read_text() == "hellomore\n"
@@ -62,8 +65,14 @@ def test_a_clone_that_holds_nothing_new_is_no_reason_to_keep_a_session(session: 
 
 def test_work_is_listed_by_path_and_branch(session: Account) -> None:
     do(session, f"git init -q -b main ~/code; cd ~/code; {COMMIT} 1; git checkout -q -b feature; {COMMIT} 2")
-    do(session, "cd ~/code; echo 1 > file; git add file; git -c user.name=a -c user.email=a@b stash -q; echo 2 > other")
-    do(session, f"git clone -q ~/code /workspace/clone; cd /workspace/clone; git checkout -q --detach; {COMMIT} 3")
+    do(
+        session,
+        "cd ~/code; echo 1 > file; git add file; git -c user.name=a -c user.email=a@b stash -q; echo 2 > other",
+    )
+    do(
+        session,
+        f"git clone -q ~/code /workspace/clone; cd /workspace/clone; git checkout -q --detach; {COMMIT} 3",
+    )
     do(
         session,
         "git init -q --bare '/workspace/a b.git'; cd ~/code; git push -q '/workspace/a b.git' main; cd ~; git init -q empty",
@@ -82,7 +91,10 @@ def test_work_is_listed_by_path_and_branch(session: Account) -> None:
 
 
 def test_a_worktree_beside_its_project_counts_with_its_changes(session: Account) -> None:
-    do(session, f"cd /workspace/app; {COMMIT} 1; git worktree add -q /workspace/tree; echo 1 > /workspace/tree/new")
+    do(
+        session,
+        f"cd /workspace/app; {COMMIT} 1; git worktree add -q /workspace/tree; echo 1 > /workspace/tree/new",
+    )
     assert lost(session) == ["/workspace/tree: 1 uncommitted change"]
 
 
@@ -117,7 +129,9 @@ def test_a_repository_that_git_cannot_read_is_work(session: Account) -> None:
 
 
 def test_conversations_are_counted_where_it_is_asked(account: Account, claude: str) -> None:  # noqa: ARG001
-    account.ok("start", "-d", "-a", "claude", cwd=account.project(), env={"ANTHROPIC_API_KEY": "k"}, seconds=120)
+    account.ok(
+        "start", "-d", "-a", "claude", cwd=account.project(), env={"ANTHROPIC_API_KEY": "k"}, seconds=120
+    )
     do(account, "mkdir -p ~/.claude/projects/-workspace-app; touch ~/.claude/projects/-workspace-app/1.jsonl")
     account.ok("stop")
     window = account.window("rm")
@@ -178,7 +192,9 @@ def archive(*members: tarfile.TarInfo, projects: Path, content: bytes = b"evil\n
             tar.addfile(member, io.BytesIO(content))
     packed = subprocess.run(["zstd", "-q"], input=buffer.getvalue(), capture_output=True, check=True).stdout
     said = {"format": 1, "name": "evil", "agent": "shell", "options": {}}
-    manifest = json.dumps(said | {"projects": [{"source": str(projects), "target": "/workspace/app"}]}).encode()
+    manifest = json.dumps(
+        said | {"projects": [{"source": str(projects), "target": "/workspace/app"}]}
+    ).encode()
     return struct.pack("<II", 0x184D2A5E, len(manifest)) + manifest + packed
 
 
@@ -208,7 +224,9 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, target: str = "", mode: int
     ],
     ids=lambda members: members[-1].name + members[-1].type.decode(),
 )
-def test_a_malicious_archive_is_refused_and_leaves_nothing(account: Account, members: list[tarfile.TarInfo]) -> None:
+def test_a_malicious_archive_is_refused_and_leaves_nothing(
+    account: Account, members: list[tarfile.TarInfo]
+) -> None:
     project = account.project()
     file = account.home / "evil.tar.zst"
     file.write_bytes(archive(*members, projects=project))

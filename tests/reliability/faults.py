@@ -80,7 +80,8 @@ def main() -> int:
     """Run them all and print the table; 1 if one did not do as promised."""
     watched = _Watched()
     pytest.main(
-        ["-q", "--no-header", "--tb=short", "-p", "no:cacheprovider", *(fault.test for fault in FAULTS)], [watched]
+        ["-q", "--no-header", "--tb=short", "-p", "no:cacheprovider", *(fault.test for fault in FAULTS)],
+        [watched],
     )
     failed = 0
     print(f"\n{'fault':42} {'promise (exit code)':44} {'s <=':>5} {'s':>6}  result")

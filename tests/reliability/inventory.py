@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from agent_session import plan
+from agent_session.sessions import plan
 from tests.account import Account
 from tests.waiting import until
 
@@ -43,7 +43,8 @@ class Inventory:
     def is_between(self, one: "Inventory", other: "Inventory") -> bool:
         """Whether each thing is as in one of the two: what both have is here, and nothing that neither has."""
         pairs = (
-            (getattr(self, kind.name), getattr(one, kind.name), getattr(other, kind.name)) for kind in fields(self)
+            (getattr(self, kind.name), getattr(one, kind.name), getattr(other, kind.name))
+            for kind in fields(self)
         )
         return all(first & second <= here <= first | second for here, first, second in pairs)
 
@@ -71,7 +72,9 @@ class Storekeeper:
     def open(self) -> None:
         """Begin the service."""
         self._socket.unlink(missing_ok=True)
-        self._account.podman("info")  # the first podman of an account stays in the foreground as two processes
+        self._account.podman(
+            "info"
+        )  # the first podman of an account stays in the foreground as two processes
         command = ["podman", "--log-level=error", "system", "service", "--time=0", f"unix://{self._socket}"]
         self._service = subprocess.Popen(
             command, env=self._account.environment, cwd=self._account.home, start_new_session=True
@@ -103,7 +106,9 @@ class Storekeeper:
         """All there is now; processes get a moment to end. Who begins later is a monitor's, which clears up after an exec for itself."""
         lasting = self.settled()
         return Inventory(
-            containers=frozenset(f"{name} {'runs' if runs else 'rests'}" for name, runs in self.states().items()),
+            containers=frozenset(
+                f"{name} {'runs' if runs else 'rests'}" for name, runs in self.states().items()
+            ),
             volumes=frozenset(item["Name"] for item in self.ask("GET", "/volumes/json") or []),
             networks=frozenset(item["name"] for item in self.ask("GET", "/networks/json") or []),
             secrets=frozenset(item["Spec"]["Name"] for item in self.ask("GET", "/secrets/json") or []),
@@ -156,7 +161,9 @@ class Storekeeper:
                 yield from (f"{place}/{name}/" for name in folders)
                 for name in files:  # a lock is not its file, which stays
                     if not name.endswith(".lock"):
-                        yield f"{place}/{name}" + _size(Path(directory, name)) * place.startswith("home/projects")
+                        yield f"{place}/{name}" + _size(Path(directory, name)) * place.startswith(
+                            "home/projects"
+                        )
         yield from self._temporary() - self._before
 
     def _temporary(self) -> set[str]:

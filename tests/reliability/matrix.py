@@ -74,7 +74,9 @@ def furnished(account: Account, keeper: Storekeeper) -> Bench:
         'FROM scratch\nCOPY Containerfile /\nENV ONE=two\nCMD ["x"]\n'
     )
     program = Program(account.environment, account.home)
-    program.ok("start", "-d", "-a", "shell", "-n", "m", project)  # what is made once, like directories for logs
+    program.ok(
+        "start", "-d", "-a", "shell", "-n", "m", project
+    )  # what is made once, like directories for logs
     program.ok("stop", "m")
     program.ok("build", "fresh")
     return Bench(account=account, program=program, keeper=keeper, project=project)
@@ -97,7 +99,9 @@ def measure(bench: Bench, row: Row, signals: Sequence[signal.Signals], *, every:
             if failures:
                 where = f"step {at} ({done.steps[at]})"
                 bench.keeper.clear()
-                result.failures.setdefault(one, []).append(f"{row.name}, {one.name} at {where}: {'; '.join(failures)}")
+                result.failures.setdefault(one, []).append(
+                    f"{row.name}, {one.name} at {where}: {'; '.join(failures)}"
+                )
     result.seconds = time.monotonic() - began
     return result
 
@@ -108,7 +112,9 @@ def _do(bench: Bench, steps: Sequence[Step]) -> None:
 
 
 def _run(bench: Bench, row: Row, strike: Strike | None = None) -> Ended:
-    running = bench.program.begin(*row.arguments(bench), stdin=row.stdin, terminal=row.terminal, strike=strike)
+    running = bench.program.begin(
+        *row.arguments(bench), stdin=row.stdin, terminal=row.terminal, strike=strike
+    )
     if row.endless:
         running.interrupt()
     return running.wait()
@@ -156,17 +162,27 @@ def _listing(listed: str, states: dict[str, bool]) -> str:
 
 def table(results: Sequence[Result], signals: Sequence[signal.Signals]) -> str:
     """Verbs x steps x signals: the number of failures in each."""
-    lines = [f"{'verb':18} {'steps':>5} " + " ".join(f"{one.name:>8}" for one in signals) + f" {'cells':>6} {'s':>6}"]
+    lines = [
+        f"{'verb':18} {'steps':>5} "
+        + " ".join(f"{one.name:>8}" for one in signals)
+        + f" {'cells':>6} {'s':>6}"
+    ]
     for result in results:
         counts = " ".join(f"{len(result.failures.get(one, [])):8}" for one in signals)
-        lines.append(f"{result.name:18} {len(result.steps):5} {counts} {result.cells:6} {result.seconds:6.1f}")
+        lines.append(
+            f"{result.name:18} {len(result.steps):5} {counts} {result.cells:6} {result.seconds:6.1f}"
+        )
     cells, failed = sum(r.cells for r in results), sum(len(f) for r in results for f in r.failures.values())
     return "\n".join([*lines, f"{len(results)} verbs, {cells} cells, {failed} failures"])
 
 
 def main(names: Sequence[str]) -> int:
     """Print the matrix of all rows, or of those whose names begin so; 1 if there was a failure."""
-    signals = [one for one in SIGNALS if not (chosen := os.environ.get("MATRIX_SIGNALS")) or one.name in chosen.split()]
+    signals = [
+        one
+        for one in SIGNALS
+        if not (chosen := os.environ.get("MATRIX_SIGNALS")) or one.name in chosen.split()
+    ]
     rows = [row for row in ROWS if not names or any(row.name.startswith(name) for name in names)]
     side_by_side = ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("fork"))
     results = []
@@ -188,7 +204,9 @@ def _measured(storage: Storage, name: str, signals: Sequence[signal.Signals]) ->
         try:
             return measure(made, row, signals)
         except Exception as error:  # told in the table, beside what the others found
-            return Result(name=name, steps=(), failures={signals[0]: [f"{name} could not be measured: {error!r}"]})
+            return Result(
+                name=name, steps=(), failures={signals[0]: [f"{name} could not be measured: {error!r}"]}
+            )
 
 
 if __name__ == "__main__":

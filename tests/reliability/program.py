@@ -23,11 +23,11 @@ from typing import IO, Any, NoReturn
 import podman.api.client  # noqa: F401 (read once, before forking)
 
 import agent_session
-from agent_session import podman_answers, podman_builds
 from agent_session.cli.main import main, run
-from agent_session.podman_builds import Builds
-from agent_session.podman_connection import Connection
-from agent_session.podman_engine import PodmanEngine
+from agent_session.engine.podman import answers, builds
+from agent_session.engine.podman.builds import Builds
+from agent_session.engine.podman.connection import Connection
+from agent_session.engine.podman.engine import PodmanEngine
 
 for module in pkgutil.walk_packages(agent_session.__path__, "agent_session."):
     if not module.name.endswith("__main__"):
@@ -163,7 +163,11 @@ def _text(file: IO[bytes]) -> str:
 
 
 def _become(
-    arguments: list[str], environment: Mapping[str, str], cwd: Path, streams: tuple[int, ...] | None, steps: "_Steps"
+    arguments: list[str],
+    environment: Mapping[str, str],
+    cwd: Path,
+    streams: tuple[int, ...] | None,
+    steps: "_Steps",
 ) -> NoReturn:
     """In the child: be that command."""
     code = 1
@@ -215,26 +219,30 @@ class _Steps:
         def command(*arguments: Any) -> str:
             return f"running {PurePath(arguments[2][0]).name}"
 
-        self._around(PodmanEngine, "begin", lambda *_: "beginning a service")
+        self._around(PodmanEngine, "connect_soon", lambda *_: "beginning a service")
         self._around(Connection, "listing", lambda *_: "listing by command")
-        self._around(podman_builds, "workplaces", lambda *_: "listing build containers")
+        self._around(builds, "workplaces", lambda *_: "listing build containers")
         self._around(Connection, "call", said(3))
         self._around(Connection, "order", said(2))
-        self._around(PodmanEngine, "run", command)
-        self._around(PodmanEngine, "oversee", command)
-        self._around(PodmanEngine, "run_once", lambda *arguments: f"errand {PurePath(arguments[1].command[0]).name}")
+        self._around(PodmanEngine, "exec", command)
+        self._around(PodmanEngine, "exec_as_root", command)
+        self._around(
+            PodmanEngine, "run_one_off", lambda *arguments: f"errand {PurePath(arguments[1].command[0]).name}"
+        )
         self._around(Builds, "sweep", lambda *_: "sweeping")
         self._around(PodmanEngine, "close", lambda *_: "closing")
-        os.execvpe = lambda *_: sys.exit(0)  # our part ends where podman's begins, on a terminal that nobody looks at
+        os.execvpe = lambda *_: sys.exit(
+            0
+        )  # our part ends where podman's begins, on a terminal that nobody looks at
         self._around(os, "execvpe", lambda *_: "becoming podman")
-        reports = podman_answers.reports
+        reports = answers.reports
 
         def counted(answer: Any) -> Iterator[dict[str, Any]]:
             for report in reports(answer):
                 self._pass("report")
                 yield report
 
-        podman_answers.reports = counted
+        answers.reports = counted
 
     def _around(self, owner: Any, name: str, words: Callable[..., str]) -> None:
         inner = getattr(owner, name)
@@ -244,7 +252,9 @@ class _Steps:
             self._happen(what, arguments[0])
             self._pass(f"before {what}")
             answer = inner(*arguments, **keywords)
-            if not what.startswith(LOOKING):  # what only looks changes nothing: then before the next call is as good
+            if not what.startswith(
+                LOOKING
+            ):  # what only looks changes nothing: then before the next call is as good
                 self._pass(f"after {what}")
             return answer
 

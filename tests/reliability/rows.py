@@ -151,10 +151,16 @@ def words(*said: str) -> Callable[[Bench], Sequence[str | Path]]:
 
 RUNS, RESTS = (session("m", "running"),), (session("m", "stopped"),)
 ROWS: tuple[Row, ...] = (
-    Row(name="start, new", arguments=words("start", "-d", "-a", "shell", "-n", "m", "{project}"), before=absent("m")),
+    Row(
+        name="start, new",
+        arguments=words("start", "-d", "-a", "shell", "-n", "m", "{project}"),
+        before=absent("m"),
+    ),
     Row(name="start, stopped", arguments=words("start", "-d", "-n", "m"), before=RESTS),
     Row(name="start, running", arguments=words("start", "-d", "-n", "m"), before=RUNS),
-    Row(name="start --dry-run", arguments=words("start", "--dry-run", "-a", "shell", "-n", "new", "{project}")),
+    Row(
+        name="start --dry-run", arguments=words("start", "--dry-run", "-a", "shell", "-n", "new", "{project}")
+    ),
     Row(name="restart", arguments=words("restart", "-d", "m"), before=RESTS),
     Row(name="attach", arguments=words("attach", "m"), before=RUNS, terminal=True),
     Row(name="exec", arguments=words("exec", "m", "--", "true"), before=RUNS),
@@ -204,7 +210,12 @@ ROWS: tuple[Row, ...] = (
     Row(name="update, running", arguments=words("update", "old"), before=(outdated("running"),)),
     Row(name="update, stopped", arguments=words("update", "old"), before=(outdated("stopped"),)),
     Row(name="build", arguments=words("build", "fresh"), before=(unbuilt,)),
-    Row(name="login", arguments=words("login", "claude", "--token-stdin"), before=(logged_out,), stdin=f"{TOKEN}\n"),
+    Row(
+        name="login",
+        arguments=words("login", "claude", "--token-stdin"),
+        before=(logged_out,),
+        stdin=f"{TOKEN}\n",
+    ),
     Row(name="logout", arguments=words("logout", "claude"), before=(logged_in,), again=(4,)),
     Row(
         name="uninstall",

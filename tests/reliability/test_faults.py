@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_session import plan
+from agent_session.sessions import plan
 from tests.account import LAUNCHER, Account, Done
 from tests.reliability.program import Ended, Meanwhile, Program
 from tests.waiting import until
@@ -47,7 +47,9 @@ def end_in_the_middle(service: int) -> None:
     threading.Timer(0.3, os.kill, (service, signal.SIGKILL)).start()
 
 
-@pytest.mark.parametrize("step", ["creating the volume agent_default_home", "creating agent_default", "starting"])
+@pytest.mark.parametrize(
+    "step", ["creating the volume agent_default_home", "creating agent_default", "starting"]
+)
 def test_a_service_killed_in_a_call_of_start_is_told_and_leaves_nothing(account: Account, step: str) -> None:
     project = account.project()
     killed = Meanwhile(before=step, do=end_in_the_middle)
@@ -93,7 +95,10 @@ def test_a_dead_socket_is_passed_over_or_named_where_it_was_asked_for(account: A
 def test_a_home_that_cannot_be_written_is_no_obstacle(account: Account) -> None:
     project = account.project()
     account.podman("info")
-    folders = [account.home, *(path for path in account.home.rglob("*") if path.is_dir() and not path.is_symlink())]
+    folders = [
+        account.home,
+        *(path for path in account.home.rglob("*") if path.is_dir() and not path.is_symlink()),
+    ]
     folders = [folder for folder in folders if project not in (folder, *folder.parents)]
     try:
         for folder in folders:
@@ -157,14 +162,18 @@ def test_a_file_replaced_while_sessions_have_it_is_the_new_one_from_the_next_sta
 
     replace('{"apiKey": "one"}')
     stub_account.ok("start", "-d", "-a", "reader", stub_account.project())
-    before = stub_account.inside("default", "sh", "-c", "find -L /run/agent-session/seed -name claude.json | xargs cat")
+    before = stub_account.inside(
+        "default", "sh", "-c", "find -L /run/agent-session/seed -name claude.json | xargs cat"
+    )
     assert "one" in before
     replace("{")
     stub_account.ok("start", "-d")
     stub_account.ok("stop")
     replace('{"apiKey": "two"}')
     stub_account.ok("restart", "-d")
-    after = stub_account.inside("default", "sh", "-c", "find -L /run/agent-session/seed -name claude.json | xargs cat")
+    after = stub_account.inside(
+        "default", "sh", "-c", "find -L /run/agent-session/seed -name claude.json | xargs cat"
+    )
     assert "two" in after
     assert file.read_text() == '{"apiKey": "two"}'
 
@@ -207,7 +216,9 @@ def test_a_clock_that_jumps_is_borne_with(account: Account, jump: str) -> None:
 
 
 def test_a_registry_whose_name_nobody_knows_is_told_with_the_variable(account: Account) -> None:
-    done = account.run("build", "shell", env={"AGENT_SESSION_BASE_IMAGE": "registry.invalid/base:1"}, seconds=120)
+    done = account.run(
+        "build", "shell", env={"AGENT_SESSION_BASE_IMAGE": "registry.invalid/base:1"}, seconds=120
+    )
     told(done, 8, "registry.invalid", "unset AGENT_SESSION_BASE_IMAGE")
 
 
@@ -235,7 +246,9 @@ class Registry(http.server.BaseHTTPRequestHandler):
             kind = "application/vnd.oci.image.manifest.v1+json"
             self._answer(
                 200,
-                json.dumps({"schemaVersion": 2, "mediaType": kind, "config": config, "layers": [layer]}).encode(),
+                json.dumps(
+                    {"schemaVersion": 2, "mediaType": kind, "config": config, "layers": [layer]}
+                ).encode(),
                 kind,
             )
         else:
@@ -243,7 +256,9 @@ class Registry(http.server.BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
 
-    def _answer(self, status: int, body: bytes, kind: str = "application/json", size: int | None = None) -> None:
+    def _answer(
+        self, status: int, body: bytes, kind: str = "application/json", size: int | None = None
+    ) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body) if size is None else size))
@@ -276,7 +291,12 @@ def test_a_broken_registry_is_told_and_leaves_no_image(account: Account, broken:
     before = account.podman("images", "--all", "--quiet")
     with registry(account, broken) as (address, variable):
         chosen = {"AGENT_SESSION_BASE_IMAGE": f"{address}/base:1", **variable}
-        told(account.run("build", "shell", env=chosen, seconds=180), 8, address, "unset AGENT_SESSION_BASE_IMAGE")
+        told(
+            account.run("build", "shell", env=chosen, seconds=180),
+            8,
+            address,
+            "unset AGENT_SESSION_BASE_IMAGE",
+        )
     assert account.podman("images", "--all", "--quiet") == before
     assert account.podman("ps", "--all", "--external", "--quiet") == ""
 
@@ -369,7 +389,9 @@ def test_a_lock_whose_owner_was_killed_is_free(account: Account) -> None:
     account.ok("start", "-d", "-a", "shell", account.project())
     account.ok("stop")
     running = program(account).begin(
-        "start", "-d", meanwhile=Meanwhile(before="starting", do=lambda _: os.kill(os.getpid(), signal.SIGSTOP))
+        "start",
+        "-d",
+        meanwhile=Meanwhile(before="starting", do=lambda _: os.kill(os.getpid(), signal.SIGSTOP)),
     )
     until(
         lambda: Path(f"/proc/{running.pid}/stat").read_text().split()[2] == "T",

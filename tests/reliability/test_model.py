@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from agent_session import plan
+from agent_session.sessions import plan
 from tests.account import Account, Storage
 from tests.reliability import colors
 from tests.reliability.inventory import Storekeeper
@@ -89,7 +89,9 @@ def expected(world: World, command: Command) -> Outcome:
         return (5, world) if known.running else (0, world.with_session(name, None))
     if verb == "update":
         runs = known.running or known.resumes
-        return 0, world.with_session(name, Known(agent=known.agent, image=world.images[known.agent], running=runs))
+        return 0, world.with_session(
+            name, Known(agent=known.agent, image=world.images[known.agent], running=runs)
+        )
     return 0, world.with_session(name, known.stopped() if verb == "stop" else started(known))
 
 
@@ -109,7 +111,9 @@ def commands(name: str, agent: str) -> list[Command]:
     ]
 
 
-some_command = st.builds(lambda name, agent, which: commands(name, agent)[which], names, agents, st.integers(0, 4))
+some_command = st.builds(
+    lambda name, agent, which: commands(name, agent)[which], names, agents, st.integers(0, 4)
+)
 
 
 class Machine(RuleBasedStateMachine):
@@ -199,8 +203,12 @@ class Machine(RuleBasedStateMachine):
             self.world = self.world.with_session(name, known)
         else:
             volumes = {volume["Name"] for volume in self.keeper.ask("GET", "/volumes/json") or []}
-            left = {name} if f"agent_{name}_home" in volumes or f"agent_{name}_workspace" in volumes else set()
-            self.world = replace(self.world.with_session(name, None), homes=(self.world.homes - {name}) | left)
+            left = (
+                {name} if f"agent_{name}_home" in volumes or f"agent_{name}_workspace" in volumes else set()
+            )
+            self.world = replace(
+                self.world.with_session(name, None), homes=(self.world.homes - {name}) | left
+            )
 
     def resumes(self, name: str) -> bool:
         """Whether a killed update has left what says so."""
@@ -248,14 +256,20 @@ class Machine(RuleBasedStateMachine):
         """`ls --json`, as far as the model goes."""
         found = json.loads(self.program.ok("ls", "--json"))
         for session in found:
-            assert session["container"] == f"agent_{session['name']}" or session["container"].startswith("agent-next_")
+            assert session["container"] == f"agent_{session['name']}" or session["container"].startswith(
+                "agent-next_"
+            )
             assert session["projects"] == [{"source": str(self.project), "target": "/workspace/app"}]
         return {s["name"]: {key: s[key] for key in ("agent", "image", "status")} for s in found}
 
     def told(self, world: World) -> dict[str, dict[str, str]]:
         """The same, of the model."""
         return {
-            name: {"agent": known.agent, "image": known.image, "status": "running" if known.running else "stopped"}
+            name: {
+                "agent": known.agent,
+                "image": known.image,
+                "status": "running" if known.running else "stopped",
+            }
             for name, known in world.sessions.items()
         }
 
@@ -280,7 +294,9 @@ def machine(account: Account, storage: Storage) -> Iterator[type[Machine]]:
     built = colors.build(storage)
     keeper = Storekeeper(account)
     try:
-        yield type("Machine", (Machine,), {"account": account, "keeper": keeper, "project": project, "built": built})
+        yield type(
+            "Machine", (Machine,), {"account": account, "keeper": keeper, "project": project, "built": built}
+        )
         account.ok("stop", "--all")
     finally:
         keeper.close()

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from agent_session.cli import questions
+from tests.unit.machine import Machine, make_machine
+
 NOBODY = 65534
 
 
@@ -45,3 +48,28 @@ def ordinary_folder() -> Iterator[Path]:
         for path in folder.rglob("*"):
             path.chmod(0o700)
         shutil.rmtree(folder)
+
+
+@pytest.fixture
+def bare(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Machine:
+    """A machine where no image is built, without a terminal."""
+    return make_machine(home, tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def machine(bare: Machine) -> Machine:
+    """A machine where all images are built, without a terminal."""
+    bare.ok("build", "--all")
+    return bare
+
+
+@pytest.fixture
+def no_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(questions, "pick_agent", _never)
+    monkeypatch.setattr(questions, "confirm", _never)
+
+
+def _never(*_: object, **__: object) -> object:
+    pytest.fail("a question was asked")

@@ -16,13 +16,23 @@ def file(tmp_path: Path) -> Path:
 def test_without_any_choice_the_defaults_hold(file: Path) -> None:
     config = read_config({}, file)
     assert config == Config()
-    assert (config.agent, config.build, config.detach, config.base_image) == (None, None, False, DEFAULT_BASE_IMAGE)
+    assert (config.agent, config.build, config.detach, config.base_image) == (
+        None,
+        None,
+        False,
+        DEFAULT_BASE_IMAGE,
+    )
 
 
 def test_a_file_beats_the_defaults(file: Path) -> None:
     file.write_text("agent: opencode\nprojects: [~/a, ~/b]\ndetach: true\nbuild: false\n")
     config = read_config({}, file)
-    assert (config.agent, config.projects, config.detach, config.build) == ("opencode", ("~/a", "~/b"), True, False)
+    assert (config.agent, config.projects, config.detach, config.build) == (
+        "opencode",
+        ("~/a", "~/b"),
+        True,
+        False,
+    )
 
 
 def test_the_environment_beats_the_file(file: Path) -> None:
@@ -64,7 +74,9 @@ def test_what_somebody_insisted_on_is_told_from_what_the_file_says(file: Path) -
         ("ALLOW_SECRET_DIRECTORIES", "1", "allow_secret_directories", True),
     ],
 )
-def test_every_choice_has_a_variable(file: Path, variable: str, value: str, field: str, expected: object) -> None:
+def test_every_choice_has_a_variable(
+    file: Path, variable: str, value: str, field: str, expected: object
+) -> None:
     assert getattr(read_config({f"AGENT_SESSION_{variable}": value}, file), field) == expected
 
 

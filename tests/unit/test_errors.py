@@ -8,7 +8,7 @@ from signal import Signals
 import pytest
 
 from agent_session import errors
-from agent_session.cli.verbs import EXIT_CODES
+from agent_session.cli.app import EXIT_CODES
 from agent_session.errors import AgentSessionError
 
 HOUSE = {
@@ -16,8 +16,8 @@ HOUSE = {
     errors.ConfigurationError: 3,
     errors.NotFoundError: 4,
     errors.ConflictError: 5,
-    errors.PodmanUnavailable: 6,
-    errors.PodmanRefused: 7,
+    errors.EngineUnavailable: 6,
+    errors.EngineRefused: 7,
     errors.BuildFailed: 8,
     errors.NotReady: 9,
     errors.AgentServerError: 10,
@@ -90,6 +90,8 @@ def test_an_error_names_a_command_to_type(error: AgentSessionError) -> None:
     assert error.hint.startswith(("agent-session ", "podman "))
 
 
-@pytest.mark.parametrize(("signal", "code"), [(Signals.SIGINT, 130), (Signals.SIGTERM, 143), (Signals.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("signal", "code"), [(Signals.SIGINT, 130), (Signals.SIGTERM, 143), (Signals.SIGHUP, 129)]
+)
 def test_being_ended_by_a_signal_exits_as_shells_expect(signal: Signals, code: int) -> None:
     assert errors.Interrupted(signal).exit_code == code

@@ -32,7 +32,13 @@ def launch(
 ) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": "/somebody/elses"}
     return subprocess.run(
-        [program, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=10
+        [program, *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=10,
     )
 
 
@@ -50,7 +56,11 @@ def test_links_to_links_and_relative_names_lead_to_the_checkout(checkout: Path, 
     places.mkdir()
     (places / "relative").symlink_to("../a check out/agent-session")
     (places / "absolute").symlink_to(places / "relative")
-    for program, cwd in ((places / "absolute", tmp_path), ("./absolute", places), ("./agent-session", checkout)):
+    for program, cwd in (
+        (places / "absolute", tmp_path),
+        ("./absolute", places),
+        ("./agent-session", checkout),
+    ):
         done = launch(program, "ls", home=tmp_path, cwd=cwd)
         assert done.stdout.startswith("checkout's: -P -m agent_session ls"), done.stderr
         assert Path(done.stdout.splitlines()[1]).samefile(checkout / "src")
@@ -62,7 +72,9 @@ def test_the_users_environment_serves_where_the_checkout_has_none(checkout: Path
 
 
 @pytest.mark.parametrize("half_made", [False, True])
-def test_without_a_finished_environment_it_names_the_command(checkout: Path, tmp_path: Path, half_made: bool) -> None:
+def test_without_a_finished_environment_it_names_the_command(
+    checkout: Path, tmp_path: Path, half_made: bool
+) -> None:
     if half_made:
         make_environment(checkout / ".venv", "half made", complete=False)
     done = launch(checkout / "agent-session", "ls", home=tmp_path)

@@ -8,9 +8,9 @@ import io
 import os
 import sys
 
-from agent_session import signals
-from agent_session.cli.foresight import Foresight
-from agent_session.errors import AgentSessionError, Interrupted, PodmanUnavailable, UsageError
+from agent_session.cli.prefetch import Foresight
+from agent_session.errors import AgentSessionError, EngineUnavailable, Interrupted, UsageError
+from agent_session.host import signals
 
 
 def main() -> None:
@@ -38,7 +38,10 @@ def _replace_what_cannot_be_said() -> None:
     """On a terminal, or in a locale, that has not all characters the others become question marks, not tracebacks."""
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         # What of a file's name is no UTF-8 is surrogates here, which UTF-8 streams of the C locale can give back as they were.
-        if isinstance(stream, io.TextIOWrapper) and (stream.errors, stream.encoding) != ("surrogateescape", "utf-8"):
+        if isinstance(stream, io.TextIOWrapper) and (stream.errors, stream.encoding) != (
+            "surrogateescape",
+            "utf-8",
+        ):
             stream.reconfigure(errors="replace")
 
 
@@ -52,7 +55,7 @@ def run(arguments: list[str], foresight: Foresight | None = None) -> int:
             sys.stdout.flush()  # or a reader that left is only noticed when nobody can answer it any more
         return code
     except AgentSessionError as error:
-        unknown = "agent-session doctor" if error.exit_code >= PodmanUnavailable.exit_code else ""
+        unknown = "agent-session doctor" if error.exit_code >= EngineUnavailable.exit_code else ""
         return _fail(error.message, hint=error.hint or unknown, code=error.exit_code)
     except KeyboardInterrupt:
         return Interrupted.exit_code
@@ -60,12 +63,14 @@ def run(arguments: list[str], foresight: Foresight | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `agent-session ls | head -1`
         return 141
     except Exception as error:
-        if isinstance(error, OSError) and error.filename and error.strerror:  # a file or directory of this machine
+        if (
+            isinstance(error, OSError) and error.filename and error.strerror
+        ):  # a file or directory of this machine
             import shlex
 
-            from agent_session import plaintext
+            from agent_session import sanitize
 
-            place = plaintext.shown(os.fsdecode(error.filename))
+            place = sanitize.shown(os.fsdecode(error.filename))
             return _fail(f"{place}: {error.strerror}", hint=f"ls -ld {shlex.quote(place)}; df -h", code=3)
         import traceback
 
@@ -78,12 +83,12 @@ def run(arguments: list[str], foresight: Foresight | None = None) -> int:
 
 def _obey(arguments: list[str], foresight: Foresight | None) -> int:
     if arguments[:1] == ["__complete"]:
-        from agent_session.cli import offers
+        from agent_session.cli.completion import candidates
 
-        return offers.answer(arguments[1:], os.environ)
+        return candidates.answer(arguments[1:], os.environ)
     from typer.exceptions import TyperException
 
-    from agent_session.cli.verbs import NAMES, app
+    from agent_session.cli.app import NAMES, app
 
     try:
         return int(app(arguments, prog_name="agent-session", standalone_mode=False, obj=foresight) or 0)
@@ -94,7 +99,7 @@ def _obey(arguments: list[str], foresight: Foresight | None) -> int:
 
 def _fail(message: str, *, hint: str, code: int) -> int:
     if code != Interrupted.exit_code:
-        from agent_session.plaintext import shown  # once more for all: words of others get into messages
+        from agent_session.sanitize import shown  # once more for all: words of others get into messages
 
         print(f"error: {shown(message, newlines=True)}", file=sys.stderr)
         if hint:

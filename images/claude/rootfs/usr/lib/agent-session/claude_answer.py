@@ -9,7 +9,7 @@ from collections.abc import Callable
 import claude_screen
 import claude_session
 import claude_state
-from agentorders import fail, press, until, write
+from agent_orders import fail, press, until, write
 from claude_state import Reading
 
 SECONDS = 15
@@ -45,7 +45,11 @@ def answer_permission(answer: str, reading: Reading) -> None:
         return _press_until_gone(reading, lambda: press("Esc"))
     if number is None:
         options = " / ".join(words for _, words, _ in shown)
-        fail("usage", f"this question cannot be answered with {answer!r}; it offers: {options}", state=reading.state)
+        fail(
+            "usage",
+            f"this question cannot be answered with {answer!r}; it offers: {options}",
+            state=reading.state,
+        )
     return _choose(number, reading)
 
 
@@ -64,7 +68,11 @@ def answer_question(answer: str, asked: list[dict], reading: Reading) -> None:
     if answer == "reject":
         return _press_until_gone(reading, lambda: press("Esc"))
     if answer in WORDS:
-        fail("usage", "it is a question: answer with one of its choices, a text, or reject", state=reading.state)
+        fail(
+            "usage",
+            "it is a question: answer with one of its choices, a text, or reject",
+            state=reading.state,
+        )
     if len(asked) > 1 or asked[0]["several"]:
         return answer_form(answer, asked, reading)
     shown = until(claude_screen.options, 3) or []
@@ -99,7 +107,11 @@ def answer_form(answer: str, asked: list[dict], reading: Reading) -> None:
     submit = until(lambda: _number_of("submit answers", claude_screen.options()), 5)
     summary = _squeezed("".join(claude_screen.screen()))
     if not submit or not all("\N{RIGHTWARDS ARROW}" + words in summary for words in told):
-        fail("server", "Claude's summary does not show these answers; it waits in its terminal", state=reading.state)
+        fail(
+            "server",
+            "Claude's summary does not show these answers; it waits in its terminal",
+            state=reading.state,
+        )
     _choose(submit, reading)
 
 
@@ -109,7 +121,9 @@ def _choices(line: str, one: dict) -> list[int]:
     wanted = [line.strip().lower()]
     if one["several"] and wanted[0] not in labels:
         wanted = [part.strip() for part in wanted[0].split(",")]
-    numbers = [labels.index(part) + 1 if part in labels else int(part) if part.isdecimal() else 0 for part in wanted]
+    numbers = [
+        labels.index(part) + 1 if part in labels else int(part) if part.isdecimal() else 0 for part in wanted
+    ]
     return sorted(set(numbers)) if all(0 < number <= min(9, len(labels)) for number in numbers) else []
 
 
@@ -123,7 +137,11 @@ def answer_dialog(answer: str, reading: Reading) -> None:
     number = _number_of(answer, claude_screen.options())
     if number:
         return _choose(number, reading)
-    return fail("usage", "a dialog takes the number or the words of one of its options, or reject", state=reading.state)
+    return fail(
+        "usage",
+        "a dialog takes the number or the words of one of its options, or reject",
+        state=reading.state,
+    )
 
 
 def _number_of(answer: str, shown: list[tuple[int, str, bool]]) -> int | None:
@@ -154,7 +172,9 @@ def reject_with(text: str, reading: Reading) -> None:
 def _place_of_words() -> int | None:
     """The option that takes words."""
     shown = claude_screen.options()
-    return next((number for number, words, _ in shown if words.lower().startswith(("type something", "no"))), None)
+    return next(
+        (number for number, words, _ in shown if words.lower().startswith(("type something", "no"))), None
+    )
 
 
 def _cursor() -> int | None:

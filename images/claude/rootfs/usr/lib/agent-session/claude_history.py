@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import agentstate
+import agent_state
 import claude_session
 
 # A transcript is read whole, a line at a time; of one that is larger, the end.
@@ -11,7 +11,7 @@ LARGEST = 500_000_000
 
 def entries() -> list[dict]:
     """The conversation of the first pane, the oldest first; none before there is one."""
-    pane = agentstate.pane()
+    pane = agent_state.pane()
     session = claude_session.of_pane(pane) if pane else None
     found = told(Path(session.transcript)) if session else []
     if session and session.status == "idle" and found and found[-1]["role"] == "user":
@@ -28,7 +28,10 @@ def told(path: Path) -> list[dict]:
             file.seek(max(0, path.stat().st_size - LARGEST))
             for line in file:
                 record = claude_session.parse(line) if b'"uuid":"' in line else {}
-                own, before = str(record.get("uuid", "")), record.get("parentUuid") or record.get("logicalParentUuid")
+                own, before = (
+                    str(record.get("uuid", "")),
+                    record.get("parentUuid") or record.get("logicalParentUuid"),
+                )
                 if own and not record.get("isSidechain"):
                     records[own] = (str(before or ""), entry(record))
                     last = own if record.get("type") in {"user", "assistant"} else last

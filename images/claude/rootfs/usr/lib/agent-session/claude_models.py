@@ -7,9 +7,9 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-import agentstate
+import agent_state
 import claude_session
-from agentorders import fail
+from agent_orders import fail
 
 SECONDS = 8
 LARGEST_ANSWER = 5_000_000
@@ -46,7 +46,9 @@ def asked() -> list:
             found = json.loads(answer.read(LARGEST_ANSWER))
     except (OSError, ValueError, http.client.HTTPException) as error:
         why = (
-            f"HTTP {error.code}" if isinstance(error, urllib.error.HTTPError) else str(getattr(error, "reason", error))
+            f"HTTP {error.code}"
+            if isinstance(error, urllib.error.HTTPError)
+            else str(getattr(error, "reason", error))
         )
         fail("server", f"{host} does not tell its models: {why}")
     models = found.get("data") if isinstance(found, dict) else None
@@ -63,7 +65,9 @@ def login() -> dict[str, str]:
     if key := os.environ.get("ANTHROPIC_API_KEY"):
         return headers | {"x-api-key": key}
     oauth = _object(Path(claude_session.CONFIG, ".credentials.json")).get("claudeAiOauth")
-    token = os.environ.get("CLAUDE_CODE_OAUTH_TOKEN") or (oauth.get("accessToken") if isinstance(oauth, dict) else None)
+    token = os.environ.get("CLAUDE_CODE_OAUTH_TOKEN") or (
+        oauth.get("accessToken") if isinstance(oauth, dict) else None
+    )
     if isinstance(token, str) and token:
         return headers | {"authorization": f"Bearer {token}", "anthropic-beta": "oauth-2025-04-20"}
     key = _object(Path.home() / ".claude.json").get("primaryApiKey")
@@ -74,7 +78,7 @@ def login() -> dict[str, str]:
 
 def current() -> str:
     """The model of the last answer; before the first, the one that is set; "" where only Claude knows."""
-    pane = agentstate.pane()
+    pane = agent_state.pane()
     session = claude_session.of_pane(pane) if pane else None
     model = claude_session.last_model(session.transcript) if session else ""
     settings = _object(Path(claude_session.CONFIG, "settings.json")).get("model")

@@ -15,11 +15,11 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-import agentstate
+import agent_state
 import claude_screen
 import claude_session
 import claude_state
-from agentorders import Closed, fail, press, until, write
+from agent_orders import Closed, fail, press, until, write
 from claude_session import Session
 
 HISTORY = Path(claude_session.CONFIG, "history.jsonl")
@@ -62,7 +62,7 @@ def may_prompt(reading: claude_state.Reading) -> Session:
     ready = reading.state["value"] in {"idle", "failed"} or (question == "login" and reading.turn is not None)
     if reading.session is None or not ready:
         fail("refused", f"Claude does not take a prompt: it is {reading.state['value']}", state=reading.state)
-    fields = agentstate.stat(reading.session.pid)
+    fields = agent_state.stat(reading.session.pid)
     if fields[:1] == ["T"] or fields[2:3] != fields[5:6]:
         fail("refused", "Claude is not in front in its terminal", state=reading.state)
     try:
@@ -94,7 +94,11 @@ def in_history(text: str, session: Session) -> Iterator[int]:
     """The text as the newest prompt in Claude's history, and out of it again; the number its placeholder shows."""
     number = random.randrange(10**5, 10**6)
     pasted = {"1": {"id": 1, "type": "text", "content": text}}
-    entry = {"display": PLACEHOLDER.format(number), "pastedContents": pasted, "timestamp": int(time.time() * 1000)}
+    entry = {
+        "display": PLACEHOLDER.format(number),
+        "pastedContents": pasted,
+        "timestamp": int(time.time() * 1000),
+    }
     line = json.dumps(entry | {"project": session.cwd, "sessionId": session.id}).encode() + b"\n"
     HISTORY.touch(mode=0o600)
     with locked(), HISTORY.open("ab") as file:

@@ -2,7 +2,7 @@
 
 import re
 
-from agentorders import press, screen, until
+from agent_orders import press, screen, until
 
 PROMPT, SEARCH = "\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT}", "\u2315"
 RULE = "\u2500"

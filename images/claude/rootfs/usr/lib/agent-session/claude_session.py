@@ -7,7 +7,7 @@ the session, so this imports nothing that costs memory (json alone brings re, an
 import os
 from _json import make_scanner  # type: ignore[import-not-found]
 
-import agentstate
+import agent_state
 
 CONFIG = os.environ.get("CLAUDE_CONFIG_DIR") or os.path.join(os.environ.get("HOME", "/home/agent"), ".claude")
 SESSIONS = f"{CONFIG}/sessions"
@@ -54,7 +54,7 @@ class Session:
 
     @property
     def since(self) -> str:
-        return agentstate.utc(self.changed)
+        return agent_state.utc(self.changed)
 
     @property
     def transcript(self) -> str:
@@ -68,25 +68,29 @@ class Session:
         return usual
 
 
-def of_pane(pane: "agentstate.Pane") -> "Session | None":
+def of_pane(pane: "agent_state.Pane") -> "Session | None":
     """The Claude of the session's first pane; of several the one in front."""
     found = []
     for name in _listed(SESSIONS):
         number, _, extension = name.partition(".")
-        if extension == "json" and number.isdigit() and agentstate.is_below(int(number), pane.pid):
+        if extension == "json" and number.isdigit() and agent_state.is_below(int(number), pane.pid):
             pid, said = int(number), parse(_head(f"{SESSIONS}/{name}", LARGEST_SESSION))
-            born = agentstate.started(pid)
+            born = agent_state.started(pid)
             if born and born == said.get("procStart") and said.get("kind", "interactive") == "interactive":
-                group, terminal_group = agentstate.stat(pid)[2:6:3] or ("", "-")
+                group, terminal_group = agent_state.stat(pid)[2:6:3] or ("", "-")
                 found.append((group == terminal_group, int(born), Session(pid, said)))
     return max(found, key=lambda one: one[:2])[2] if found else None
 
 
-def process(pane: "agentstate.Pane") -> "tuple[int, float] | None":
+def process(pane: "agent_state.Pane") -> "tuple[int, float] | None":
     """A Claude of the first pane that may have written nothing yet: its process, and how many seconds it runs."""
     for entry in _listed("/proc"):
-        if entry.isdigit() and agentstate.name(int(entry)) == "claude" and agentstate.is_below(int(entry), pane.pid):
-            born = agentstate.started(int(entry))
+        if (
+            entry.isdigit()
+            and agent_state.name(int(entry)) == "claude"
+            and agent_state.is_below(int(entry), pane.pid)
+        ):
+            born = agent_state.started(int(entry))
             if born:
                 up = float(_head("/proc/uptime", 100).split()[0])
                 return int(entry), up - int(born) / os.sysconf("SC_CLK_TCK")
@@ -115,7 +119,11 @@ def last_turn(path: str) -> Turn:
         for line in reversed(tail):
             if not found and b'"type":"last-prompt"' in line and parse(line).get("explicit"):
                 return turn  # the last prompt was taken back before it was answered
-            if b'"type":"assistant"' not in line and b'"type":"user"' not in line and b'"type":"system"' not in line:
+            if (
+                b'"type":"assistant"' not in line
+                and b'"type":"user"' not in line
+                and b'"type":"system"' not in line
+            ):
                 continue
             record = parse(line)
             role = kind(record)
@@ -227,7 +235,9 @@ def described(tool: dict) -> str:
 def questions(tool: dict) -> list:
     """What AskUserQuestion asks: [{"question", "options": [label...], "several"}]."""
     given = tool.get("input")
-    asked = given.get("questions") if isinstance(given, dict) and tool.get("name") == "AskUserQuestion" else None
+    asked = (
+        given.get("questions") if isinstance(given, dict) and tool.get("name") == "AskUserQuestion" else None
+    )
     found = []
     for one in asked if isinstance(asked, list) else []:
         if isinstance(one, dict):
@@ -238,7 +248,11 @@ def questions(tool: dict) -> list:
                 else []
             )
             found.append(
-                {"question": str(one.get("question", "")), "options": labels, "several": bool(one.get("multiSelect"))}
+                {
+                    "question": str(one.get("question", "")),
+                    "options": labels,
+                    "several": bool(one.get("multiSelect")),
+                }
             )
     return found
 

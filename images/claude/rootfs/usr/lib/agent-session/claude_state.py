@@ -3,7 +3,7 @@
 import os
 import time
 
-import agentstate
+import agent_state
 import claude_session
 from claude_session import Session, Turn
 
@@ -19,7 +19,11 @@ class Reading:
     """One look: the state, whose it is, and when to look again though nothing changes (None: never)."""
 
     def __init__(
-        self, state: dict, session: "Session | None" = None, turn: "Turn | None" = None, again: "float | None" = None
+        self,
+        state: dict,
+        session: "Session | None" = None,
+        turn: "Turn | None" = None,
+        again: "float | None" = None,
     ) -> None:
         self.state = {"reason": "", **state}
         self.session = session
@@ -30,7 +34,7 @@ class Reading:
 
 def look(before: "Reading | None" = None) -> Reading:
     """What Claude does now; `before` is what it did when it was last looked at."""
-    pane = agentstate.pane()
+    pane = agent_state.pane()
     if pane is None:
         return Reading({"value": "starting", "source": "pane"})
     session = claude_session.of_pane(pane)
@@ -44,7 +48,9 @@ def look(before: "Reading | None" = None) -> Reading:
             else Reading({"value": "starting", "source": "its process"}, again=0.5)
         )
     if pane.status is not None:
-        return Reading({"value": "exited", "reason": f"it ended with status {pane.status}", "source": "pane"}, again=2)
+        return Reading(
+            {"value": "exited", "reason": f"it ended with status {pane.status}", "source": "pane"}, again=2
+        )
     return Reading({"value": "starting", "source": "pane"}, again=0.5)
 
 
@@ -125,7 +131,9 @@ def _asked_before_it_begins() -> Reading:
         return Reading({"value": "starting", "source": "its process"}, again=1)
     sort = "login" if "login" in text.lower() or "API key" in text else "dialog"
     question = {"kind": sort, "text": text, "choices": []}
-    return Reading({"value": "waiting", "reason": text, "question": question, "source": "its terminal"}, again=1)
+    return Reading(
+        {"value": "waiting", "reason": text, "question": question, "source": "its terminal"}, again=1
+    )
 
 
 def _screen() -> str:

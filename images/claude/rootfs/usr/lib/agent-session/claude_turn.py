@@ -6,7 +6,7 @@ from typing import Any
 
 import claude_session
 import claude_state
-from agentorders import fail
+from agent_orders import fail
 from claude_prompt import Transcript
 
 COUNTED = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")

@@ -9,7 +9,7 @@ from _json import make_scanner
 from _socket import AF_INET, IPPROTO_TCP, SOCK_STREAM, TCP_NODELAY, socket
 from binascii import b2a_base64
 
-from agentstate import dumps
+from agent_state import dumps
 
 PORT = 4096
 PASSWORD = os.path.expanduser("~/.local/state/agent-session/server-password")
@@ -119,7 +119,9 @@ def conversation():
     found = [
         session
         for session in call("sessions", query="&roots=true&limit=50")
-        if not session.get("parentID") and session["directory"] == here and not session["time"].get("archived")
+        if not session.get("parentID")
+        and session["directory"] == here
+        and not session["time"].get("archived")
     ]
     found = [session for session in found if session["time"]["created"] >= fresh_since()]
     return max(found, key=lambda session: session["time"]["updated"], default=None)

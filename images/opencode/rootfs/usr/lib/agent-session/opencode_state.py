@@ -3,7 +3,7 @@
 import os
 import time
 
-import agentstate
+import agent_state
 import opencode_api as api
 
 BOOT_SECONDS = 60
@@ -43,15 +43,17 @@ class Follower:
 
     def pids(self):
         """Whose end changes the state."""
-        return [pid for pid in [terminal(agentstate.pane())] if pid]
+        return [pid for pid in [terminal(agent_state.pane())] if pid]
 
     def state(self):
         """The state now."""
         self.listen()
-        pane = agentstate.pane()
+        pane = agent_state.pane()
         if not terminal(pane):
             if pane and pane.status is not None:
-                return self.told("exited", f"OpenCode's terminal ended with status {pane.status}", source="pane")
+                return self.told(
+                    "exited", f"OpenCode's terminal ended with status {pane.status}", source="pane"
+                )
             return self.told("starting", "", source="pane")
         if self.events is None:
             return self.told(*self.without_server())
@@ -76,7 +78,7 @@ class Follower:
         """A state that began when it was first told."""
         key = (value, question)
         if key != self.before:
-            self.before, self.since = key, agentstate.utc(time.time())
+            self.before, self.since = key, agent_state.utc(time.time())
         state = {"value": value, "since": self.since, "reason": reason, "source": source}
         return state | {"question": question} if question else state
 
@@ -98,7 +100,9 @@ class Follower:
             self.lose("")
         except (api.ServerError, OSError, KeyError, TypeError, AttributeError) as error:
             self.lose(
-                str(error) if isinstance(error, api.ServerError) else "OpenCode's server says what is not understood"
+                str(error)
+                if isinstance(error, api.ServerError)
+                else "OpenCode's server says what is not understood"
             )
 
     def connect(self):
@@ -121,7 +125,9 @@ class Follower:
     def look(self):
         """What is pending now, and how the last turn ended."""
         self.events.missed = False
-        self.busy = {name: retrying(status) for name, status in api.call("status").items() if status["type"] != "idle"}
+        self.busy = {
+            name: retrying(status) for name, status in api.call("status").items() if status["type"] != "idle"
+        }
         self.asked = {}
         permissions, questions = pending(self.busy)
         for request in permissions:
@@ -130,11 +136,11 @@ class Follower:
         self.errors = {}
         if not self.busy:
             self.end, ended = last_turn()
-            if agentstate.utc(ended or 0) < self.cut:  # killed before it had written anything of its turn
+            if agent_state.utc(ended or 0) < self.cut:  # killed before it had written anything of its turn
                 self.end, ended = CUT, None
             self.cut = ""
             self.before = (self.end[0], None)
-            self.since = agentstate.utc(ended or time.time())
+            self.since = agent_state.utc(ended or time.time())
 
     def ask(self, request, question):
         """A permission is asked for; who approved all of them beforehand is not asked."""
@@ -184,7 +190,7 @@ def now():
     """The state at this moment, asked anew; since when, whoever has listened all the time knows better."""
     state = without_of(Follower().state())
     try:
-        with open(f"{agentstate.RUN}/state") as file:
+        with open(f"{agent_state.RUN}/state") as file:
             kept = api.loads(file.read(100_000))["state"]
     except (OSError, KeyError, TypeError, api.ServerError):
         return state
@@ -196,7 +202,9 @@ def without_of(state):
     """The state as it is told: whose question it is is nobody's business."""
     if "question" in state:
         state = state | {
-            "question": {key: value for key, value in state["question"].items() if key not in {"of", "id", "count"}}
+            "question": {
+                key: value for key, value in state["question"].items() if key not in {"of", "id", "count"}
+            }
         }
     return state
 
@@ -204,11 +212,11 @@ def without_of(state):
 def terminal(pane):
     """The process of OpenCode's terminal in the first pane, None where there is none."""
     try:
-        with open(f"{agentstate.RUN}/terminal") as file:
+        with open(f"{agent_state.RUN}/terminal") as file:
             pid = int(file.read(20))
     except (OSError, ValueError):
         return None
-    return pid if pane and agentstate.started(pid) and agentstate.is_below(pid, pane.pid) else None
+    return pid if pane and agent_state.started(pid) and agent_state.is_below(pid, pane.pid) else None
 
 
 def listens():
@@ -223,7 +231,7 @@ def listens():
 
 def approved():
     """Whether whatever is asked for is approved beforehand. `attach` knows no --auto; the server's own settings would approve what is denied, too."""
-    return os.path.exists(f"{agentstate.RUN}/auto-approve")
+    return os.path.exists(f"{agent_state.RUN}/auto-approve")
 
 
 def retrying(status):
@@ -244,7 +252,11 @@ def how(error):
 def permission(request):
     """A permission request as a question."""
     metadata = request.get("metadata") or {}
-    what = metadata.get("command") or metadata.get("filepath") or ", ".join(map(str, request.get("patterns") or ()))
+    what = (
+        metadata.get("command")
+        or metadata.get("filepath")
+        or ", ".join(map(str, request.get("patterns") or ()))
+    )
     return {
         "kind": "permission",
         "text": f"{request['permission']}: {text(what)}",
@@ -260,7 +272,9 @@ def question(request):
     return {
         "kind": "question",
         "text": "\n".join(text(one["question"]) for one in asked),
-        "choices": [text(option["label"]) for option in asked[0].get("options") or ()] if len(asked) == 1 else [],
+        "choices": [text(option["label"]) for option in asked[0].get("options") or ()]
+        if len(asked) == 1
+        else [],
         "of": request["sessionID"],
         "id": request["id"],
         "count": len(asked),
@@ -276,7 +290,7 @@ def last_turn():
     ended = found["time"]["updated"] / 1000
     if last is None:
         return ("idle", ""), ended
-    if ended < os.stat(f"{agentstate.RUN}/pid").st_mtime:
+    if ended < os.stat(f"{agent_state.RUN}/pid").st_mtime:
         return ("idle", ""), None  # of the session's last life, which ended as it did
     info = last["info"]
     if info["role"] == "assistant" and info.get("error"):

@@ -6,7 +6,7 @@ from typing import Any
 
 import opencode_api as api
 import opencode_state
-from agentorders import fail, say
+from agent_orders import fail, say
 
 ACCEPTED_SECONDS = 20  # a megabyte is stored within one
 RECORDED_SECONDS = 5
@@ -53,7 +53,11 @@ class Turn:
         if event["type"] != "message.part.updated":
             return
         part = event["properties"]["part"]
-        if part["sessionID"] == self.conversation and part["type"] == "text" and part.get("text") == self.text:
+        if (
+            part["sessionID"] == self.conversation
+            and part["type"] == "text"
+            and part.get("text") == self.text
+        ):
             message = api.call("message", sessionID=self.conversation, messageID=part["messageID"])
             if message["info"]["role"] == "user":
                 self.id = info.get("id") or part["messageID"]
@@ -64,7 +68,11 @@ class Turn:
             if event["type"] in {"permission.asked", "question.asked"}:
                 if event["type"] == "permission.asked" and opencode_state.approved():
                     continue
-                told = opencode_state.permission if event["type"] == "permission.asked" else opencode_state.question
+                told = (
+                    opencode_state.permission
+                    if event["type"] == "permission.asked"
+                    else opencode_state.question
+                )
                 question = opencode_state.without_of({"question": told(event["properties"])})["question"]
                 say(type="waiting", question=question)
                 if not through_questions:
@@ -85,7 +93,11 @@ class Turn:
                         self.busy = True
                     elif self.busy:
                         return
-                elif event["type"] == "session.error" and of.get("sessionID") == self.conversation and not self.busy:
+                elif (
+                    event["type"] == "session.error"
+                    and of.get("sessionID") == self.conversation
+                    and not self.busy
+                ):
                     return
                 else:
                     yield event
@@ -120,7 +132,10 @@ class Turn:
         while True:
             messages = self.messages()
             infos = [message["info"] for message in messages]
-            if all(info["time"].get("completed") or info.get("error") for info in infos) or time.monotonic() > end:
+            if (
+                all(info["time"].get("completed") or info.get("error") for info in infos)
+                or time.monotonic() > end
+            ):
                 return {"duration_s": duration(infos), "usage": usage(infos), **said(messages)}
             if opencode_state.now()["value"] == "waiting":
                 end = 0

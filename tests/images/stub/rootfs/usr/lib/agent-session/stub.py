@@ -6,22 +6,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import agentstate
-from agentorders import fail
+import agent_state
+from agent_orders import fail
 
 RUN = Path("/run/agent-session/stub")
 
 
 def state() -> dict[str, Any]:
     """What the stub says while it lives, and what its pane says otherwise."""
-    pane = agentstate.pane()
+    pane = agent_state.pane()
     if pane is not None and pane.status is not None:
         return {"value": "exited", "reason": f"it ended with status {pane.status}", "source": "pane"}
     try:
         told = json.loads((RUN / "state").read_text())
     except (OSError, ValueError):
         told = {"pid": 0}
-    if pane is None or not agentstate.started(told["pid"]) or not agentstate.is_below(told["pid"], pane.pid):
+    if (
+        pane is None
+        or not agent_state.started(told["pid"])
+        or not agent_state.is_below(told["pid"], pane.pid)
+    ):
         return {"value": "starting", "source": "pane"}
     found: dict[str, Any] = told["state"]
     return found
@@ -43,5 +47,5 @@ def tell(verb: str, text: str = "", *, timeout: float | None = None, **more: Any
         except OSError:
             doing = state()
             if "since" not in doing:
-                doing["since"] = agentstate.utc(0)
+                doing["since"] = agent_state.utc(0)
             fail("refused", f"the stub is {doing['value']}", state=doing)

@@ -1,0 +1,188 @@
+"""What happens at a change of state beside the line that tells it: notifications, and a command of the user's.
+
+Nothing here may hold up or end the one who watches: whatever can take its time runs beside him, with an end set to it.
+What an agent wrote is data everywhere: an argument, a variable, a body; never a part of a shell line.
+"""
+
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from agent_session.activity.state import Value, utc
+from agent_session.activity.watch import Change
+from agent_session.errors import ConfigurationError
+
+SECONDS = 10
+MOST_WAITING = 20
+MOST_AT_ONCE = 8
+OSC_777 = ("foot", "rxvt", "contour")
+"""TERMs whose terminals know OSC 777 and not OSC 9."""
+OSASCRIPT = (
+    "osascript", "-e", "on run argv", "-e", "display notification (item 2 of argv) with title (item 1 of argv)", "-e", "end run",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A shell command of the user's for some states."""
+
+    values: tuple[Value, ...]
+    command: str
+
+
+def checked(url: str) -> str:
+    """The URL, if something can be posted to it; ConfigurationError."""
+    if not url.startswith(("http://", "https://")) or any(c.isspace() or not c.isprintable() for c in url):
+        raise ConfigurationError(
+            "notify_url",
+            "must be a URL that begins with https:// or http://",
+            hint="agent-session watch --help",
+        )
+    return url
+
+
+@dataclass(kw_only=True)
+class Teller:
+    """Tells that an agent waits for a person: each time once, however often its state is told anew."""
+
+    environment: Mapping[str, str]
+    url: str | None
+    note: Callable[[str], None]
+    told: dict[str, datetime | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._ways = [_Beside(self._desktop)] + ([_Beside(self._post)] if self.url else [])
+
+    def hear(self, change: Change) -> None:
+        """Look whether somebody has to be told."""
+        state = change.state
+        if state is None:
+            self.told.pop(change.name, None)
+        elif state.value == "waiting" and self.told.get(change.name, ...) != state.since:
+            self.told[change.name] = state.since
+            title = f"{change.name} waits for you"
+            body = state.reason or (state.question.text if state.question else "") or "it has a question"
+            for way in self._ways:
+                way.do(title, body)
+
+    def _desktop(self, title: str, body: str) -> None:
+        """The desktop's own notification, or what a terminal makes of one."""
+        path = self.environment.get("PATH")
+        if sys.platform == "darwin" and shutil.which("osascript", path=path):
+            told = self._ran([*OSASCRIPT, title, body])
+        elif shutil.which("notify-send", path=path):
+            escaped = (
+                body.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+            )  # its body is markup
+            told = self._ran(["notify-send", "--app-name=agent-session", "--", title, escaped])
+        else:
+            told = False
+        if not told:
+            self._terminal(title, body)
+
+    def _ran(self, command: Sequence[str]) -> bool:
+        try:
+            done = subprocess.run(
+                command, env=dict(self.environment), stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired):
+            return False
+        return done.returncode == 0
+
+    def _terminal(self, title: str, body: str) -> None:
+        for stream in (sys.stderr, sys.stdout):
+            if stream and stream.isatty():
+                if self.environment.get("TERM", "").startswith(OSC_777):
+                    stream.write(f"\x1b]777;notify;{title};{body}\x1b\\")
+                else:
+                    stream.write(f"\x1b]9;{title}: {body}\x1b\\")
+                stream.flush()
+                return
+
+    def _post(self, title: str, body: str) -> None:
+        import http.client
+        import urllib.request
+
+        request = urllib.request.Request(self.url or "", data=body.encode(), method="POST")
+        request.add_header("Title", title)
+        request.add_header("Content-Type", "text/plain; charset=utf-8")
+        try:
+            with urllib.request.urlopen(request, timeout=SECONDS):
+                pass
+        except (
+            OSError,
+            ValueError,
+            http.client.HTTPException,
+        ) as error:  # URLError and HTTPError are OSErrors; the URL may hold a secret
+            self.note(
+                f"a notification could not be posted: {getattr(error, 'reason', None) or type(error).__name__}"
+            )
+
+
+@dataclass(kw_only=True)
+class Runner:
+    """Runs the user's command when a session comes to one of its states, and does not wait for it."""
+
+    order: Order
+    environment: Mapping[str, str]
+    note: Callable[[str], None]
+    running: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+
+    def hear(self, change: Change) -> None:
+        """Look whether there is something to do. Its output goes to stderr: stdout is for changes."""
+        self.running = [process for process in self.running if process.poll() is None]
+        state = change.state
+        if state is None or state.value not in self.order.values:
+            return
+        if change.before and (change.before.value, change.before.since) == (state.value, state.since):
+            return
+        if len(self.running) >= MOST_AT_ONCE:
+            self.note(f"{MOST_AT_ONCE} commands of --on are still running; not run for {change.name}")
+            return
+        told = {
+            "AGENT_SESSION_NAME": change.name,
+            "AGENT_SESSION_STATE": state.value,
+            "AGENT_SESSION_REASON": state.reason,
+            "AGENT_SESSION_SINCE": utc(state.since) if state.since else "",
+        }
+        command = ["/bin/sh", "-c", self.order.command]
+        output = sys.stderr.fileno() if sys.stderr else None
+        try:
+            begun = subprocess.Popen(
+                command,
+                env={**self.environment, **told},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        except OSError as error:
+            self.note(f"--on: {os.strerror(error.errno or 0)}")
+            return
+        self.running.append(begun)
+
+
+class _Beside:
+    """One way of telling, which may be slow: in a thread that ends with the program, a few notices waiting at most."""
+
+    def __init__(self, tell: Callable[[str, str], None]) -> None:
+        self._tell = tell
+        self._waiting: queue.Queue[tuple[str, str]] = queue.Queue(maxsize=MOST_WAITING)
+        self._thread: threading.Thread | None = None
+
+    def do(self, title: str, body: str) -> None:
+        """Tell it as soon as may be; not at all where too many wait already."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, daemon=True)
+            self._thread.start()
+        if not self._waiting.full():
+            self._waiting.put_nowait((title, body))
+
+    def _work(self) -> None:
+        while True:
+            self._tell(*self._waiting.get())

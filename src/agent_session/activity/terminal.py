@@ -1,0 +1,78 @@
+"""What a session's terminal shows and what is typed into it, attached or not; and commands run beside the agent.
+
+What comes out of a container is untrusted: of its escape sequences only colours are let through, or nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from agent_session import inside, sanitize
+from agent_session.activity import keys
+from agent_session.engine.protocol import Engine
+from agent_session.errors import ConflictError, NotReady, SessionStopped
+from agent_session.sessions import find
+from agent_session.sessions.session import Session
+
+
+@dataclass(frozen=True, kw_only=True)
+class Typing:
+    """What to type: keys (names as keys.py has them) first, then the text, then Enter."""
+
+    text: str = ""
+    keys: tuple[str, ...] = ()
+    enter: bool = False
+
+
+def running(engine: Engine, name: str) -> Session:
+    """The session of that name, which runs. SessionNotFound, SessionStopped."""
+    session = find.get(engine, name)
+    if not session.running:
+        raise SessionStopped(name)
+    return session
+
+
+def command(
+    engine: Engine, session: Session, words: Sequence[str], environment: Mapping[str, str], *, terminal: bool
+) -> list[str]:
+    """The argv that runs a command in a session as its agent would, on the caller's streams; for os.execvp."""
+    return engine.attach_command(
+        session.container, [inside.SESSION_EXEC, *words], environment, terminal=terminal
+    )
+
+
+def send(engine: Engine, session: Session, typing: Typing) -> None:
+    """Type into a running session's first terminal. UsageError before anything is typed; ConflictError where that pane is closed."""
+    pressed = [keys.spelled(name) for name in typing.keys]
+    text = sanitize.typed(typing.text)
+    done = engine.exec(
+        session.container,
+        [inside.TYPE_TEXT, *(["--enter"] if typing.enter else []), *pressed],
+        stdin=text,
+        timeout=120,
+    )
+    if done.exit_code:
+        words = done.stderr.decode("utf-8", "replace").strip() or f"exit code {done.exit_code}"
+        raise ConflictError(
+            f"nothing can be typed into session '{session.name}': {sanitize.lines(words)}",
+            hint=f"agent-session screen {session.name}",
+        )
+
+
+def shown(engine: Engine, session: Session, *, scrollback: bool = False) -> str:
+    """What a running session's first terminal shows (or has shown), a line a row, with colours as escape sequences and no others."""
+    dump = ["dump-screen", "--pane-id", "terminal_0", "--ansi", *(["--full"] if scrollback else [])]
+    done = engine.exec(
+        session.container,
+        [inside.TIMEOUT, "20", inside.ZELLIJ, "--session", session.name, "action", *dump],
+        timeout=60,
+    )
+    if done.exit_code:
+        raise NotReady(
+            session.name,
+            "its terminal does not answer",
+            [sanitize.lines(done.stderr.decode("utf-8", "replace").strip())],
+        )
+    rows = sanitize.coloured(done.stdout.decode("utf-8", "replace")).split("\n")
+    while rows and not sanitize.lines(rows[-1]).strip():
+        rows.pop()
+    return "\n".join(rows)

@@ -1,0 +1,194 @@
+"""The seed: what of the user's crosses over into a session at each start, as a tar that only the container's memory keeps.
+
+agent.yaml says which variables and files may cross. They travel on the standard input of a command in the container:
+never in its specification, its labels or anybody's arguments.
+"""
+
+import io
+import json
+import os
+import shlex
+import stat
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from agent_session.agents import user_config
+from agent_session.agents.catalog import Agent, HostFile
+from agent_session.host.git_identity import NOBODY, Identity
+
+LARGEST = 10 * 1024 * 1024
+"""Bytes; a credentials file is a few hundred, a ~/.claude.json of years a few million."""
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credential:
+    """One of the things that can log an agent in: a variable's or a file's name, and whether the host has it."""
+
+    name: str
+    found: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crossing:
+    """One thing that crosses over from the host if it is there: its name in the session and where it comes from."""
+
+    name: str
+    kind: Literal["variable", "file"]
+    source: str
+    found: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seed:
+    """`archive` is the tar; `notes` are lines for the user about what could not cross."""
+
+    archive: bytes
+    notes: tuple[str, ...] = ()
+
+
+def credentials(agent: Agent, environment: Mapping[str, str]) -> list[Credential]:
+    """What agent.yaml counts as a login, found or not."""
+    files = {item.target: item for item in agent.files}
+    return [
+        Credential(name=files[name].source, found=_is_login(files[name]))
+        if name in files
+        else Credential(name=name, found=bool(environment.get(name)))
+        for name in agent.credentials
+    ]
+
+
+def crossings(agent: Agent, environment: Mapping[str, str]) -> list[Crossing]:
+    """All that agent.yaml lets cross over, and whether it is there; never what it is."""
+    variables = [
+        Crossing(name=name, kind="variable", source="environment", found=bool(environment.get(name)))
+        for name in agent.environment
+    ]
+    files = [
+        Crossing(name=item.target, kind="file", source=item.source, found=_is_there(item))
+        for item in agent.files
+    ]
+    return variables + files
+
+
+def login_note(agent: Agent, environment: Mapping[str, str], *, stored: bool = False) -> str | None:
+    """One line where no login was found, None where one was or none is needed. `stored`: by `agent-session login`."""
+    offers = credentials(agent, environment)
+    if stored or not offers or any(offer.found for offer in offers):
+        return None
+    if agent.login and agent.login.not_shared and Path(agent.login.not_shared).expanduser().is_file():
+        return (
+            f"the login in {agent.login.not_shared} is this machine's alone: a copy would end both when its token changes; "
+            f"for {agent.title} in sessions: agent-session login {agent.name}"
+        )
+    names = ", ".join(offer.name for offer in offers)
+    return f"no login for {agent.title} found (looked for {names}){'; ' + agent.hint if agent.hint else ''}"
+
+
+def gather(
+    agent: Agent,
+    environment: Mapping[str, str],
+    *,
+    timezone: str,
+    extra: Mapping[str, str] = NOTHING,
+    identity: Identity = NOBODY,
+) -> Seed:
+    """Read everything that crosses over. A file that cannot be read is noted and left out; nothing of the host's is changed.
+
+    `extra` are variables of ours that tell the agent's start how it was asked for.
+    """
+    passed = {name: environment[name] for name in agent.environment if environment.get(name)}
+    variables = {"TZ": timezone, **passed, **dict(identity.variables), **extra}
+    notes = list(identity.notes)
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+        _add(tar, "environment", lines.encode("utf-8", "surrogateescape"))
+        for item in agent.files:
+            try:
+                content = _read(_host_path(item))
+            except (OSError, ValueError, RuntimeError) as error:
+                reason = error.strerror if isinstance(error, OSError) else str(error)
+                notes.append(f"{item.source} was left out: {reason}")
+            else:
+                if content is not None:
+                    _add(tar, f"files/{item.target}", content)
+                    notes += _exposed(item) if item.target in agent.credentials else []
+        if identity.git:
+            _add(tar, "gitconfig", identity.configuration())
+        if agent.user_config:
+            _add_folder(tar, "files/user-config")
+            lesson = user_config.read(agent.user_config)
+            for copy in lesson.copies:
+                _add(tar, f"files/user-config/{copy.name}", copy.content, executable=copy.executable)
+            notes += lesson.notes
+    return Seed(archive=buffer.getvalue(), notes=tuple(notes))
+
+
+def _host_path(item: HostFile) -> Path:
+    return Path(item.source).expanduser()
+
+
+def _is_there(item: HostFile) -> bool:
+    try:
+        return _host_path(item).is_file()
+    except (OSError, RuntimeError):  # a directory that may not be entered; ~nobody
+        return False
+
+
+def _is_login(item: HostFile) -> bool:
+    """There, and holding a key where agent.yaml says by which name; what cannot be read holds none."""
+    if not item.login_keys:
+        return _is_there(item)
+    try:
+        content = json.loads(_read(_host_path(item)) or b"{}")
+    except (OSError, ValueError, RuntimeError, RecursionError):
+        return False
+    return isinstance(content, dict) and any(content.get(key) for key in item.login_keys)
+
+
+def _exposed(item: HostFile) -> list[str]:
+    """A line where others on this machine may read a login."""
+    path = _host_path(item).resolve()
+    others = path.stat().st_mode & 0o044
+    if others and all(parent.stat().st_mode & 0o011 for parent in path.parents) and _is_login(item):
+        return [f"{item.source} can be read by other users of this machine: chmod 600 {item.source}"]
+    return []
+
+
+def _read(path: Path) -> bytes | None:
+    """The file's bytes, None where there is none; never blocks on a pipe or reads without end."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError("it is not a regular file")
+        if found.st_size > LARGEST:
+            raise ValueError(f"it has {found.st_size} bytes, more than {LARGEST}")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(LARGEST)
+    finally:
+        os.close(descriptor)
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes, *, executable: bool = False) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    entry.mode = 0o700 if executable else 0o600
+    tar.addfile(entry, io.BytesIO(content))
+
+
+def _add_folder(tar: tarfile.TarFile, name: str) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.mode = tarfile.DIRTYPE, 0o700
+    tar.addfile(entry)
+
+
+EMPTY = Seed(archive=bytes(tarfile.RECORDSIZE))

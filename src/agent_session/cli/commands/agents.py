@@ -1,0 +1,73 @@
+"""`agent-session agents`: which agents there are, and whether they are ready."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import typer
+
+from agent_session.agents.login import login_secret
+from agent_session.cli import output
+from agent_session.cli.context import of
+from agent_session.cli.options import JsonList
+
+if TYPE_CHECKING:
+    from agent_session.agents.catalog import Agent
+
+
+def agents(context: typer.Context, as_json: JsonList = False) -> None:
+    """List agents: is the image built, was a login found."""
+    from agent_session.agents import seed
+    from agent_session.images import build
+
+    invocation = of(context)
+    workshop = invocation.workshop()
+    with invocation.engine() as engine:
+        built = engine.images()
+        found = [(agent, build.reference(engine, workshop, agent)) for agent in invocation.agents().values()]
+        stored = {agent.name for agent, _ in found if engine.secret_id(login_secret(agent.name)) is not None}
+    listed = [
+        {
+            "name": agent.name,
+            "title": agent.title,
+            "image": image,
+            "built": image in built,
+            "credentials": [
+                {"name": c.name, "found": c.found} for c in seed.credentials(agent, invocation.environment)
+            ],
+            "crosses": [*map(asdict, seed.crossings(agent, invocation.environment)), *_login(agent, stored)],
+            "folder": str(agent.folder),
+        }
+        for agent, image in found
+    ]
+    if as_json:
+        output.print_json(listed)
+        return
+    rows = [
+        (
+            agent.name,
+            agent.title,
+            "built" if image in built else "not built",
+            "none found"
+            if seed.login_note(agent, invocation.environment, stored=agent.name in stored)
+            else "found"
+            if agent.credentials
+            else "none needed",
+        )
+        for agent, image in found
+    ]
+    output.print_table(("AGENT", "TITLE", "IMAGE", "LOGIN"), rows)
+
+
+def _login(agent: "Agent", stored: set[str]) -> list[dict[str, object]]:
+    """What `agent-session login` stored, as one more thing that crosses over."""
+    if not agent.login:
+        return []
+    name = agent.login.variable or agent.login.target
+    return [
+        {
+            "name": name,
+            "kind": "login",
+            "source": f"agent-session login {agent.name}",
+            "found": agent.name in stored,
+        }
+    ]

@@ -1,0 +1,27 @@
+"""`agent-session answer`: answer what a session's agent waits for."""
+
+from typing import Annotated
+
+import typer
+
+from agent_session.cli.context import of
+from agent_session.cli.options import Name
+from agent_session.cli.stdin_text import message
+
+Reply = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="once|always|reject|TEXT",
+        help="To a permission: once, always or reject; to a question: one of its options, or a text of yours; - reads standard input.",
+        show_default=False,
+    ),
+]
+
+
+def answer(context: typer.Context, name: Name, reply: Reply = None) -> None:
+    """Answer what an agent waits for: a permission, a question. Exit 5 where it waits for nothing."""
+    from agent_session.activity import conversation, terminal
+
+    words = message(reply, hint=f"agent-session answer {name} once")
+    with of(context).engine(one_question=True) as engine:
+        conversation.answer(engine, terminal.running(engine, name), words)

@@ -1,0 +1,267 @@
+"""`agent-session chat`: a conversation with a session's agent on this terminal."""
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent_session import sanitize
+from agent_session.cli.commands import prompt as turns_of_prompt
+from agent_session.cli.context import note, of, on_terminal
+from agent_session.cli.options import ScreenName
+from agent_session.cli.stdin_text import message
+from agent_session.errors import AgentSessionError, Interrupted, NotFoundError, OrderRefused, SessionStopped
+from agent_session.host import signals
+
+if TYPE_CHECKING:
+    from agent_session.activity.protocol import Ended, Entry, Event, Used
+    from agent_session.activity.state import Question
+    from agent_session.engine.protocol import Engine
+    from agent_session.sessions.session import Session
+
+Message = Annotated[
+    str | None,
+    typer.Argument(metavar="MESSAGE", help="Say this, print the answer and leave.", show_default=False),
+]
+SHOWN_ENTRIES = 6
+LONGEST_ENTRY = 2000
+LONGEST_INPUT = 100
+
+
+def chat(context: typer.Context, name: ScreenName, text: Message = None) -> None:
+    """Talk with an agent: its words and tools as they come, its questions asked here. It stays where it is when you leave.
+
+    Ctrl-C ends the agent's turn, a second one the chat, as do Ctrl-D and exit. A line that ends in a backslash goes on in the next.
+    Without a terminal the message is MESSAGE or what comes on standard input, and the answer alone is printed.
+    """
+    from agent_session.activity import terminal
+
+    with of(context).engine(one_question=True) as engine:
+        session = terminal.running(engine, name)
+        if not on_terminal():
+            words = message(text, hint=f"agent-session chat {name} 'what did you change?'")
+            turns_of_prompt.tell(session, turns_of_prompt.whole_turn(engine, session, words))
+        elif text is not None:
+            words = message(text, hint=f"agent-session chat {name}")
+            turns_of_prompt.check(session, Chat(engine, session).turn(words))
+        else:
+            Chat(engine, session).talk()
+
+
+class Chat:
+    """A person's terminal in a conversation."""
+
+    def __init__(self, engine: "Engine", session: "Session") -> None:
+        self._engine = engine
+        self._session = session
+        self._coloured = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        self._middle = False  # of a line
+        self._silent = True  # nothing of the answer was shown since its last tool
+
+    def talk(self) -> None:
+        """From the last words of the conversation until the person leaves."""
+        from agent_session.activity import conversation
+
+        with contextlib.suppress(ImportError):
+            import readline
+
+            readline.parse_and_bind(
+                "set enable-bracketed-paste on"
+            )  # what is pasted is one message, lines and all
+        for entry in conversation.history(self._engine, self._session, limit=SHOWN_ENTRIES):
+            self._show_entry(entry)
+        note(self._faint("Ctrl-C ends a turn; Ctrl-D or exit leaves, and the agent stays."))
+        self._catch_up()
+        while (text := self._next()) is not None:
+            self._told(text)
+
+    def turn(self, text: str) -> "Ended":
+        """One turn, shown as it goes; its end, which may be no good one."""
+        from agent_session.activity import conversation
+        from agent_session.activity.protocol import Asked, Ended
+
+        ended: Ended | None = None
+        with self._abort_by_interrupt():
+            for event in conversation.converse(self._engine, self._session, text, through_questions=True):
+                self._show(event)
+                if isinstance(event, Asked):
+                    self._settle(event.question)
+                ended = event if isinstance(event, Ended) else None
+        assert ended
+        return ended
+
+    def _told(self, text: str) -> None:
+        """A turn whose failure is not the conversation's."""
+        try:
+            turns_of_prompt.check(self._session, self.turn(text))
+        except (Interrupted, NotFoundError, SessionStopped):
+            raise
+        except AgentSessionError as error:
+            self._new_line()
+            note(f"error: {error.message}")
+            if error.hint:
+                note(f"hint: {error.hint}")
+
+    def _next(self) -> str | None:
+        """What the person says next, None when they leave."""
+        warned = False
+        while True:
+            try:
+                text = _read("> ").strip()
+            except EOFError:
+                print()
+                return None
+            except Interrupted as interrupted:
+                if interrupted.exit_code != Interrupted.exit_code or warned:
+                    raise
+                warned = True
+                note("\nCtrl-C again, Ctrl-D or exit leaves")
+                continue
+            if text in {"exit", "quit"}:
+                return None
+            if text:
+                return text
+            warned = False
+
+    def _catch_up(self) -> None:
+        """A turn that was under way already: its questions, and then its answer."""
+        from agent_session.activity import conversation, watch
+
+        name, last = self._session.name, None
+        with self._abort_by_interrupt():
+            for now in watch.follow(self._engine, named=[name]):
+                state = now.get(name)
+                if state is None or state.value not in {"working", "waiting"}:
+                    break
+                if state.question and state != last and not self._settle(state.question):
+                    return
+                if last is None and not state.question:
+                    note(self._faint("It is working..."))
+                last = state
+        if last:
+            for entry in conversation.history(self._engine, self._session, limit=1):
+                self._show_entry(entry)
+
+    @contextlib.contextmanager
+    def _abort_by_interrupt(self) -> Iterator[None]:
+        """In the block, a first Ctrl-C ends the agent's turn, a second one the chat."""
+        threads: list[threading.Thread] = []
+
+        def abort() -> None:
+            threads.append(threading.Thread(target=self._abort, daemon=True))
+            threads[-1].start()
+
+        with signals.on_interrupt(abort):
+            yield
+            for thread in threads:
+                thread.join()
+
+    def _abort(self) -> None:
+        from agent_session.activity import conversation
+
+        try:
+            conversation.abort(self._engine, self._session)
+        except AgentSessionError as error:
+            note(f"error: the turn could not be ended: {error.message}")
+
+    def _settle(self, question: "Question") -> bool:
+        """Ask the person, and tell the agent; who leaves the question ends the turn. Whether the agent took it."""
+        from agent_session.activity import conversation
+
+        self._new_line()
+        print(
+            self._strong(
+                sanitize.lines(question.text)
+                or f"It waits for an answer ({sanitize.message(question.kind)})."
+            )
+        )
+        for number, choice in enumerate(question.choices, 1):
+            print(f"  {number}. {sanitize.message(choice)}")
+        try:
+            with signals.interruptible():
+                reply = _answer_to(question)
+            conversation.answer(self._engine, self._session, reply)
+        except EOFError:
+            print()
+            self._abort()
+        except Interrupted as interrupted:
+            if interrupted.exit_code != Interrupted.exit_code:
+                raise
+            print()
+            self._abort()
+        except OrderRefused as error:  # somebody answered it elsewhere, or it cannot be answered
+            note(f"error: {error.message}")
+            return False
+        return True
+
+    def _show(self, event: "Event") -> None:
+        from agent_session.activity.protocol import Ended, Said, Used
+
+        if isinstance(event, Said):
+            self._write(sanitize.lines(event.text))
+            self._silent = self._silent and not event.text.strip()
+        elif isinstance(event, Used):
+            self._new_line()
+            print(self._faint(_tool(event)), flush=True)
+            self._silent = True
+        elif isinstance(event, Ended):
+            if self._silent:
+                self._write(sanitize.lines(event.text))
+            self._new_line()
+            self._silent = True
+
+    def _show_entry(self, entry: "Entry") -> None:
+        text = sanitize.lines(entry.text).strip()
+        text = text if len(text) <= LONGEST_ENTRY else f"{text[:LONGEST_ENTRY]}..."
+        for tool in entry.tools:
+            print(self._faint(_tool(tool)))
+        if text:
+            print(self._strong(f"> {text}") if entry.role == "user" else text)
+
+    def _write(self, text: str) -> None:
+        if text:
+            print(text, end="", flush=True)
+            self._middle = not text.endswith("\n")
+
+    def _new_line(self) -> None:
+        if self._middle:
+            print(flush=True)
+            self._middle = False
+
+    def _faint(self, text: str) -> str:
+        return f"\x1b[2m{text}\x1b[m" if self._coloured else text
+
+    def _strong(self, text: str) -> str:
+        return f"\x1b[1m{text}\x1b[m" if self._coloured else text
+
+
+def _read(asking: str) -> str:
+    """A line, and those that it goes on in."""
+    lines = [input(asking)]
+    while lines[-1].endswith("\\"):
+        lines[-1] = lines[-1][:-1]
+        lines.append(input(". "))
+    return "\n".join(lines)
+
+
+def _answer_to(question: "Question") -> str:
+    """A choice by its number or name, or a text."""
+    while True:
+        reply = _read("answer: ").strip()
+        if reply.isdecimal() and 0 < int(reply) <= len(question.choices):
+            return question.choices[int(reply) - 1]
+        if reply:
+            return reply
+
+
+def _tool(tool: "Used") -> str:
+    """A tool in a line: its name, and the texts it was given."""
+    given = tool.input if isinstance(tool.input, dict) else {"": tool.input}
+    words = sanitize.message(
+        ", ".join(value for value in given.values() if isinstance(value, str)), LONGEST_INPUT + 1
+    )
+    cut = words if len(words) <= LONGEST_INPUT else f"{words[:LONGEST_INPUT]}..."
+    return f"* {sanitize.message(tool.name)}{': ' if cut else ''}{cut}"

@@ -1,0 +1,91 @@
+"""`agent-session doctor`: what is wrong with this machine or its sessions, and the command that cures it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent_session import sanitize
+from agent_session.cli import output
+from agent_session.cli.context import Invocation, note, of
+from agent_session.host import paths
+
+if TYPE_CHECKING:
+    from agent_session.doctor.examine import Surroundings
+    from agent_session.doctor.findings import Finding
+
+Json = Annotated[bool, typer.Option("--json", help="All findings, a list of objects on stdout.")]
+Fix = Annotated[
+    bool, typer.Option("--fix", help="Repair what can be repaired without harm, and say what was done.")
+]
+All = Annotated[bool, typer.Option("--all", help="Show what is fine, too.")]
+
+
+def doctor(context: typer.Context, as_json: Json = False, fix: Fix = False, every: All = False) -> None:
+    """Look at everything a session needs and at every session, and name the command that cures what is wrong.
+
+    Exit code 0: sessions can be started. Otherwise that of the first error, as a start would end with it.
+    """
+    from agent_session.doctor import examine, findings
+
+    invocation = of(context)
+    with invocation.engine() as engine:
+        found = examine.examine(engine, _surroundings(invocation))
+        if fix:
+            found = findings.by_level([_fixed(finding) for finding in found])
+    if as_json:
+        output.print_json(
+            [{"level": f.level, "subject": f.subject, "words": f.words, "fix": f.fix or None} for f in found]
+        )
+    else:
+        _print([finding for finding in found if every or finding.level != "ok"])
+        print(_summary(found, every=every))
+    raise typer.Exit(findings.exit_code(found))
+
+
+def _surroundings(invocation: Invocation) -> "Surroundings":
+    from agent_session.doctor.examine import Surroundings
+
+    named = invocation.environment.get("AGENT_SESSION_CONFIG")
+    return Surroundings(
+        environment=invocation.environment,
+        agent_folders=paths.agent_folders(),
+        workshop=invocation.workshop,
+        locks=paths.runtime_folder,
+        configuration=Path(named).expanduser() if named else paths.config_file(),
+        trouble=invocation.trouble,
+    )
+
+
+def _fixed(finding: "Finding") -> "Finding":
+    from agent_session.doctor import findings
+
+    after = findings.repaired(finding)
+    if finding.repair:
+        note(f"{after.subject}: {after.words}")
+    return after
+
+
+def _print(found: "list[Finding]") -> None:
+    """A line a finding, what it says further and its fix underneath."""
+    for finding in found:
+        first, *more = finding.words.splitlines() or [""]
+        lines = [f"{finding.level:<9}{finding.subject}: {first}", *(f"{'':9}{line.strip()}" for line in more)]
+        lines += [f"{'':9}fix: {finding.fix}"] if finding.fix else []
+        for line in lines:
+            print(sanitize.shown(line))
+
+
+def _summary(found: "list[Finding]", *, every: bool) -> str:
+    counts = {
+        level: len([finding for finding in found if finding.level == level])
+        for level in ("error", "warning", "ok")
+    }
+    told = [
+        f"{counts[level]} {level}{'s' if counts[level] > 1 else ''}"
+        for level in ("error", "warning")
+        if counts[level]
+    ]
+    fine = f"{counts['ok']} fine{'' if every else ' (--all shows them)'}"
+    verdict = "not everything can be started" if counts["error"] else "sessions can be started"
+    return f"{verdict}: {', '.join([*told, fine])}"

@@ -1,0 +1,70 @@
+"""`agent-session logs`: what happened to a session."""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent_session import sanitize
+from agent_session.cli.context import note, of
+from agent_session.cli.options import JsonLines
+
+if TYPE_CHECKING:
+    from agent_session.activity.event_log import Event
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The session, running or stopped.")]
+Follow = Annotated[
+    bool, typer.Option("-f", "--follow", help="Go on with what happens, until the session ends.")
+]
+Since = Annotated[
+    str | None,
+    typer.Option(
+        "--since",
+        metavar="T",
+        help="From then on: 30s, 10m, 2h, 1d ago, or an RFC 3339 time.",
+        show_default=False,
+    ),
+]
+
+
+def logs(
+    context: typer.Context,
+    name: Name,
+    follow: Follow = False,
+    since: Since = None,
+    as_json: JsonLines = False,
+) -> None:
+    """Tell what happened to a session: starts, stops, ends of the agent with their status, failures."""
+    from agent_session.activity import event_log
+    from agent_session.sessions import find
+
+    start = event_log.moment(since, now=datetime.now(UTC)) if since else None
+    with of(context).engine(one_question=True) as engine:
+        session = find.get(engine, name)
+        found: Iterable[Event] = (event_log.follow if follow else event_log.read)(
+            engine, session, since=start
+        )
+        count = 0
+        for count, event in enumerate(found, 1):  # noqa: B007 (counted)
+            print(_json(event) if as_json else _line(event), flush=True)
+    if not count:
+        note(f"nothing is recorded of session '{name}'" + (f" since {since}" if since else ""))
+
+
+def _json(event: "Event") -> str:
+    moment = event.time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return json.dumps({"time": moment, "event": event.kind, "detail": event.detail})
+
+
+def _line(event: "Event") -> str:
+    detail = event.detail
+    if event.kind == "state":
+        detail = {str(detail.get("value", "")): str(detail.get("reason", ""))}
+    words = ", ".join(
+        f"{key} {value if isinstance(value, str) else json.dumps(value)}".strip()
+        for key, value in detail.items()
+    )
+    moment = event.time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return sanitize.shown(f"{moment}  {event.kind}{': ' if words else ''}{words}")

@@ -1,0 +1,28 @@
+"""`agent-session models`: what a session's agent can use."""
+
+from typing import Annotated
+
+import typer
+
+from agent_session.cli import output
+from agent_session.cli.context import note, of
+from agent_session.cli.options import RunningName
+
+Json = Annotated[bool, typer.Option("--json", help="A JSON array on stdout: id, name, current.")]
+
+
+def models(context: typer.Context, name: RunningName, as_json: Json = False) -> None:
+    """List the models a session can use, asked of its agent now; * is the one it uses."""
+    from agent_session.activity import conversation, terminal
+
+    with of(context).engine(one_question=True) as engine:
+        found = conversation.models(engine, terminal.running(engine, name))
+    if as_json:
+        output.print_json([{"id": model.id, "name": model.name, "current": model.current} for model in found])
+    elif found:
+        output.print_table(
+            ("MODEL", "NAME", "CURRENT"),
+            [(model.id, model.name, "*" if model.current else "") for model in found],
+        )
+    else:
+        note(f"the agent of session '{name}' names no models")

@@ -1,0 +1,107 @@
+"""`agent-session rm`: remove stopped sessions, their containers and volumes; never a project, and no work unasked."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent_session.cli import questions
+from agent_session.cli.context import Invocation, note, of, on_terminal
+from agent_session.cli.options import NamesOrDefault
+from agent_session.config import DEFAULT_SESSION
+from agent_session.errors import ConflictError, EngineRefused, SessionRunning, UsageError, WorkAtRisk
+
+if TYPE_CHECKING:
+    from agent_session.engine.protocol import Engine
+    from agent_session.sessions.session import Session
+    from agent_session.sessions.unsaved_work import Work
+
+DiscardWork = Annotated[
+    bool | None,
+    typer.Option(
+        "--discard-work",
+        help="Remove even work that exists nowhere else. [env: AGENT_SESSION_DISCARD_WORK=1]",
+        show_default=False,
+    ),
+]
+Force = Annotated[
+    bool | None,
+    typer.Option("-f", "--force", help="Do not ask. [env: AGENT_SESSION_FORCE=1]", show_default=False),
+]
+
+
+def rm(
+    context: typer.Context,
+    names: NamesOrDefault = None,
+    force: Force = None,
+    discard_work: DiscardWork = None,
+) -> None:
+    """Remove stopped sessions: container and volumes with their conversations. Projects are not touched.
+
+    What is in the volumes and nowhere else is listed; with --force it is a reason to stop (exit code 5), unless --discard-work.
+    """
+    from agent_session.sessions import find, lifecycle
+
+    invocation = of(context)
+    config = invocation.config.with_flags(force=force, discard_work=discard_work)
+    wanted = list(dict.fromkeys(names or [config.name or DEFAULT_SESSION]))
+    with invocation.engine() as engine:
+        found = {name: find.find_session(engine, name) for name in wanted}
+        for (
+            name,
+            session,
+        ) in found.items():  # all or none: nothing is asked or removed where one name is wrong
+            if session and session.running:
+                raise SessionRunning(name)
+            if not session:
+                find.check_removable(engine, name)
+        if not config.force and not on_terminal():
+            raise UsageError(
+                "rm asks first, and there is no terminal to ask on",
+                hint=f"agent-session rm --force {' '.join(wanted)}",
+            )
+        for name, session in found.items():
+            if not config.force:
+                _tell(name, _work(invocation, engine, name, session))
+            elif not config.discard_work and (
+                lost := _work(invocation, engine, name, session, glance=True).lost
+            ):
+                raise WorkAtRisk(name, lost)
+        if not config.force:
+            what = ", ".join(f"'{name}'" for name in wanted)
+            if not questions.confirm(f"Remove {what} with all conversations? Projects stay.", default=False):
+                raise ConflictError("nothing removed")
+        for name in wanted:
+            with invocation.locked(name):
+                lifecycle.remove(engine, name)
+
+
+def _work(
+    invocation: Invocation, engine: "Engine", name: str, session: "Session | None", *, glance: bool = False
+) -> "Work":
+    """What would be lost. With `glance` conversations are not counted where a quick look shows that there is nothing else."""
+    from agent_session.sessions import unsaved_work
+
+    agent = invocation.agent(session.agent) if session else None
+    image = session.image if session else _any_built(engine)
+    holdings = unsaved_work.Holdings(
+        name=name, image=image, projects=session.projects if session else (), agent=agent
+    )
+    if glance and unsaved_work.none_obviously(engine, holdings):
+        return unsaved_work.Work()
+    try:
+        return unsaved_work.at_risk(engine, holdings)
+    except EngineRefused as error:
+        return unsaved_work.Work(lost=(f"what that is cannot be seen: {error.message}",))
+
+
+def _any_built(engine: "Engine") -> str:
+    from agent_session.images import build
+
+    return build.any_built(engine)
+
+
+def _tell(name: str, work: "Work") -> None:
+    if work.lines:
+        note(f"only in '{name}', and nowhere else:", needed=True)
+        for line in work.lines:
+            note(f"  {line}", needed=True)

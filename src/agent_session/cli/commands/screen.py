@@ -1,0 +1,92 @@
+"""`agent-session screen`: what a session's terminal shows now, as text or as a picture."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent_session.cli import output
+from agent_session.cli.context import of
+from agent_session.cli.options import ScreenName
+from agent_session.errors import ConflictError, UsageError
+
+Scrollback = Annotated[
+    bool, typer.Option("--scrollback", help="All it has shown, not only what is seen now.")
+]
+Svg = Annotated[
+    Path | None,
+    typer.Option("--svg", metavar="FILE", help="Write a picture with colours instead.", show_default=False),
+]
+
+PICTURE = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="monospace" font-size="{char_height}px">
+<style>
+.{unique_id}-matrix {{ line-height: {line_height}px; }}
+.{unique_id}-title {{ font-family: sans-serif; font-size: 18px; font-weight: bold; }}
+{styles}
+</style>
+<defs><clipPath id="{unique_id}-clip-terminal"><rect width="{terminal_width}" height="{terminal_height}"/></clipPath>
+{lines}</defs>
+{chrome}<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}<g class="{unique_id}-matrix">{matrix}</g></g>
+</svg>
+"""
+"""rich's own template without its fonts, which a viewer would fetch from the web."""
+
+
+def screen(context: typer.Context, name: ScreenName, scrollback: Scrollback = False, svg: Svg = None) -> None:
+    """Print what a session's terminal shows; in colours on a terminal that wants any."""
+    from agent_session import sanitize
+    from agent_session.activity import terminal
+
+    if svg and not svg.absolute().parent.is_dir():
+        raise UsageError(
+            f"there is no directory {str(svg.absolute().parent)!r}", hint=f"mkdir -p {svg.parent}"
+        )
+    if svg and svg.is_dir():
+        raise UsageError(
+            f"{str(svg)!r} is a directory", hint=f"agent-session screen {name} --svg {svg}/{name}.svg"
+        )
+    with of(context).engine(one_question=True) as engine:
+        text = terminal.shown(engine, terminal.running(engine, name), scrollback=scrollback)
+    if svg:
+        _write(svg, picture(text, title=name))
+    elif output.wants_colour(sys.stdout):
+        print(text + "\x1b[m")
+    else:
+        print(sanitize.lines(text))
+
+
+def picture(text: str, *, title: str) -> str:
+    """An SVG of a terminal that shows the text, whose escape sequences are colours."""
+    import io
+
+    from rich.console import Console
+    from rich.text import Text
+
+    lines = Text.from_ansi(text)
+    width = max(40, *(line.cell_len for line in lines.split("\n")), 0)
+    console = Console(
+        record=True, width=width, file=io.StringIO(), force_terminal=True, color_system="truecolor"
+    )
+    console.print(lines, no_wrap=True, overflow="ignore", crop=False, soft_wrap=True)
+    return console.export_svg(title=title, code_format=PICTURE)
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a file in one step: it is whole or as it was. Its mode is what a new file gets."""
+    from agent_session.sessions.untrusted_tar import umask
+
+    try:
+        handle, part = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as written:
+                written.write(text)
+            Path(part).chmod(0o666 & ~umask())
+            Path(part).replace(file)
+        finally:
+            Path(part).unlink(missing_ok=True)
+    except OSError as error:
+        raise ConflictError(f"{file} cannot be written: {error.strerror}") from error

@@ -1,0 +1,56 @@
+"""`agent-session wait`: until agents have come to rest, or to a state of one's choice."""
+
+import math
+from typing import Annotated
+
+import typer
+
+from agent_session.cli import output
+from agent_session.cli.context import of
+from agent_session.cli.options import JsonLines
+from agent_session.errors import UsageError
+
+Names = Annotated[
+    list[str], typer.Argument(metavar="NAME...", help="Sessions; until all of them have been there.")
+]
+Until = Annotated[
+    str | None,
+    typer.Option(
+        "--until",
+        metavar="STATE[,STATE...]",
+        help="starting, working, waiting, idle, failed, exited or unknown. [default: idle,waiting,exited,failed]",
+        show_default=False,
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option("--timeout", metavar="SECONDS", min=0, help="Then end with 124.", show_default=False),
+]
+
+
+def wait(
+    context: typer.Context,
+    names: Names,
+    until: Until = None,
+    timeout: Timeout = None,
+    as_json: JsonLines = False,
+) -> None:
+    """Wait until agents are idle, wait for a person, have quit or failed; prints each session's name and state, a tab between.
+
+    A session that is in such a state already is not waited for. Exit code 4 if one is removed meanwhile, 124 when time is up.
+    """
+    from agent_session.activity import state as states
+    from agent_session.activity import watch
+
+    if timeout is not None and math.isnan(timeout):
+        raise UsageError("--timeout nan is no time", hint="agent-session wait --help")
+    try:
+        wanted = states.words(until) if until else watch.RESTING
+    except ValueError as error:
+        raise UsageError(str(error), hint="agent-session wait --help") from None
+    with of(context).engine(one_question=True) as engine:
+        for name, state in watch.reached(engine, names, wanted, seconds=timeout):
+            if as_json:
+                output.print_line({"name": name, "state": states.as_json(state, question=True)})
+            else:
+                print(f"{name}\t{state.value}", flush=True)

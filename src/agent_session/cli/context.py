@@ -1,0 +1,151 @@
+"""What every verb gets: the configuration, the environment, and a way to the engine."""
+
+import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from agent_session.config import Config
+from agent_session.errors import AgentSessionError
+from agent_session.host import paths
+
+if TYPE_CHECKING:
+    from agent_session.agents.catalog import Agent
+    from agent_session.cli.prefetch import Foresight
+    from agent_session.engine.protocol import Engine
+    from agent_session.images.build import Workshop
+
+
+_silenced = [False]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invocation:
+    """One run of the program."""
+
+    config: Config
+    environment: Mapping[str, str]
+    foresight: "Foresight | None" = None
+    trouble: AgentSessionError | None = (
+        None  # why the configuration is not the user's; only `doctor` goes on then
+    )
+
+    def engine(self, *, one_question: bool = False) -> "AbstractContextManager[Engine]":
+        """Podman, to be used in a `with`; with --verbose each call is told.
+
+        Where its service has to be started, that begins now, unless one question is all.
+        """
+        from agent_session.engine.podman.engine import PodmanEngine
+
+        foreseen = self.foresight
+        engine = PodmanEngine(
+            self.environment,
+            listing=foreseen.listing if foreseen else None,
+            service=foreseen.taken_service() if foreseen else None,
+        )
+        if not one_question:
+            try:
+                engine.connect_soon()
+            except BaseException:  # it is in nobody's `with` yet
+                engine.close()
+                raise
+        if not self.config.verbose:
+            return engine
+        from agent_session.engine import tracing
+
+        if self.config.verbose > 1:
+            tracing.tell_details(_tell)
+        watched: AbstractContextManager[Engine] = tracing.watched(engine, [tracing.CallLogger(tell=_tell)])
+        return watched
+
+    def agents(self) -> "dict[str, Agent]":
+        """All agents there are, by name."""
+        from agent_session.agents.catalog import read_agents
+
+        return read_agents(paths.agent_folders())
+
+    def agent(self, name: str) -> "Agent | None":
+        """The agent of that name alone; None where there is none."""
+        from agent_session.agents.catalog import find_agent
+
+        return find_agent(paths.agent_folders(), name)
+
+    def workshop(self) -> "Workshop":
+        """Where images are made."""
+        from agent_session.host import ca_certificates
+        from agent_session.images import pins
+        from agent_session.images.build import Workshop
+
+        return Workshop(
+            folder=paths.agent_folders()[0],
+            base_image=self.config.base_image,
+            caches=paths.cache_folders(),
+            logs=paths.log_folder(),
+            locks=paths.runtime_folder(),
+            ca_bundle=ca_certificates.bundle(self.environment),
+            pins=pins.read_pins(paths.pins_file()),
+        )
+
+    def locked(self, name: str) -> AbstractContextManager[None]:
+        """One command at a time on a session of that name. BadName first: it becomes a file's name."""
+        from agent_session.host.lock import lock
+        from agent_session.sessions.plan import check_name, lock_name
+
+        def waiting(pid: str) -> None:
+            if self.foresight and self.foresight.listing:
+                self.foresight.listing.drop()
+            note(
+                f"session '{name}' is being worked on by another agent-session (process {pid}); waiting for it"
+            )
+
+        return lock(paths.runtime_folder(), lock_name(check_name(name)), waiting=waiting)
+
+    def is_locked(self, name: str) -> bool:
+        """Whether a command works on the session of that name just now."""
+        from agent_session.host.lock import is_held, lock_file
+        from agent_session.sessions.plan import lock_name
+
+        return is_held(lock_file(paths.runtime_folder(), lock_name(name)))
+
+
+def of(context: typer.Context) -> Invocation:
+    """The invocation that main put into Typer's context."""
+    invocation: Invocation = context.obj
+    return invocation
+
+
+def silence(*, notes: bool) -> None:
+    """With --quiet: from now on no notes."""
+    _silenced[0] = notes
+
+
+def note(line: str, *, needed: bool = False) -> None:
+    """A line for the person, on stderr: stdout is for results. With --quiet only what is needed to answer a question."""
+    if needed or not _silenced[0]:
+        _tell(line)
+
+
+def quiet() -> bool:
+    """Whether notes are silenced."""
+    return _silenced[0]
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def on_terminal() -> bool:
+    """Whether there is a person at a terminal to ask and to attach."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout is not None and sys.stdout.isatty()
+
+
+def directory() -> Path | None:
+    """The current directory, None where it has been removed."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None

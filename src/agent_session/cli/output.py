@@ -1,0 +1,200 @@
+"""How things look: tables, JSON, colour, the progress of a build."""
+
+import json
+import os
+import re
+import shutil
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TextIO
+from unicodedata import combining, east_asian_width
+
+from agent_session import sanitize
+from agent_session.cli.context import quiet
+
+if TYPE_CHECKING:
+    from agent_session.activity.state import State
+    from agent_session.images.build import Tell
+    from agent_session.sessions.session import Session
+
+COLOURS = {"running": "32", "stopped": "31", "waiting": "33", "failed": "31", "working": "36"}
+FOLDED_LINES = 6
+NARROWEST, NARROW_LAST = 6, 20
+UNSAFE = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What JSON lets through of control characters and of those that turn writing round, and what cannot be encoded."""
+
+
+def print_json(value: object) -> None:
+    """The value on stdout; of what is in it, nothing that a terminal would obey."""
+    print(_json(value, indent=2))
+
+
+def _json(value: object, *, indent: int | None = None) -> str:
+    """Every character is in it: escaped where it could do harm, or where stdout cannot say it."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    text = UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return text if sayable(text) else json.dumps(value, indent=indent)
+
+
+def sayable(text: str) -> bool:
+    """Whether stdout's encoding has these characters."""
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Whether that is a terminal that wants colours. https://no-color.org"""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def session_json(session: "Session", state: "State | None" = None) -> dict[str, Any]:
+    """The object of `ls --json`, without a state where none was asked for; keys are only ever added."""
+    from agent_session.activity import state as states
+    from agent_session.sessions import endpoint
+
+    return {
+        "name": session.name,
+        "agent": session.agent,
+        "status": session.status,
+        **({"state": states.as_json(state)} if state else {}),
+        "projects": [{"source": str(p.source), "target": str(p.target)} for p in session.projects],
+        "created": session.created.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "container": session.container,
+        "base_url": endpoint.base_url(session),
+        "host_url": endpoint.host_url(session),
+        "image": session.image,
+        "auto_approve": session.options.auto_approve,
+        "unprotected": list(session.options.unprotected),
+        "user_config": session.options.user_config,
+        "git_signing": session.options.git_signing,
+        "ssh_agent": bool(session.options.ssh_agent),
+        "github_token": session.options.github_token,
+        "memory": session.options.memory or None,
+        "cpus": session.options.cpus or None,
+        "pids": session.options.pids or None,
+    }
+
+
+def print_line(value: object) -> None:
+    """The value on stdout, as one line of a stream."""
+    print(_json(value), flush=True)
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, less: Sequence[str] = ()) -> None:
+    """Aligned columns; words of statuses and states in their colours on a terminal that wants any.
+
+    On a terminal too narrow for it the last column is shortened, those named in `less` are left out, then all but the first are
+    shortened as well; elsewhere nothing ever is.
+    """
+    table = [[sanitize.shown(cell) for cell in row] for row in (columns, *rows)]
+    widths = [max(cells(row[i]) for row in table) for i in range(len(columns))]
+    if sys.stdout.isatty():
+        widths = _fitting(widths, shutil.get_terminal_size().columns, [columns.index(name) for name in less])
+    for row in table:
+        shown = [_cell(cell, width) for cell, width in zip(row, widths, strict=True) if width]
+        print("  ".join(coloured(cell, sys.stdout) for cell in shown).rstrip())
+
+
+def coloured(cell: str, stream: TextIO) -> str:
+    """A word of a status or a state in its colour, on a terminal that wants any."""
+    colour = COLOURS.get(cell.strip())
+    return f"\x1b[{colour}m{cell}\x1b[0m" if colour and wants_colour(stream) else cell
+
+
+def _fitting(widths: Sequence[int], room: int, less: list[int]) -> list[int]:
+    """Widths that fit into so many columns, with two between each; 0 for a column that is left out."""
+    fitting = list(widths)
+    while sum(fitting) + 2 * (sum(width > 0 for width in fitting) - 1) > room:
+        widest = max(range(len(fitting) - 1, 0, -1), key=lambda i: fitting[i], default=0)
+        if fitting[-1] > NARROW_LAST and len(fitting) > 1:
+            fitting[-1] -= 1
+        elif less:
+            fitting[less.pop(0)], fitting[-1] = 0, widths[-1]
+        elif fitting[widest] > NARROWEST:
+            fitting[widest] -= 1
+        elif any(fitting[1:]):
+            fitting[max(place for place, width in enumerate(fitting) if width)] = 0
+        else:
+            break
+    return fitting
+
+
+def _cell(text: str, width: int) -> str:
+    """A cell of that width; a path that is too long keeps its end, anything else its beginning."""
+    whole = cells(text) <= width
+    shown, dots = text, "\N{HORIZONTAL ELLIPSIS}" if sayable("\N{HORIZONTAL ELLIPSIS}") else "~"
+    while not whole and cells(shown) >= width:
+        shown = shown[1:] if text.startswith("/") else shown[:-1]
+    if not whole:
+        shown = dots + shown if text.startswith("/") else shown + dots
+    return shown + " " * (width - cells(shown))
+
+
+def cells(text: str) -> int:
+    """Columns that a text takes on a terminal."""
+    return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def ago(moment: datetime) -> str:
+    """How long since: "5 minutes ago"."""
+    seconds = max(0, int((datetime.now(UTC) - moment).total_seconds()))
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            count = seconds // length
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "just now"
+
+
+def since(state: "State") -> str:
+    """How long a state lasts already, "-" where nobody knows."""
+    return ago(state.since) if state.since else "-"
+
+
+@contextmanager
+def build_progress(title: str) -> Iterator["Tell"]:
+    """Gives a function for the lines of a build: folded to a few on a terminal, all of them elsewhere; on stderr."""
+    if quiet():
+        yield lambda _line: None
+        return
+    if not sys.stderr.isatty():
+        yield lambda line: print(line, file=sys.stderr, flush=True)
+        return
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.spinner import Spinner
+    from rich.text import Text
+
+    console = Console(stderr=True)
+    started = time.monotonic()
+    spinner = "dots" if "utf" in console.encoding else "line"
+    last: deque[str] = deque(maxlen=FOLDED_LINES)
+    step = [""]
+
+    def picture() -> Group:
+        head = Text(f"{title} ({time.monotonic() - started:.0f} s)  {step[0]}")
+        head.truncate(
+            console.width - 4, overflow="ellipsis"
+        )  # a spinner does not care how its text is to be wrapped
+        lines = [
+            Text("  " + sanitize.shown(line), style="dim", no_wrap=True, overflow="ellipsis") for line in last
+        ]
+        return Group(Spinner(spinner, head), *lines)
+
+    with Live(get_renderable=picture, console=console, refresh_per_second=8, transient=True):
+
+        def tell(line: str) -> None:
+            if line.startswith(("STEP ", "building ")):
+                step[0] = sanitize.shown(line)
+                last.clear()
+            elif line.strip():
+                last.append(line)
+
+        yield tell
+    console.print(f"{title}: done in {time.monotonic() - started:.0f} s", highlight=False)

@@ -1,0 +1,21 @@
+"""What a person or a script hands to an agent: TEXT as it is, - for standard input, or nothing where something is piped in."""
+
+import sys
+
+
+def message(text: str | None, *, hint: str) -> str:
+    """The text. UsageError with that hint where there is none."""
+    from agent_session.activity.conversation import check_said
+
+    if text is None and sys.stdin is not None and not sys.stdin.isatty():
+        text = "-"
+    text = piped() if text == "-" else text or ""
+    check_said(text, hint=hint)
+    return text
+
+
+def piped() -> str:
+    """Standard input as a text, without the end of its last line. One byte too many is enough to be refused."""
+    from agent_session.sanitize import LARGEST_TYPED
+
+    return sys.stdin.buffer.read(LARGEST_TYPED + 2).decode("utf-8", "replace").removesuffix("\n")

@@ -1,0 +1,133 @@
+"""What agent-session has put on this machine beside sessions: images, logins, caches, logs, settings; and how to be rid of it.
+
+Whose directories they are is in `places`. Sessions are not leftovers: they are removed by `rm`, which looks for work in them.
+"""
+
+import contextlib
+import shlex
+import shutil
+import sys
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent_session.agents.login import login_secret
+from agent_session.engine.protocol import Engine
+from agent_session.errors import ConflictError
+from agent_session.host import paths
+from agent_session.images.build import PREFIX
+from agent_session.sessions import plan
+
+SYSTEM = (
+    Path("/var/cache/agent-session"),
+    Path("/etc/containers/containers.conf.d/50-agent-session.conf"),
+    Path("/etc/profile.d/agent-session.sh"),
+)
+"""What scripts/setup --system makes; that is an administrator's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leftovers:
+    """`secrets` are stored logins by the engine's names; `folders` hold nothing that cannot be made again, `settings` what a person wrote."""
+
+    images: tuple[str, ...]
+    secrets: tuple[str, ...]
+    folders: tuple[Path, ...]
+    settings: tuple[Path, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remainder:
+    """Something that stays: what it is, and a command that removes it."""
+
+    what: str
+    command: str
+
+
+def find(engine: Engine, agents: Iterable[str]) -> Leftovers:
+    """What there is now. Images in the order in which they can be removed: those that others stand on come last."""
+    built = [image for image in engine.images() if image.startswith(PREFIX)]
+    below = ("base", "debian")
+    order = {name: place for place, name in enumerate(below, 1)}
+    built.sort(key=lambda image: (order.get(image.removeprefix(PREFIX).partition(":")[0], 0), image))
+    stored = [secret for agent in agents if engine.secret_id(secret := login_secret(agent)) is not None]
+    own = [
+        folder
+        for folder in (
+            paths.cache_folders()[-1],
+            paths.words_folder(),
+            paths.log_folder(),
+            paths.runtime_folder(),
+        )
+        if folder not in SYSTEM
+    ]
+    settings = [paths.config_file().parent, paths.agent_folders()[-1]]
+    return Leftovers(
+        images=tuple(built),
+        secrets=tuple(stored),
+        folders=tuple(dict.fromkeys(folder for folder in own if folder.is_dir())),
+        settings=tuple(folder for folder in settings if folder.is_dir()),
+    )
+
+
+def remains(engine: Engine, names: Collection[str]) -> dict[str, list[str]]:
+    """Sessions of which only volumes are left, as somebody removed their containers, by name; `names` are those that there are."""
+    found: dict[str, list[str]] = {}
+    for volume, labels in sorted(engine.volumes(plan.LABEL_NAME).items()):
+        name = labels[plan.LABEL_NAME]
+        own = (*plan.volume_names(name), plan.importing_name(name))
+        if name not in names and volume in own and plan.NAME.fullmatch(name):
+            found.setdefault(name, []).append(volume)
+    return found
+
+
+def remove(engine: Engine, found: Leftovers) -> None:
+    """Remove images, logins and the sessions' network; what something else uses stays."""
+    with contextlib.suppress(ConflictError):
+        engine.remove_network(plan.NETWORK)
+    for secret in found.secrets:
+        engine.remove_secret(secret)
+    for image in found.images:
+        engine.remove_image(image)
+
+
+def remove_folders(folders: Sequence[Path]) -> None:
+    """Remove directories, following no link; after the engine has been closed, whose socket may be in one of them."""
+    for folder in folders:
+        if folder.is_symlink():
+            folder.unlink()
+        elif folder.exists():
+            shutil.rmtree(folder)
+
+
+def remaining(engine: Engine, found: Leftovers, *, settings: bool) -> list[Remainder]:
+    """What is there still, the program itself included."""
+    stays = [Remainder(what="the program", command=_program())]
+    if settings:
+        stays += [
+            Remainder(what="your settings and agents", command=f"rm -r {shlex.quote(str(folder))}")
+            for folder in found.settings
+        ]
+    kept = engine.images() & {*found.images}
+    stays += [Remainder(what="an image in use", command=f"podman rmi {image}") for image in sorted(kept)]
+    stays += [
+        Remainder(what="what scripts/setup --system made", command=f"sudo rm -r {path}")
+        for path in SYSTEM
+        if path.exists()
+    ]
+    return stays
+
+
+def _program() -> str:
+    """The command that undoes the way in which this program was installed, as far as that can be seen."""
+    prefix = Path(sys.prefix)
+    if "pipx" in prefix.parts:
+        return "pipx uninstall agent-session"
+    if "uv" in prefix.parts and "tools" in prefix.parts:
+        return "uv tool uninstall agent-session"
+    checkout = Path(__file__).resolve().parents[3]
+    if (checkout / "pyproject.toml").is_file():
+        users = paths.agent_folders()[-1].parent
+        venvs = [str(folder) for folder in (users / "venv", users / "pycache") if folder.is_dir()]
+        return shlex.join(["rm", "-r", str(checkout), *venvs])
+    return f"{shlex.quote(sys.executable)} -m pip uninstall agent-session"

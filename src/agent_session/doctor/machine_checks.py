@@ -1,0 +1,227 @@
+"""This machine, as far as sessions need it, without asking Podman: each function looks at one thing and yields findings."""
+
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from agent_session.doctor.findings import FIX, Check, Finding, Level
+from agent_session.engine.podman import service, troubleshooting
+from agent_session.host import paths
+from agent_session.host.lock import is_held
+
+SYSTEMD = Path("/run/systemd/system")
+LINGER = Path("/var/lib/systemd/linger")
+TUN = Path("/dev/net/tun")
+FUSE = Path("/dev/fuse")
+ADMINISTRATORS = "/usr/local/sbin:/usr/sbin:/sbin"
+"""Where such programs are; Podman looks there, and an ordinary user's PATH does not."""
+OLDEST_PYTHON = (3, 11)
+FULL, SCARCE = 100 << 20, 2 << 30
+"""Bytes: with less than the first nothing can be written, an image takes about the second."""
+FEW_INODES = 1_000, 20_000
+LONG_WORK = 3600.0
+"""Seconds; a first build, which compiles, takes a quarter of that."""
+
+
+def checks(environment: Mapping[str, str], *, remote: bool) -> dict[str, Check]:
+    """What can be looked at, by subject; `remote`: containers run on another machine, or in a virtual one."""
+    found: dict[str, Check] = {
+        "python": python,
+        "clock": clock,
+        "home": partial(space, "home", Path.home(), vital=False),
+        "runtime directory": partial(runtime, environment),
+        "locks": locks,
+        "sockets": sockets,
+    }
+    if not remote and sys.platform == "linux":
+        found["firewall"] = partial(firewall, environment, rootful=os.geteuid() == 0)
+    if not remote and os.geteuid() != 0:
+        found |= {"subordinate ids": subordinate_ids, "devices": devices, "lingering": lingering}
+    return found
+
+
+def python() -> Iterator[Finding]:
+    """The Python that runs this."""
+    if sys.version_info[:2] >= OLDEST_PYTHON:
+        yield Finding(level="ok", subject="python", words=platform.python_version())
+        return
+    needed = ".".join(map(str, OLDEST_PYTHON))
+    words = f"Python {platform.python_version()} is too old; {needed} or newer is needed"
+    yield Finding(level="error", subject="python", words=words, fix="sudo apt-get install python3", code=3)
+
+
+def clock() -> Iterator[Finding]:
+    """A clock that lags behind the files of this program makes every certificate invalid."""
+    written = Path(__file__).stat().st_mtime
+    now = time.time()
+    if now > written - 86400:
+        yield Finding(
+            level="ok", subject="clock", words=f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M} UTC"
+        )
+        return
+    words = f"it says {datetime.fromtimestamp(now, UTC):%Y-%m-%d}, before agent-session was installed: no certificate will be valid"
+    yield Finding(level="warning", subject="clock", words=words, fix="sudo timedatectl set-ntp true")
+
+
+def space(subject: str, folder: Path, *, vital: bool = True) -> Iterator[Finding]:
+    """Whether a file system has bytes and inodes left, and can be written; a session starts without what is not vital."""
+    level: Level = "error" if vital else "warning"
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    found = os.statvfs(there)
+    free, inodes = found.f_bavail * found.f_frsize, found.f_favail
+    counted = found.f_files > 0  # some file systems make inodes as they need them
+    left = f"{_size(free)} and {inodes} inodes left" if counted else f"{_size(free)} left"
+    full = troubleshooting.FULL
+    if not os.access(there, os.W_OK):
+        words, fix = f"{there} cannot be written", f"ls -ld {there}; findmnt -T {there}"
+        yield Finding(level=level, subject=subject, words=words, fix=fix, code=3)
+    elif free < FULL or (counted and inodes < FEW_INODES[0]):
+        words = f"{full.cause}: {left} for {folder}"
+        yield Finding(level=level, subject=subject, words=words, fix=full.cure, code=7)
+    elif free < SCARCE or (counted and inodes < FEW_INODES[1]):
+        words = f"{left} for {folder}, too little to build an image"
+        yield Finding(level="warning", subject=subject, words=words, fix=full.cure)
+    else:
+        yield Finding(level="ok", subject=subject, words=f"{folder}: {left}")
+
+
+def runtime(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """The directory of locks and sockets, which Podman keeps its state in too."""
+    subject, base = "runtime directory", Path(paths.runtime_base())
+    paths.runtime_folder()  # raises what a start would
+    wanted = environment.get("XDG_RUNTIME_DIR")
+    proper = f"/run/user/{os.geteuid()}"
+    if os.geteuid() != 0 and str(base) != (wanted or proper):
+        words = f"{wanted or proper} is not there or cannot be written, so locks and sockets are in {base}"
+        fix = f"loginctl enable-linger   (or: sudo install -d -m 700 -o $USER {wanted or proper})"
+        yield Finding(level="warning", subject=subject, words=words, fix=fix)
+    elif os.geteuid() != 0 and base.stat().st_mode & 0o077:
+        yield Finding(
+            level="warning", subject=subject, words=f"{base} is open to others", fix=f"chmod 700 {base}"
+        )
+    else:
+        yield Finding(level="ok", subject=subject, words=str(base))
+
+
+def locks() -> Iterator[Finding]:
+    """A lock dies with its owner; one whose owner sleeps, or is at it for hours, keeps everybody else waiting."""
+    held = 0
+    for file in sorted(paths.runtime_folder().glob("*.lock")):
+        if not is_held(file):
+            continue
+        held += 1
+        pid = file.read_text(errors="replace").strip() or "?"
+        since = time.time() - file.stat().st_mtime
+        if _state(pid) == "T":
+            words, fix = f"process {pid} holds {file.name} and is suspended", f"kill -CONT {pid}"
+        elif _state(pid) == "":
+            words, fix = f"{file.name} is held, but not by process {pid}, which is gone", f"fuser -v {file}"
+        elif since > LONG_WORK:
+            words, fix = f"process {pid} holds {file.name} for {since / 60:.0f} minutes", f"kill {pid}"
+        else:
+            continue
+        yield Finding(level="warning", subject="locks", words=words, fix=fix)
+    yield Finding(level="ok", subject="locks", words=f"{held} held" if held else "none held")
+
+
+def sockets() -> Iterator[Finding]:
+    """Sockets of our own Podman services whose commands were killed: nothing answers there any more."""
+    dead = [
+        file
+        for file in paths.runtime_folder().glob("podman-*-*.sock")
+        if not Path("/proc", file.name.split("-")[1]).exists()
+    ]
+    if not dead or sys.platform != "linux":
+        yield Finding(level="ok", subject="sockets", words="none left behind")
+        return
+
+    def remove() -> str:
+        for file in dead:
+            file.unlink(missing_ok=True)
+        return f"removed {len(dead)} dead sockets"
+
+    words = f"{len(dead)} left behind by commands that were killed"
+    yield Finding(level="warning", subject="sockets", words=words, fix=FIX, repair=remove)
+
+
+def subordinate_ids() -> Iterator[Finding]:
+    """What rootless Podman maps users with."""
+    row = troubleshooting.SUBORDINATE_IDS
+    lacking = [name for name in ("newuidmap", "newgidmap") if not shutil.which(name)]
+    if lacking or not service.has_subordinate_ids():
+        words = f"{row.cause}{': no ' + lacking[0] if lacking else ''}"
+        yield Finding(level="error", subject="subordinate ids", words=words, fix=row.cure, code=6)
+    else:
+        yield Finding(
+            level="ok", subject="subordinate ids", words="newuidmap, newgidmap and ranges are there"
+        )
+
+
+def devices() -> Iterator[Finding]:
+    """/dev/net/tun for rootless networks; /dev/fuse where the kernel's own overlay will not do."""
+    if why := _refusal(TUN):
+        row = troubleshooting.NETWORK
+        yield Finding(
+            level="error", subject="devices", words=f"{TUN}: {why}: {row.cause}", fix=row.cure, code=6
+        )
+    if why := _refusal(FUSE):
+        words = f"{FUSE}: {why}; only needed where the kernel has no overlay for users of its own"
+        yield Finding(level="warning", subject="devices", words=words, fix=f"sudo chmod 666 {FUSE}")
+    if not _refusal(TUN) and not _refusal(FUSE):
+        yield Finding(level="ok", subject="devices", words=f"{TUN} and {FUSE} can be opened")
+
+
+def firewall(environment: Mapping[str, str], *, rootful: bool) -> Iterator[Finding]:
+    """A program that Podman's networks are made with: root's all, an ordinary user's that of sessions with a server."""
+    path = f"{environment.get('PATH', os.defpath)}:{ADMINISTRATORS}"
+    if found := [name for name in ("iptables", "nft") if shutil.which(name, path=path)]:
+        yield Finding(level="ok", subject="firewall", words=f"{' and '.join(found)} can be run")
+        return
+    row = troubleshooting.FIREWALL
+    if rootful:
+        yield Finding(level="error", subject="firewall", words=row.cause, fix=row.cure, code=7)
+    else:
+        words = f"{row.cause}: sessions whose agent is a server have no base_url"
+        yield Finding(level="warning", subject="firewall", words=words, fix=row.cure)
+
+
+def lingering() -> Iterator[Finding]:
+    """Whether systemd ends this user's processes, sessions among them, at logout."""
+    if not SYSTEMD.is_dir():
+        yield Finding(
+            level="ok", subject="lingering", words="no systemd here that would end sessions at logout"
+        )
+    elif (LINGER / service.user_name()).exists():
+        yield Finding(level="ok", subject="lingering", words="on: sessions outlive a logout")
+    else:
+        words = "off: sessions end when you log out"
+        yield Finding(level="warning", subject="lingering", words=words, fix="loginctl enable-linger")
+
+
+def _size(count: int) -> str:
+    return f"{count / (1 << 30):.1f} GB" if count >= 1 << 30 else f"{count >> 20} MB"
+
+
+def _state(pid: str) -> str:
+    """A process's letter in /proc, "" if it is gone; where there is no /proc every one is taken to run."""
+    if not Path("/proc/self/stat").exists():
+        return "R"
+    try:
+        return Path("/proc", pid, "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return ""
+
+
+def _refusal(device: Path) -> str:
+    """Why a device cannot be opened, "" where it can."""
+    try:
+        os.close(os.open(device, os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""

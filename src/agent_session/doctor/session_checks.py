@@ -1,0 +1,240 @@
+"""Sessions as a checkup sees them: does what they are made of still lie where it was, do those that run answer, what was left behind."""
+
+import shlex
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from agent_session.agents.catalog import Agent
+from agent_session.doctor import footprint
+from agent_session.doctor.findings import FIX, Check, Finding
+from agent_session.engine.podman import one_off
+from agent_session.engine.protocol import Container, Engine
+from agent_session.errors import NameTaken
+from agent_session.host.lock import is_held, lock, lock_file
+from agent_session.sessions import find, lifecycle, plan
+from agent_session.sessions.session import Session, read, unreadable
+from agent_session.workspace import placeholders
+from agent_session.workspace.projects import Project
+
+ANSWER_SECONDS = 15
+STAT_FAILED, NOT_UP = 1, 3
+PROBE = (
+    f"test -e /run/agent-session/up || exit {NOT_UP}; "
+    'timeout 10 zellij --session "$AGENT_SESSION_NAME" action list-panes >/dev/null 2>&1 || exit 4; stat -c %i -- "$@"'
+)
+
+
+def checks(
+    engine: Engine, containers: Sequence[Container], agents: Mapping[str, Agent], locks: Callable[[], Path]
+) -> dict[str, Check]:
+    """A check for each session, and some for all of them."""
+    found: dict[str, Check] = {"names": partial(_strangers, containers)}
+    known = []
+    for container in containers:
+        session = read(container)
+        if session and session.container == plan.next_name(session.name):
+            found[f"update of {session.name}"] = partial(_unfinished, engine, session, locks)
+        elif session:
+            known.append(session)
+            found[f"session {session.name}"] = partial(_session, engine, container, session, agents)
+    found["volumes"] = partial(
+        _volumes, engine, {session.name for one in containers if (session := read(one))}, locks
+    )
+    found["placeholders"] = partial(_placeholders, engine, known)
+    found["errands"] = partial(_errands, engine, containers)
+    return found
+
+
+def _strangers(containers: Sequence[Container]) -> Iterator[Finding]:
+    """Containers that have a session's name or a session's label, and not both."""
+    for container in containers:
+        name = container.name.removeprefix("agent_")
+        labelled = container.labels.get(plan.LABEL_NAME)
+        if read(container):
+            continue
+        if labelled is not None:
+            words = f"the container '{container.name}' is labelled as the session {labelled!r}, whose container would have another name"
+            fix = f"podman rm {shlex.quote(container.name)}   (look first: podman inspect {shlex.quote(container.name)})"
+            yield Finding(level="warning", subject="names", words=words, fix=fix)
+        elif container.name.startswith("agent_") and plan.NAME.fullmatch(name):
+            taken = NameTaken(name, container.name)
+            yield Finding(level="warning", subject="names", words=taken.message, fix=taken.hint)
+
+
+def _session(
+    engine: Engine, container: Container, session: Session, agents: Mapping[str, Agent]
+) -> Iterator[Finding]:
+    subject = f"session {session.name}"
+    found = [
+        *_labels(container, session),
+        *_places(engine, session),
+        *_parts(engine, session, agents),
+        *(_answers(engine, session) if session.running else ()),
+    ]
+    yield from found
+    if not found:
+        yield Finding(level="ok", subject=subject, words=session.status)
+
+
+def _labels(container: Container, session: Session) -> Iterator[Finding]:
+    subject, quoted = f"session {session.name}", shlex.quote(session.name)
+    if wrong := unreadable(container):
+        words = f"{', '.join(wrong)}: not what agent-session writes there; a label somebody edited counts for nothing"
+        fix = (
+            f"agent-session export {quoted} {quoted}.tar.zst && agent-session rm {quoted}, and start it anew"
+        )
+        yield Finding(level="error", subject=subject, words=words, fix=fix, code=5)
+    if session.created > datetime.now(UTC) + timedelta(minutes=5):
+        words = f"made on {session.created:%Y-%m-%d %H:%M} UTC, which is yet to come: the clock has gone back"
+        yield Finding(level="warning", subject=subject, words=words, fix="sudo timedatectl set-ntp true")
+
+
+def _places(engine: Engine, session: Session) -> Iterator[Finding]:
+    """What it mounts of the host's; on another machine that cannot be seen from here."""
+    if engine.remote:
+        return
+    projects = [project.source for project in session.projects]
+    for path in [*projects, *session.mounts, *([session.kob] if session.kob else [])]:
+        if not path.is_dir() if path in projects else not path.exists():
+            words = f"{path} does not exist any more" + ("" if session.running else ", so it cannot start")
+            fix = f"mkdir -p {shlex.quote(str(path))}, or: agent-session rm {shlex.quote(session.name)}"
+            yield Finding(level="error", subject=f"session {session.name}", words=words, fix=fix, code=7)
+
+
+def _parts(engine: Engine, session: Session, agents: Mapping[str, Agent]) -> Iterator[Finding]:
+    """What it has in Podman, and its agent."""
+    subject, quoted = f"session {session.name}", shlex.quote(session.name)
+    for volume in plan.volume_names(session.name):
+        if engine.volume_labels(volume) is None:
+            words = f"its volume {volume} is gone, and what was in it"
+            fix = f"agent-session rm {quoted} && agent-session start -n {quoted}"
+            yield Finding(level="error", subject=subject, words=words, fix=fix, code=7)
+    if not engine.image_exists(session.image):
+        words = f"its image {session.image} is gone: it runs as it is, but cannot be changed"
+        fix = f"agent-session update --build {quoted}"
+        yield Finding(level="warning", subject=subject, words=words, fix=fix)
+    if session.agent not in agents:
+        words = (
+            f"its agent '{session.agent}' is not installed here any more: it gets no login from this machine"
+        )
+        yield Finding(level="warning", subject=subject, words=words, fix="agent-session agents")
+
+
+def _answers(engine: Engine, session: Session) -> Iterator[Finding]:
+    """Of one that runs: is its screen up, and does it still work in the directories that are there now."""
+    subject, quoted = f"session {session.name}", shlex.quote(session.name)
+    again = f"agent-session stop {quoted} && agent-session start -n {quoted}"
+    targets = [str(project.target) for project in session.projects]
+    done = engine.exec(session.container, ["sh", "-c", PROBE, "probe", *targets], timeout=ANSWER_SECONDS)
+    if done.exit_code == NOT_UP and find.needs_seed(session):
+        return  # somebody may be starting it just now
+    if done.exit_code not in {0, STAT_FAILED}:
+        why = "its screen has not come up" if done.exit_code == NOT_UP else "its terminal does not answer"
+        yield Finding(level="error", subject=subject, words=f"it runs, but {why}", fix=again, code=9)
+    elif not engine.remote:
+        inside = done.stdout.decode("ascii", "replace").split()
+        for project, number in zip(session.projects, inside, strict=False):
+            if _number(project) not in {"", number}:
+                words = f"{project.source} has been replaced since it started: its agent works in the old one, which nobody else sees"
+                yield Finding(level="error", subject=subject, words=words, fix=again, code=5)
+
+
+def _number(project: Project) -> str:
+    try:
+        return str(project.source.stat().st_ino)
+    except OSError:
+        return ""
+
+
+def _unfinished(engine: Engine, session: Session, locks: Callable[[], Path]) -> Iterator[Finding]:
+    """A container that an update was making; while one goes on it holds the session's lock."""
+    name, subject = plan.lock_name(session.name), f"update of {session.name}"
+    if is_held(lock_file(locks(), name)):
+        yield Finding(level="ok", subject=subject, words="going on")
+        return
+
+    def settle() -> str:
+        with lock(locks(), name, waiting=lambda _pid: None):
+            lifecycle.settle(engine, session.name)
+        return f"settled the update of session '{session.name}'"
+
+    words = "it was killed half-way; the session's next start settles it, too"
+    yield Finding(level="warning", subject=subject, words=words, fix=FIX, repair=settle)
+
+
+def _volumes(engine: Engine, names: Collection[str], locks: Callable[[], Path]) -> Iterator[Finding]:
+    """What is left of sessions whose containers somebody removed; while one is made or imported, its lock is held."""
+    remains = footprint.remains(engine, names)
+    for name, volumes in remains.items():
+        if is_held(lock_file(locks(), plan.lock_name(name))):
+            continue
+        subject, quoted = f"volumes of {name}", shlex.quote(name)
+        if plan.importing_name(name) in volumes:
+            words = (
+                "an import that was killed left them half full; the session's next start removes them, too"
+            )
+            repair = partial(_forget_half, engine, name, locks)
+            yield Finding(level="warning", subject=subject, words=words, fix=FIX, repair=repair)
+        else:
+            words = f"the session's container is gone, and they are still there: {', '.join(volumes)}"
+            fix = f"agent-session start -n {quoted}   (takes them up), or: agent-session rm {quoted}"
+            yield Finding(level="warning", subject=subject, words=words, fix=fix)
+    if not remains:
+        yield Finding(level="ok", subject="volumes", words="each has its session")
+
+
+def _forget_half(engine: Engine, name: str, locks: Callable[[], Path]) -> str:
+    from agent_session.sessions import archive
+
+    with lock(locks(), plan.lock_name(name), waiting=lambda _pid: None):
+        if engine.container(plan.container_name(name)) is None:
+            archive.discard_partial_import(engine, name)
+    return f"removed what was imported of session '{name}'"
+
+
+def _placeholders(engine: Engine, known: Sequence[Session]) -> Iterator[Finding]:
+    """Those of sessions that ended without us: killed, or with the machine."""
+    needed = {held.path for session in known if session.running for held in session.placeholders}
+    over = [
+        held
+        for session in known
+        if not session.running
+        for held in session.placeholders
+        if held.path not in needed and placeholders.is_placeholder(held)
+    ]
+    if not over:
+        yield Finding(level="ok", subject="placeholders", words="none left behind")
+        return
+
+    def tidy() -> str:
+        find.tidy(engine)
+        return f"removed {len(over)} placeholders"
+
+    words = f"{len(over)} left in projects of sessions that ended: {', '.join(str(held.path) for held in over[:3])}"
+    yield Finding(level="warning", subject="placeholders", words=words, fix=FIX, repair=tidy)
+
+
+def _errands(engine: Engine, containers: Sequence[Container]) -> Iterator[Finding]:
+    """Throw-away containers of commands that were killed; those of commands that are at it are not looked at."""
+
+    def forsaken(found: Sequence[Container]) -> list[str]:
+        now, remote = datetime.now(UTC), engine.remote
+        return [one.name for one in found if one_off.is_forsaken(one, remote=remote, now=now)]
+
+    left = forsaken(containers)
+    if not left:
+        yield Finding(level="ok", subject="errands", words="no throw-away container left behind")
+        return
+
+    def clear() -> str:
+        still = forsaken(engine.containers(""))
+        for name in still:
+            engine.remove(name)
+        return f"removed {len(still)} throw-away containers"
+
+    words = (
+        f"{len(left)} throw-away containers left behind by commands that were killed: {', '.join(left[:3])}"
+    )
+    yield Finding(level="warning", subject="errands", words=words, fix=FIX, repair=clear)

@@ -1,0 +1,101 @@
+"""Limits: how much memory, how many processors and processes a session may have, written as for Docker and Podman.
+
+Pure. Which of them can hold is the kernel's matter: `unenforced` judges one as it was found (cgroups.py).
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(?:([kmgt])i?b?|b)?", re.IGNORECASE)
+UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+LEAST_MEMORY = 64 << 20
+"""A terminal with a shell in it needs about 50 MB; with less than this a session only dies at its start, and says less."""
+LEAST_PIDS = 64
+MOST = 1 << 62
+PIDS = 4096
+"""Twice Podman's own default: threads count too, and an agent with its language servers and a parallel build has many.
+A fork bomb ends there long before the kernel's 32768."""
+NPROC_KERNEL = (5, 14)
+"""Since then RLIMIT_NPROC counts by user namespace, of which each rootless session has its own; before it counted all of a user's."""
+NO_CONTROLLER = "the kernel has no cgroup controller for that"
+FIRST_VERSION = "cgroups v1 obey root only"
+UNDELEGATED = "systemd does not delegate its cgroup controller to you"
+CURES = {
+    NO_CONTROLLER: "cat /proc/cgroups /proc/cmdline",
+    FIRST_VERSION: "sudo sed -i 's/^GRUB_CMDLINE_LINUX=\"/&systemd.unified_cgroup_hierarchy=1 /' /etc/default/grub "
+    "&& sudo update-grub   (then restart the machine)",
+    UNDELEGATED: r"sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\nDelegate=cpu cpuset io memory pids\n' | "
+    "sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload   (then log in again)",
+}
+"""Why a limit is none, and the command that changes it (systemd.resource-control(5))."""
+CONTROLLERS = {"memory": "memory", "cpus": "cpu", "pids": "pids"}
+
+
+def memory(text: str) -> int:
+    """Bytes of "512m", "2g", "1.5GiB", a number; 0, also for "0", is no limit. ValueError in one line."""
+    found = SIZE.fullmatch(text.strip())
+    if not found:
+        raise ValueError(f"{text!r} is no amount of memory; write 512m or 2g")
+    size = float(found[1]) * UNITS.get((found[2] or "").lower(), 1)
+    if size and not LEAST_MEMORY <= size < MOST:
+        raise ValueError(
+            f"{text!r} is no memory that a session could live in; the least is {LEAST_MEMORY >> 20}m"
+        )
+    return int(size)
+
+
+def cpus(text: str) -> float:
+    """Processors: "2", "1.5"; 0.0 is no limit. ValueError in one line."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (number == 0 or 0.01 <= number <= 10_000):
+        raise ValueError(f"{text!r} is no number of processors; write 2 or 1.5")
+    return number
+
+
+def pids(text: str) -> int:
+    """Processes and threads at once; 0 (and Podman's -1) is no limit. ValueError in one line."""
+    if not re.fullmatch(r"-1|\d{1,9}", text.strip()):
+        raise ValueError(f"{text!r} is no number of processes; write 4096, or 0 for no limit")
+    number = max(0, int(text))
+    if number and number < LEAST_PIDS:
+        raise ValueError(f"{text!r} processes are too few for a session; the least is {LEAST_PIDS}")
+    return number
+
+
+READERS: Mapping[str, Callable[[str], int | float]] = MappingProxyType(
+    {"memory": memory, "cpus": cpus, "pids": pids}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kernel:
+    """What containers run on: cgroups "v1" or "v2", the controllers that their owner may use, the kernel's release."""
+
+    cgroups: str
+    controllers: frozenset[str]
+    release: str
+
+    @property
+    def counts_by_namespace(self) -> bool:
+        """Whether RLIMIT_NPROC can stand in for a pids controller."""
+        return tuple(int(part) for part in re.findall(r"\d+", self.release)[:2]) >= NPROC_KERNEL
+
+
+def unenforced(kernel: Kernel, *, rootful: bool) -> dict[str, str]:
+    """Which limits a container would not have, and why."""
+    if rootful:
+        why = NO_CONTROLLER
+    elif kernel.cgroups == "v1":
+        why = FIRST_VERSION
+    else:
+        why = UNDELEGATED
+    lacking = {name: why for name, controller in CONTROLLERS.items() if controller not in kernel.controllers}
+    if not rootful and kernel.counts_by_namespace:
+        lacking.pop("pids", None)
+    return lacking

@@ -1,0 +1,113 @@
+"""What Podman's API answers, in our words: containers, refusals, the reports of something long."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from agent_session.engine.podman import troubleshooting
+from agent_session.engine.protocol import About, Container
+from agent_session.errors import AgentSessionError, BuildFailed, ConflictError, NotFoundError
+
+
+def container(item: Mapping[str, Any]) -> Container:
+    """One item of a listing, the API's or the podman command's."""
+    started, ended = item.get("StartedAt") or 0, item.get("ExitedAt") or 0
+    running = item["State"] in {"running", "paused", "stopping"}
+    return Container(
+        name=item["Names"][0],
+        id=item["Id"],
+        image=item["Image"],
+        running=running,
+        created=_moment(item["Created"]),
+        started=datetime.fromtimestamp(started, UTC) if started > 0 else None,
+        # One that the machine's end took with it keeps the end of its life before.
+        ended=datetime.fromtimestamp(ended, UTC) if not running and ended >= started > 0 else None,
+        pid=(item.get("Pid") or None) if running else None,
+        labels=item.get("Labels") or {},
+        networks=tuple(item.get("Networks") or ()),
+        ports={
+            port["container_port"]: port["host_port"]
+            for port in item.get("Ports") or ()
+            if port["host_ip"] == "127.0.0.1" and port["protocol"] == "tcp"
+        },
+    )
+
+
+def _moment(said: str | int) -> datetime:
+    """The API says RFC 3339 with nanoseconds, the podman command seconds since 1970."""
+    if isinstance(said, int):
+        return datetime.fromtimestamp(said, UTC)
+    return datetime.fromisoformat(re.sub(r"\.\d+", "", said)).astimezone(UTC)
+
+
+def about(info: Mapping[str, Any], *, remote: bool) -> About:
+    """Of its answer to /info; Podman 5 names the network's program elsewhere than Podman 4."""
+    host, store = info["host"], info["store"]
+    helpers = [name for name in ("pasta", "slirp4netns") if (host.get(name) or {}).get("executable")]
+    maps = (host.get("idMappings") or {}).get("uidmap") or [{"size": 1 << 32}]
+    return About(
+        version=info.get("version", {}).get("Version", "?"),
+        driver=store.get("graphDriverName", "?"),
+        storage=None if remote else Path(store["graphRoot"]),
+        runtime=(host.get("ociRuntime") or {}).get("name", "?"),
+        cgroups=host.get("cgroupVersion", "?"),
+        network=host.get("rootlessNetworkCmd") or (helpers[0] if helpers else ""),
+        ids=sum(int(part["size"]) for part in maps),
+    )
+
+
+def check_command(image: Mapping[str, Any]) -> None:
+    """BuildFailed for an image, as the API tells of it, whose containers would have nothing to run."""
+    configuration = image.get("Config") or {}
+    if not configuration.get("Cmd") and not configuration.get("Entrypoint"):
+        raise BuildFailed(
+            "it has nothing to run: no CMD or ENTRYPOINT, neither its own nor from the image it stands on"
+        )
+
+
+def refusal(status: int, text: str, doing: str, *, absent_is_fine: bool) -> None:
+    """Raise what a status of 400 and more means, unless something is absent and may be."""
+    try:
+        said = str(json.loads(text).get("message", text))
+    except (ValueError, AttributeError):
+        said = text
+    lower = said.lower()
+    if status == 404 or "no such volume" in lower:
+        if absent_is_fine:
+            return
+        raise NotFoundError(f"{doing}: {said}", hint="agent-session ls")
+    error: AgentSessionError = troubleshooting.explain(said, doing)
+    if "already in use" in lower or status == 409:
+        error = ConflictError(f"{doing}: {said}", hint="podman ps -a")
+    raise error
+
+
+def failure(said: str, doing: str) -> AgentSessionError:
+    """What a podman command means that ended with an error."""
+    if "no such container" in said.lower():
+        return NotFoundError(f"{doing}: {said.strip()}", hint="agent-session ls")
+    return troubleshooting.explain(said, doing)
+
+
+def root_cause(error: BaseException) -> str:
+    """The innermost system error's words: the bindings wrap it four deep."""
+    words = str(error)
+    inner: BaseException | None = error
+    while inner:
+        if isinstance(inner, OSError) and inner.strerror:
+            words = inner.strerror
+        inner = inner.__cause__ or inner.__context__
+    return words
+
+
+def reports(answer: Any) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a streamed answer; a connection that breaks ends in an error report."""
+    try:
+        for line in answer.iter_lines():
+            if line.strip():
+                yield json.loads(line)
+    except (OSError, ValueError) as error:
+        yield {"error": f"Podman's answer broke off: {error}"}

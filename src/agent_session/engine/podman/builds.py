@@ -1,0 +1,205 @@
+"""Builds of images; and what they leave where they are killed: containers that they work in, and temporary files (podman_folders).
+
+Podman names the containers after images, which may be anybody's, or nobody's ("088e924e9716-working-container"). So ours are
+marked: by a host's name that no step asks for, which is written to each one's state as soon as there is one (`buildah.json`,
+buildah 1.28). It says which process builds: two of one user need not know of each other's locks (`su` without a login has
+another XDG_RUNTIME_DIR, or none), and what one works in is not what another may remove.
+"""
+
+import contextlib
+import io
+import json
+import os
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from agent_session.engine.podman import answers, build_folders, service
+from agent_session.engine.podman.connection import Connection
+from agent_session.engine.protocol import BuildSpec
+from agent_session.errors import BuildFailed
+from agent_session.host.signals import uninterrupted
+
+MARK = re.compile(r"process-(\d+)\.agent-session\.invalid:127\.0\.0\.1")
+"""HOST:ADDRESS. No name can end so (RFC 2606), and it is in no layer."""
+STATE_SECONDS = 2
+"""More than it takes from a container to its state, on a busy machine."""
+WARMING = re.compile(r" agent-session-warming-(\d+)-")
+"""How containers are named that only prepare an image's layers, also after their process."""
+
+
+class Builds:
+    """One build at a time, and what earlier ones left."""
+
+    def __init__(self, podman: Connection) -> None:
+        self._podman = podman
+        self._folder: build_folders.Folder | None = None
+        self.going_on = False
+        """Also of one that was interrupted, until it is closed."""
+
+    def build(self, spec: BuildSpec) -> Iterator[str]:
+        """Build an image, yielding its output line by line. BuildFailed with the last words when it fails."""
+        with tempfile.TemporaryFile() as archive:
+            _write_context(spec.context, archive)
+            archive.seek(0)
+            self.sweep(self.leftovers())  # of one that was killed
+            self._begin()
+            answer = self._podman.call(
+                "POST", "/build", f"building {spec.tag}", archive, params=_parameters(spec), stream=True
+            )
+            yield from self._heard(answer)
+        self._end()
+
+    def close(self) -> None:
+        """Clear away after one that was interrupted."""
+        if self.going_on:
+            with uninterrupted():
+                self._end()
+                self.sweep(self.leftovers())
+
+    def leftovers(self) -> list[str]:
+        """Containers and temporary directories of builds of ours, these by their paths."""
+        dead = []
+        if self._podman.is_local:
+            build_folders.await_dying(self._podman.environment)
+            dead = build_folders.dead_folders(self._podman.environment)
+        podman = self._podman.command()
+        return [*ours(podman, workplaces(podman)), *map(str, dead)]
+
+    def sweep(self, leftovers: Sequence[str]) -> None:
+        """Remove them."""
+        containers = [line.split()[0] for line in leftovers if not line.startswith("/")]
+        if containers:
+            subprocess.run(
+                [*self._podman.command(), "rm", "--force", *containers], capture_output=True, check=False
+            )
+        for path in leftovers:
+            if path.startswith("/"):
+                build_folders.remove(Path(path), service.podman())
+
+    def _heard(self, answer: Any) -> Iterator[str]:
+        last = ""
+        for report in answers.reports(answer):
+            if "error" in report:
+                self._end()
+                self.sweep(self.leftovers())  # where it was the service that ended
+                raise BuildFailed(f"{last}\n  {report['error'].strip()}".strip())
+            for line in report.get("stream", "").splitlines():
+                last = line or last
+                yield line
+
+    def _begin(self) -> None:
+        """With a service of its own, if the one at hand is ours: then its temporary files are where we find them."""
+        self.going_on = True
+        if self._podman.is_our_own:
+            with uninterrupted():
+                self._folder = build_folders.folder(self._podman.environment)
+                self._podman.end_service(self._folder)
+
+    def _end(self) -> None:
+        with uninterrupted():
+            if self._folder:
+                self._podman.end_service()
+                self._folder.remove(service.podman())
+            self._folder = None
+            self.going_on = False
+
+
+def _parameters(spec: BuildSpec) -> dict[str, Any]:
+    return {
+        "dockerfile": "Containerfile",
+        "t": spec.tag,
+        "buildargs": json.dumps(dict(spec.arguments)),
+        "labels": json.dumps(dict(spec.labels)),
+        "nocache": spec.no_cache,
+        "layers": True,
+        "outputformat": "application/vnd.oci.image.manifest.v1+json",  # unsaid, no layer is ever found again (4.3.1)
+        "rm": True,
+        "forcerm": True,
+        "extrahosts": json.dumps([mark()]),
+    }
+
+
+def _write_context(context: Mapping[str, bytes | Path], archive: IO[bytes]) -> None:
+    """A tar whose modes and times say nothing of this machine, so that layers are found again."""
+    import tarfile  # 3 ms that only a build need pay
+
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for name, content in sorted(context.items()):
+            data = content.read_bytes() if isinstance(content, Path) else content
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            entry.mode = 0o755 if data[:2] == b"#!" or data[:4] == b"\x7fELF" else 0o644
+            tar.addfile(entry, io.BytesIO(data))
+
+
+def mark() -> str:
+    """What marks the containers of this process's builds."""
+    return f"process-{os.getpid()}.agent-session.invalid:127.0.0.1"
+
+
+def warming_name() -> str:
+    """A name for a container that only prepares an image's layers."""
+    return f"agent-session-warming-{os.getpid()}-{os.urandom(6).hex()}"
+
+
+def workplaces(podman: Sequence[str]) -> list[str]:
+    """Id, name and state of each container that somebody's build works in; Podman 4.3.1 leaves them when the build is cut off."""
+    listing = [
+        *podman,
+        "ps",
+        "--all",
+        "--external",
+        "--no-trunc",
+        "--format",
+        "{{.ID}} {{.Names}} {{.Status}}",
+    ]
+    lines = subprocess.run(listing, capture_output=True, text=True, check=False).stdout.splitlines()
+    return sorted(
+        line
+        for line in lines
+        if (line.endswith(" Storage") and "working-container" in line) or WARMING.search(line)
+    )
+
+
+def ours(podman: Sequence[str], found: Sequence[str]) -> list[str]:
+    """Those of them that a build of ours made, and no living process but this one works in. Where Podman's files are not here, only names tell.
+
+    One that gets no state was made by a service that ended at that moment. Whose it was nobody can say, nor can anybody use it.
+    """
+    if not found:
+        return []
+    asked = [*podman, "info", "--format", "{{.Store.GraphRoot}}"]
+    storage = Path(
+        subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() or "/nonexistent"
+    )
+    deadline = time.monotonic() + STATE_SECONDS
+    while any(_has_no_state(one, storage) for one in found) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return [workplace for workplace in found if _is_ours(workplace, storage)]
+
+
+def _is_ours(workplace: str, storage: Path) -> bool:
+    for file in _states(workplace, storage):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            hosts = json.loads(file.read_bytes()).get("CommonBuildOpts", {}).get("AddHost") or ()
+            return any(_is_over(found[1]) for host in hosts if (found := MARK.fullmatch(host)))
+    if found := WARMING.search(workplace):
+        return _is_over(found[1])
+    return _has_no_state(workplace, storage) or "agent-session-" in workplace
+
+
+def _has_no_state(workplace: str, storage: Path) -> bool:
+    return storage.is_dir() and not WARMING.search(workplace) and not _states(workplace, storage)
+
+
+def _states(workplace: str, storage: Path) -> list[Path]:
+    return list(storage.glob(f"*-containers/{workplace.split()[0]}/userdata/buildah.json"))
+
+
+def _is_over(pid: str) -> bool:
+    return int(pid) == os.getpid() or not Path("/proc", pid).exists()

@@ -1,0 +1,62 @@
+"""What Podman's API is told (podman_specification), said to the podman command: for people, who may read it, change it and run it."""
+
+from typing import Any
+
+from agent_session.engine.limits import Kernel
+from agent_session.engine.podman.one_off import mount_flags
+from agent_session.engine.podman.specification import specification
+from agent_session.engine.protocol import ContainerSpec
+
+
+def commands(
+    spec: ContainerSpec, *, rootful: bool, kernel: Kernel, network_there: bool = False
+) -> list[list[str]]:
+    """What follows `podman`: to make network and volumes, then to make and start the container. The labels make it a session."""
+    whole = specification(spec, rootful=rootful, kernel=kernel)
+    volumes = [mount.source for mount in spec.mounts if mount.kind == "volume"]
+    labels = [f"--label={key}={value}" for key, value in spec.labels.items()]
+    # Of a volume's labels only the session's name is ever read.
+    named = [f"--label={key}={value}" for key, value in spec.labels.items() if key.endswith(".name")]
+    networks = [["network", "create", spec.network]] if spec.network and not network_there else []
+    return [
+        *networks,
+        *(["volume", "create", *named, volume] for volume in volumes),
+        _run(spec, whole, labels),
+    ]
+
+
+def _run(spec: ContainerSpec, whole: dict[str, Any], labels: list[str]) -> list[str]:
+    user = [f"--user={whole['user']}"]
+    user += [
+        f"--ulimit={limit['type']}={limit['soft']}:{limit['hard']}" for limit in whole.get("r_limits", ())
+    ]
+    if "userns" in whole:
+        user.append(f"--userns={whole['userns']['nsmode']}:{whole['userns']['value']}")
+    return [
+        "run", "--detach", "--pull=never",
+        f"--name={spec.name}", f"--hostname={spec.hostname}", f"--workdir={spec.workdir}", f"--stop-timeout={spec.stop_timeout}",
+        *user, *_limits(spec, whole["resource_limits"]), *_network(spec),
+        "--cap-drop=all", "--security-opt=no-new-privileges", "--security-opt=label=disable", "--http-proxy",
+        *labels,
+        *(f"--env={key}={value}" for key, value in spec.environment.items()),
+        *("=".join(mount_flags(mount)) for mount in spec.mounts),
+        *(
+            f"--secret={secret['Source']},type=mount,target={secret['Target']},uid={secret['UID']},gid={secret['GID']},mode=0400"
+            for secret in whole["secrets"]
+        ),
+        spec.image,
+    ]  # fmt: skip
+
+
+def _network(spec: ContainerSpec) -> list[str]:
+    joined = [f"--network={spec.network}", *([f"--network-alias={spec.alias}"] if spec.alias else [])]
+    return [*(joined if spec.network else []), *(f"--publish=127.0.0.1::{port}" for port in spec.ports)]
+
+
+def _limits(spec: ContainerSpec, resources: dict[str, Any]) -> list[str]:
+    flags = {
+        "memory": [f"--memory={spec.memory}", f"--memory-swap={2 * spec.memory}"],
+        "cpu": [f"--cpus={spec.cpus:g}"],
+        "pids": [f"--pids-limit={spec.pids or -1}"],
+    }
+    return [flag for name in resources for flag in flags[name]]

@@ -1,0 +1,204 @@
+"""The way to Podman, found on first use: its API, or the podman command where that is the quicker or the only one.
+
+Where it answers is podman_service's to know, how it is asked podman_http's (on another machine podman_bindings').
+"""
+
+import contextlib
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent_session.engine.podman import answers, troubleshooting
+from agent_session.engine.podman import listing as podman_listing
+from agent_session.engine.podman import service as podman_service
+from agent_session.errors import AgentSessionError, EngineUnavailable
+from agent_session.host.signals import held_back
+
+if TYPE_CHECKING:
+    from agent_session.engine.podman.build_folders import Folder
+
+ANSWER_SECONDS = 900  # a first create may copy a large image's layers
+
+
+class Connection:
+    """Begins and ends our own service where there has to be one. Threads may share it."""
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        *,
+        listing: podman_listing.Listing | None = None,
+        service: podman_service.Service | None = None,
+    ) -> None:
+        """`listing`, if it has been begun, answers the first question for containers; a `service` is used, and ended with us."""
+        self.environment = environment
+        self._listing = listing or podman_listing.Listing()
+        self._begun = service
+        self._client: Any = None
+        self._opening = threading.Lock()
+        self._closed_by: int | None = None  # a thread's number
+        self._folder: Folder | None = None
+        self._info: dict[str, Any] | None = None
+
+    def begin(self) -> None:
+        """Start our own service where there has to be one, and do not wait: it takes 30 ms, in which a caller imports what it needs.
+
+        What goes wrong is told by the first call. For one question alone the podman command is quicker than a service.
+        """
+        if self.is_local:
+            with contextlib.suppress(AgentSessionError):
+                self._connected()
+
+    def open(self) -> None:
+        """Reach Podman now: its own service's leash is held by the thread that started it (PR_SET_PDEATHSIG)."""
+        podman_service.podman()
+        self._opened()
+
+    def close(self, *, with_its_work: bool = False) -> None:
+        """End our own service, if we started one; `with_its_work`: also a build's step that it has begun.
+
+        Who closed it may open it again by asking. Other threads may not: they are what an interrupted command has left running.
+        """
+        self._listing.drop()
+        with self._opening:  # one of them may just be beginning a service
+            self._closed_by = threading.get_ident()
+            service, client = self._begun, self._client
+            self._begun = self._client = None
+        if service:
+            if not client:
+                with contextlib.suppress(AgentSessionError):
+                    service.wait()  # before it answers, a signal might not reach all of it
+            service.close(with_its_work=with_its_work)
+
+    def end_service(self, folder: "Folder | None" = None) -> None:
+        """End our own service; the next call has another, with its temporary files in `folder`."""
+        if self._begun:
+            self._begun.close()
+        self._begun = self._client = None
+        self._folder = folder
+
+    @property
+    def is_local(self) -> bool:
+        """Whether Podman is this machine's and found by itself. Nothing is asked to find that out."""
+        return podman_listing.is_local(self.environment)
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the user named its address."""
+        return self._opened()[0].given
+
+    @property
+    def is_our_own(self) -> bool:
+        """Whether it is a service of our own that answers."""
+        return self._opened()[0].process is not None
+
+    @property
+    def asks_by_command(self) -> bool:
+        """One podman command answers sooner than a service that has to be started for it (45 ms, 70 ms)."""
+        return not self._begun and self.is_local
+
+    def place(self, path: str) -> Path | None:
+        """Where we see what Podman sees at a path: rootless, it has mounts of its own. None where it is another machine's."""
+        service = self._opened()[0]
+        if service.given:
+            return None
+        return Path(f"/proc/{service.process.pid}/root{path}" if service.process else path)
+
+    def command(self) -> list[str]:
+        """The podman command, as far as its address. EngineUnavailable where there is none."""
+        command = podman_service.podman()
+        if self.is_local or not self.is_given:
+            return [command]
+        return [command, "--url", self._opened()[0].url]
+
+    def listing(self) -> list[dict[str, Any]]:
+        """All containers, by the podman command."""
+        podman_service.podman()
+        try:
+            return self._listing.answer()
+        except podman_listing.Failed as error:
+            raise troubleshooting.explain(str(error), "listing containers") from None
+
+    def order(self, words: Sequence[str], doing: str) -> None:
+        """One podman command; every failure translated. For what is the only thing to do: a service would have to be started for it."""
+        command = [*self.command(), "--log-level=error", *words]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if done.returncode:
+            killed = f"it was ended by signal {-done.returncode}" if done.returncode < 0 else ""
+            raise answers.failure(done.stderr or killed, doing)
+
+    def info(self) -> dict[str, Any]:
+        """What Podman says of itself: the first time one slow round trip."""
+        if self._info is None:
+            self._info = self.call("GET", "/info", "asking Podman about itself").json()
+        return self._info
+
+    def look(self, path: str, doing: str) -> dict[str, Any] | None:
+        """What Podman knows of one thing, None where there is none."""
+        answer = self.call("GET", path, doing, absent_is_fine=True)
+        return None if answer is None else dict(answer.json())
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        doing: str,
+        data: Any = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        stream: bool = False,
+        absent_is_fine: bool = False,
+    ) -> Any:
+        """One request. None for an absence that is fine, otherwise the answer; every failure translated."""
+        service, client = self._opened()
+        try:
+            answer = client.request(method, path, params=params, data=data, headers=headers, stream=stream)
+        except OSError as error:  # so are the bindings' APIError and requests' own
+            service.notice_end()  # then what is undone now is undone by another one
+            raise troubleshooting.unreachable(
+                service.url, answers.root_cause(error), self.environment
+            ) from error
+        if old := troubleshooting.too_old(answer.headers.get("Libpod-Api-Version", "")):
+            raise old
+        if answer.status_code < 400:
+            return answer
+        return answers.refusal(answer.status_code, answer.text, doing, absent_is_fine=absent_is_fine)
+
+    def _opened(self) -> tuple[podman_service.Service, Any]:
+        with self._opening:
+            if self._closed_by not in {None, threading.get_ident()}:
+                raise EngineUnavailable("agent-session is about to end", hint="agent-session doctor")
+            self._closed_by = None
+            if self._begun and self._client and self._begun.ended:
+                self._begun.close()  # our own service ends when nobody asks it for a while
+                self._begun = self._client = None
+            service = self._connected()
+            if not self._client:
+                self._client = self._client_of(service.url)
+                try:
+                    service.wait()
+                except AgentSessionError:
+                    self._begun = self._client = None
+                    raise
+            return service, self._client
+
+    def _connected(self) -> podman_service.Service:
+        if not self._begun:
+            with held_back():  # a service that begins, and is nobody's yet, would leave its socket
+                self._begun = podman_service.connect(self.environment, self._folder)
+        return self._begun
+
+    def _client_of(self, url: str) -> Any:
+        if url.startswith("unix://"):
+            from agent_session.engine.podman import http  # 10 ms, while the service boots
+
+            return http.Client(url.removeprefix("unix://"), timeout=ANSWER_SECONDS)
+        from agent_session.engine.podman import bindings
+
+        try:
+            return bindings.Client(url, timeout=ANSWER_SECONDS)
+        except ValueError as error:
+            raise troubleshooting.unreachable(url, str(error), self.environment) from error

@@ -1,0 +1,89 @@
+"""What Podman's API is told to make: a SpecGenerator for each of our containers.
+
+A whole one is posted rather than the bindings' keywords, because those drop or misplace some (tmpfs, two mounts of one source,
+security options; podman-py 5.8.0).
+"""
+
+import resource
+from typing import Any
+
+from agent_session.engine.limits import Kernel
+from agent_session.engine.protocol import ContainerSpec, Mount, SecretFile
+
+KEEP_ID = {"nsmode": "keep-id", "value": "uid=1000,gid=1000"}
+
+
+CPU_PERIOD = 100_000  # microseconds, the kernel's own default
+
+
+def specification(spec: ContainerSpec, *, rootful: bool, kernel: Kernel) -> dict[str, Any]:
+    """The SpecGenerator: least privilege, the caller's own files, no host network, limits as far as the kernel has them."""
+    whole = {
+        "name": spec.name,
+        "image": spec.image,
+        "hostname": spec.hostname,
+        "work_dir": str(spec.workdir),
+        "labels": dict(spec.labels),
+        "env": dict(spec.environment),
+        "volumes": [
+            {"Name": m.source, "Dest": str(m.target), "Options": ["ro"] if m.read_only else []}
+            for m in spec.mounts
+            if m.kind == "volume"
+        ],
+        "secrets": [_secret(s, uid=0 if rootful else 1000) for s in spec.secrets],
+        "mounts": [_mount(m) for m in spec.mounts if m.kind != "volume"],
+        "stop_timeout": spec.stop_timeout,
+        "cap_drop": ["all"],
+        "no_new_privileges": True,
+        "selinux_opts": ["disable"],  # relabelling a user's project would be worse (and slow)
+        "httpproxy": True,
+        "portmappings": [
+            {"host_ip": "127.0.0.1", "host_port": 0, "container_port": port, "protocol": "tcp"}
+            for port in spec.ports
+        ],
+        "resource_limits": _resources(spec, kernel),
+    }
+    if spec.network:
+        aliases = {"aliases": [spec.alias]} if spec.alias else {}
+        whole |= {"netns": {"nsmode": "bridge"}, "networks": {spec.network: aliases}}
+    if rootful:
+        # id-mapped storage and keep-id are not to be had; a root without CAP_SYS_RESOURCE may not raise its limits
+        return whole | {"user": "0:0", "r_limits": root_limits()}
+    if spec.pids and "pids" not in kernel.controllers and kernel.counts_by_namespace:
+        whole["r_limits"] = [_limit("NPROC", spec.pids, soft=spec.pids)]
+    return whole | {"user": "1000:1000", "userns": KEEP_ID}
+
+
+def _resources(spec: ContainerSpec, kernel: Kernel) -> dict[str, Any]:
+    """Memory and as much swap again, as Podman's own command has it. What has no controller is left out: a runtime may refuse it."""
+    wanted: dict[str, Any] = {}
+    if spec.memory:
+        wanted["memory"] = {"limit": spec.memory, "swap": 2 * spec.memory}
+    if spec.cpus:
+        wanted["cpu"] = {"period": CPU_PERIOD, "quota": round(spec.cpus * CPU_PERIOD)}
+    wanted["pids"] = {"limit": spec.pids or -1}
+    return {name: value for name, value in wanted.items() if name in kernel.controllers}
+
+
+def _mount(mount: Mount) -> dict[str, Any]:
+    if mount.kind == "tmpfs":
+        # Its owner is container root, so the mode decides whether the agent may write.
+        options = ["rw", "nosuid", "nodev", f"mode={'755' if mount.read_only else '1777'}"]
+        return {"type": "tmpfs", "source": "tmpfs", "destination": str(mount.target), "options": options}
+    options = ["rbind", "ro" if mount.read_only else "rw"]
+    return {"type": "bind", "source": mount.source, "destination": str(mount.target), "options": options}
+
+
+def _secret(secret: SecretFile, *, uid: int) -> dict[str, Any]:
+    return {"Source": secret.name, "Target": secret.target, "UID": uid, "GID": uid, "Mode": 0o400}
+
+
+def root_limits() -> list[dict[str, Any]]:
+    """Limits that a root without CAP_SYS_RESOURCE may give; Podman's defaults may be above what it has."""
+    return [_limit("NOFILE", 20000), _limit("NPROC", 2048)]
+
+
+def _limit(name: str, most: int, *, soft: int = 1024) -> dict[str, Any]:
+    hard = resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[1]
+    hard = most if hard == resource.RLIM_INFINITY else min(hard, most)
+    return {"type": name.lower(), "soft": min(soft, hard), "hard": hard}

@@ -1,0 +1,84 @@
+"""Where things lie on the host: XDG directories, and what to do where they cannot be written."""
+
+import os
+import stat
+from pathlib import Path
+from types import ModuleType
+
+APP = "agent-session"
+
+
+def config_file() -> Path:
+    """The user's configuration; it need not exist."""
+    return Path(_platformdirs().user_config_path(APP)) / "config.yaml"
+
+
+def pins_file() -> Path:
+    """The user's own versions, instead of those in images/versions.yaml; it need not exist."""
+    return config_file().parent / "versions.yaml"
+
+
+def agent_folders() -> tuple[Path, ...]:
+    """Folders of agents: what is shipped (in a wheel or a checkout), then the user's own."""
+    package = Path(__file__).resolve().parents[1]
+    packaged = package / "data" / "images"
+    shipped = packaged if packaged.is_dir() else package.parents[1] / "images"
+    return shipped, Path(_platformdirs().user_data_path(APP)) / "agents"
+
+
+def cache_folders() -> tuple[Path, ...]:
+    """Where built parts are looked for, first come first served; the last is the one this user may write."""
+    shared = Path("/var/cache") / APP
+    return (shared,) if os.geteuid() == 0 else (shared, Path(_platformdirs().user_cache_path(APP)))
+
+
+def words_folder() -> Path:
+    """Where a user's completion keeps what it knows of the command line; it need not exist."""
+    named = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(named) if Path(named).is_absolute() else Path.home() / ".cache") / APP
+
+
+def log_folder() -> Path:
+    """A directory for logs that can be written: the XDG state directory, or a temporary one (a read-only home)."""
+    folder = Path(_platformdirs().user_state_path(APP))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except OSError:
+        pass
+    return runtime_folder()
+
+
+def runtime_folder() -> Path:
+    """A directory of this user's alone (0700) for locks and sockets; $XDG_RUNTIME_DIR where there is one.
+
+    Raises OSError where even /tmp offers none that is ours.
+    """
+    base = Path(runtime_base())
+    folder = base / APP if base != Path(_temporary()) else base / f"{APP}-{os.geteuid()}"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise PermissionError(f"{folder} is not ours")
+    return folder
+
+
+def runtime_base() -> str:
+    """$XDG_RUNTIME_DIR, or what it would be where a login did not set it, or the directory for temporary files."""
+    for candidate in (os.environ.get("XDG_RUNTIME_DIR"), f"/run/user/{os.geteuid()}"):
+        if candidate and os.access(candidate, os.W_OK) and Path(candidate).is_dir():
+            return candidate
+    return _temporary()
+
+
+def _temporary() -> str:
+    import tempfile  # 3 ms that completion need not pay
+
+    return tempfile.gettempdir()
+
+
+def _platformdirs() -> ModuleType:
+    import platformdirs  # 6 ms that completion need not pay
+
+    return platformdirs

@@ -1,0 +1,36 @@
+"""What the host relies on inside a session's container: directories, files and the programs it starts there.
+
+The images put them there (images/base); a path that is written anywhere else on the host's side is a mistake.
+"""
+
+from pathlib import PurePosixPath
+
+HOME = PurePosixPath("/home/agent")
+WORKSPACE = PurePosixPath("/workspace")
+RUNTIME = PurePosixPath("/run/agent-session")
+"""A tmpfs: the seed with its secrets, the agent's state, the marks of a start."""
+SECRETS = PurePosixPath("/run/secrets")
+SSH_AGENT = PurePosixPath("/run/ssh-agent.sock")
+CA_BUNDLE = PurePosixPath("/etc/ssl/certs/ca-certificates.crt")
+LOGIN_RESULT = PurePosixPath("/run/agent-session-login")
+"""Where the program of a login leaves what it got, in a container of its own."""
+SERVER_PASSWORD = HOME / ".local/state/agent-session/server-password"
+
+DIRECTORIES = (
+    "/bin", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run/agent-session", "/sbin", "/sys", "/usr", "/workspace",
+    "/home/agent",
+)  # fmt: skip
+"""Directories of the container's own, which no mount of the user's may hide."""
+
+SESSION_ATTACH = "/usr/local/bin/session-attach"
+SESSION_EXEC = "/usr/local/bin/session-exec"
+SESSION_GUARD = "/usr/local/bin/session-guard"
+SESSION_SEED = "/usr/local/bin/session-seed"
+ZELLIJ = "/usr/local/bin/zellij"
+TIMEOUT = "/usr/bin/timeout"
+AGENT_COMMAND = "/usr/lib/agent-session/agent-command"
+COPY = "/usr/lib/agent-session/copy"
+PACK = "/usr/lib/agent-session/pack"
+TYPE_TEXT = "/usr/lib/agent-session/type-text"
+UNPACK = "/usr/lib/agent-session/unpack"
+UNSAVED_WORK = "/usr/lib/agent-session/unsaved-work"

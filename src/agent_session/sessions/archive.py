@@ -1,0 +1,213 @@
+"""Archives: a session in one file, for another machine or another day. It holds no login.
+
+The file is a zstd stream of a tar with home/agent/ and workspace/, as `tar --zstd -xf` reads it. In front of it is one of
+zstd's skippable frames with a manifest, so that the host can read what it is about without unpacking anything. Packing and
+unpacking are done by programs of the base image in a container of their own: an archive may be anybody's.
+"""
+
+import errno
+import json
+import os
+import secrets
+import stat
+import struct
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from agent_session import __version__, inside
+from agent_session.agents.catalog import Agent
+from agent_session.agents.seed import Seed
+from agent_session.engine.protocol import Engine, Mount, OneOff
+from agent_session.errors import ArchiveRefused, ConflictError, EngineRefused
+from agent_session.host.signals import uninterrupted
+from agent_session.sessions import lifecycle, plan
+from agent_session.sessions.plan import SessionRequest
+from agent_session.sessions.session import Session
+from agent_session.workspace.projects import Project
+
+SKIPPABLE = 0x184D2A5E
+FRAME = struct.Struct("<II")
+LARGEST_MANIFEST = 1_000_000
+SECONDS = 6 * 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What an archive says of itself: true only as far as its maker can be trusted."""
+
+    name: str
+    agent: str
+    projects: tuple[Project, ...]
+    options: dict[str, Any]
+
+
+def save(engine: Engine, session: Session, agent: Agent | None, file: Path) -> None:
+    """Write a session's archive, mode 600, in one step: FILE is whole or as it was. EngineRefused where packing fails."""
+    asked = {"leave_out": list(agent.private if agent else ())}
+    errand = OneOff(
+        image=session.image,
+        command=(inside.PACK,),
+        mounts=tuple(_mounts(session.name, read_only=True)),
+    )
+    with _part(file) as written:
+        manifest = json.dumps(_manifest(session), ensure_ascii=False).encode()
+        written.write(FRAME.pack(SKIPPABLE, len(manifest)) + manifest)
+        written.flush()
+        done = engine.run_one_off(errand, stdin=json.dumps(asked).encode(), stdout=written, timeout=SECONDS)
+        if done.exit_code:
+            raise EngineRefused(f"session '{session.name}' could not be packed: {_words(done.stderr)}")
+
+
+@contextmanager
+def _part(file: Path) -> Iterator[IO[bytes]]:
+    """What becomes FILE at the end of the block. Until then it has no name, where the file system can do that: who is killed leaves nothing."""
+    part = file.parent / f".{file.name}.{secrets.token_hex(4)}"
+    nameless = getattr(os, "O_TMPFILE", 0)
+    try:
+        handle = os.open(file.parent, os.O_WRONLY | nameless | os.O_CLOEXEC, 0o600) if nameless else -1
+    except OSError as error:
+        if error.errno not in {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL}:
+            raise
+        handle = -1
+    named = handle < 0
+    if named:
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as written:
+            yield written
+            written.flush()
+            os.fsync(handle)
+            with uninterrupted():
+                if not named:
+                    _give_name(handle, part)
+                part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _give_name(handle: int, path: Path) -> None:
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:  # only with a directory's descriptor does Python follow the link in /proc, which is what the kernel asks for
+        os.link(f"/proc/self/fd/{handle}", path.name, dst_dir_fd=folder, follow_symlinks=True)
+    finally:
+        os.close(folder)
+
+
+def read_manifest(file: Path) -> Manifest:
+    """What an archive is about. ArchiveRefused for what is none."""
+    try:
+        handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as opened:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise ValueError("it is not a regular file")
+            magic, size = FRAME.unpack(opened.read(FRAME.size))
+            if magic != SKIPPABLE or size > LARGEST_MANIFEST:
+                raise ValueError("agent-session export did not write it")
+            return _read(json.loads(opened.read(size)))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, struct.error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ArchiveRefused(file, reason or "it is damaged") from error
+
+
+def retargeted(projects: tuple[Project, ...], manifest: Manifest) -> tuple[Project, ...]:
+    """The projects where the archive's session had its own, if there are as many: its conversations name those paths."""
+    targets = [project.target for project in manifest.projects]
+    if len(targets) != len(projects) or len(set(targets)) != len(targets):
+        return projects
+    return tuple(Project(source=p.source, target=target) for p, target in zip(projects, targets, strict=True))
+
+
+def create(engine: Engine, request: SessionRequest, seed: Seed, file: Path, *, screen: bool) -> Session:
+    """Make a session with what an archive holds; as lifecycle.create, which takes the mark away. ArchiveRefused names the reason."""
+    labels, marker = plan.session_labels(request), plan.importing_name(request.name)
+    made: list[str] = []
+    try:
+        with uninterrupted():
+            for volume in (marker, *plan.volume_names(request.name)):
+                _create_volume(engine, request.name, volume, labels)
+                made.append(volume)
+        _unpack(engine, request, file)
+        return lifecycle.create(engine, request, seed, screen=screen)
+    except BaseException:
+        with uninterrupted():
+            if (
+                engine.container(plan.container_name(request.name)) is None
+            ):  # else it was done, but for telling so
+                for volume in reversed(made):
+                    engine.remove_volume(volume)
+        raise
+
+
+def _create_volume(engine: Engine, name: str, volume: str, labels: Mapping[str, str]) -> None:
+    try:
+        engine.create_volume(volume, labels)
+    except ConflictError:
+        hint = f"agent-session start -n {name}   (with that home), or: agent-session rm {name}"
+        raise ConflictError(
+            f"a session '{name}' was here, and its home still is: {volume}", hint=hint
+        ) from None
+
+
+def discard_partial_import(engine: Engine, name: str) -> None:
+    """Remove what an import left that was killed before its session was made. For callers that hold the session's lock, and found no session."""
+    labels = engine.volume_labels(plan.importing_name(name))
+    if labels is not None and labels.get(plan.LABEL_NAME) == name:
+        for volume in (*plan.volume_names(name), plan.importing_name(name)):
+            engine.remove_volume(volume)
+
+
+def _unpack(engine: Engine, request: SessionRequest, file: Path) -> None:
+    errand = OneOff(
+        image=request.image,
+        command=(inside.UNPACK,),
+        mounts=tuple(_mounts(request.name, read_only=False)),
+    )
+    with file.open("rb") as opened:
+        done = engine.run_one_off(errand, stdin=opened, timeout=SECONDS)
+    if done.exit_code:
+        raise ArchiveRefused(file, _words(done.stderr).removeprefix("refused: "))
+
+
+def _mounts(name: str, *, read_only: bool) -> list[Mount]:
+    volumes = zip(plan.volume_names(name), (inside.HOME, inside.WORKSPACE), strict=True)
+    return [
+        Mount(kind="volume", source=source, target=target, read_only=read_only) for source, target in volumes
+    ]
+
+
+def _manifest(session: Session) -> dict[str, Any]:
+    return {
+        "format": 1,
+        "made_by": f"agent-session {__version__}",
+        "name": session.name,
+        "agent": session.agent,
+        "projects": [{"source": str(p.source), "target": str(p.target)} for p in session.projects],
+        "options": asdict(session.options),
+    }
+
+
+def _read(said: dict[str, Any]) -> Manifest:
+    if said["format"] != 1:
+        raise ValueError("a newer agent-session wrote it")
+    projects = tuple(
+        Project(source=Path(item["source"]), target=PurePosixPath(item["target"]))
+        for item in said["projects"]
+    )
+    for project in projects:
+        is_below = project.target.parent == inside.WORKSPACE and project.target.name != ".."
+        if not project.source.is_absolute() or not is_below or not str(project.target).isprintable():
+            raise ValueError("its projects cannot be")
+    texts = (
+        isinstance(said["agent"], str) and isinstance(said["name"], str) and plan.NAME.fullmatch(said["name"])
+    )
+    if not texts or not isinstance(said["options"], dict):
+        raise ValueError("its manifest is damaged")
+    return Manifest(name=said["name"], agent=said["agent"], projects=projects, options=said["options"])
+
+
+def _words(said: bytes) -> str:
+    lines = [line for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
+    return lines[-1] if lines else "no reason given"

@@ -1,0 +1,157 @@
+"""Files copied into a session and out of it, as tars that a program in the container reads and writes.
+
+A stopped session is reached by a container of its own with the session's volumes and projects.
+"""
+
+import os
+import posixpath
+import stat
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from agent_session import inside, sanitize
+from agent_session.engine.protocol import Engine, ExecResult, Mount, OneOff
+from agent_session.errors import ConflictError, CopyRefused, NotFoundError
+from agent_session.sessions import plan, untrusted_tar
+from agent_session.sessions.session import Session
+
+SECONDS = 6 * 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A path in a session, as it was typed: relative to where its agent starts, ~/ is its home, "" the start itself."""
+
+    session: Session
+    typed: str
+
+    @property
+    def path(self) -> str:
+        """The absolute path; a /. at its end stays, as it means the content."""
+        if self.typed == "~" or self.typed.startswith("~/"):
+            return f"{inside.HOME}{self.typed[1:]}"
+        return posixpath.join(str(plan.workdir(self.session.projects)), self.typed)
+
+
+def out(engine: Engine, place: Place, target: str) -> list[str]:
+    """Copy a file or a folder out of a session to a path of the host; returns lines about what was left out.
+
+    As cp -R: into `target` where that is a directory, and files that are there are replaced.
+    """
+    fences = [project.source for project in place.session.projects]
+
+    def take(stream: IO[bytes]) -> list[str]:
+        return untrusted_tar.receive(
+            stream, target, name=posixpath.basename(place.path.rstrip("/")), fences=fences
+        )
+
+    return _piped(engine, place, ["get", place.path], take, outwards=True)
+
+
+def into(engine: Engine, source: str, place: Place) -> list[str]:
+    """Copy a file or a folder of the host into a session; returns lines about what was left out."""
+    found = Path(source)
+    try:
+        kind = found.stat().st_mode
+    except OSError as error:
+        raise NotFoundError(f"{source}: {error.strerror}", hint="agent-session cp --help") from error
+    if not stat.S_ISDIR(kind) and not stat.S_ISREG(kind):
+        raise CopyRefused(source, "neither a file nor a directory")
+    content = source.endswith("/.") or source == "."
+    name = "" if content else found.name if found.name not in {"", ".."} else found.resolve().name
+
+    def give(stream: IO[bytes]) -> list[str]:
+        return untrusted_tar.pack(found, stream)
+
+    words = ["put", place.path, "folder" if stat.S_ISDIR(kind) else "file", name]
+    return _piped(engine, place, words, give, outwards=False)
+
+
+def stream_out(engine: Engine, place: Place, stdout: IO[bytes]) -> None:
+    """A tar of a file or folder, as the container made it: untrusted."""
+    _check(place, _run(engine, place, ["get", place.path], stdout=stdout))
+
+
+def stream_into(engine: Engine, stdin: IO[bytes], place: Place) -> None:
+    """Unpack somebody's tar into a folder of a session, in its container."""
+    _check(place, _run(engine, place, ["unpack", place.path], stdin=stdin))
+
+
+def _piped(
+    engine: Engine, place: Place, words: list[str], work: Callable[[IO[bytes]], list[str]], *, outwards: bool
+) -> list[str]:
+    """Run the program in the container with `work` at the other end of a pipe."""
+    reading, writing = os.pipe()
+    ours, theirs = (os.fdopen(reading, "rb"), os.fdopen(writing, "wb"))
+    mine, its = (ours, theirs) if outwards else (theirs, ours)
+
+    def working() -> list[str]:
+        with mine:
+            return work(mine)
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        with its:
+            at_work = pool.submit(working)
+            done = _run(engine, place, words, **({"stdout": its} if outwards else {"stdin": its}))
+        try:
+            notes = at_work.result()
+        except CopyRefused:
+            if outwards and done.exit_code in {4, 5}:
+                _check(place, done)  # nothing came, and this is why
+            raise
+        except BrokenPipeError:
+            notes = []
+    _check(place, done)
+    return notes
+
+
+def _run(
+    engine: Engine,
+    place: Place,
+    words: Sequence[str],
+    *,
+    stdin: IO[bytes] | None = None,
+    stdout: IO[bytes] | None = None,
+) -> ExecResult:
+    session, command = place.session, (inside.COPY, *words)
+    if session.running:
+        return engine.exec(session.container, command, stdin=stdin or b"", stdout=stdout, timeout=SECONDS)
+    if not _is_kept(place):
+        raise ConflictError(
+            f"session '{session.name}' is stopped: only its home, {inside.WORKSPACE} and its projects can be reached, not {place.path}",
+            hint=f"agent-session restart -d {session.name}",
+        )
+    read_only = words[0] == "get"
+    volumes = zip(plan.volume_names(session.name), (inside.HOME, inside.WORKSPACE), strict=True)
+    mounts = [
+        Mount(kind="volume", source=source, target=target, read_only=read_only) for source, target in volumes
+    ]
+    mounts += [
+        Mount(kind="bind", source=str(project.source), target=project.target, read_only=read_only)
+        for project in session.projects
+        if project.source.is_dir()
+    ]
+    errand = OneOff(image=session.image, command=command, mounts=tuple(mounts))
+    return engine.run_one_off(errand, stdin=stdin or b"", stdout=stdout, timeout=SECONDS)
+
+
+def _is_kept(place: Place) -> bool:
+    path = posixpath.normpath(place.path)
+    kept = [inside.HOME, inside.WORKSPACE, *(project.target for project in place.session.projects)]
+    return any(path == str(top) or path.startswith(f"{top}/") for top in kept)
+
+
+def _check(place: Place, done: ExecResult) -> None:
+    if done.exit_code == 0:
+        return
+    words = done.stderr.decode("utf-8", "replace").strip() or f"exit code {done.exit_code}"
+    words = sanitize.shown(words, newlines=True)[-2000:]
+    if done.exit_code == 4:
+        raise NotFoundError(
+            f"session '{place.session.name}': {words}",
+            hint=f"agent-session exec {place.session.name} -- ls -la",
+        )
+    raise CopyRefused(f"{place.session.name}:{place.typed}", words)

@@ -1,0 +1,90 @@
+"""Sessions whose agent is a server (`server` in its agent.yaml): where it is reached, and by what password.
+
+Other containers on the network plan.NETWORK reach it by its container's name, this machine on a loopback port that was free
+when the container was made; nobody else does. The network is made with the first such session and stays when the last one
+is removed: it is a name in Podman's configuration and costs nothing.
+"""
+
+import re
+from dataclasses import replace
+
+from agent_session import inside
+from agent_session.engine.protocol import ContainerSpec, Engine
+from agent_session.errors import EngineRefused
+from agent_session.sessions import plan
+from agent_session.sessions.session import Session
+
+PASSWORD = re.compile(rb"([A-Za-z0-9_-]{16,200})\n?")
+SECONDS = 10
+NETWORK_TROUBLE = re.compile(
+    r"netavark|aardvark|cni |rootless netns|rootless-netns|iptables|nftables|plugin type", re.IGNORECASE
+)
+NO_NAMES = (
+    "containers cannot find each other by name on this machine (Podman's network needs netavark and aardvark-dns): "
+    "the session has no base_url; sudo scripts/setup --system installs them"
+)
+
+
+def base_url(session: Session) -> str | None:
+    """Where containers on the network reach its agent's server, while it runs; None where they cannot."""
+    if plan.NETWORK not in session.networks:
+        return None
+    return next((f"http://{plan.container_name(session.name)}:{port}" for port in session.ports), None)
+
+
+def host_url(session: Session) -> str | None:
+    """Where this machine (Podman's, if that is another one) reaches its agent's server now; None where it cannot."""
+    return (
+        next((f"http://127.0.0.1:{port}" for port in session.ports.values()), None)
+        if session.running
+        else None
+    )
+
+
+def secrets(engine: Engine, session: Session) -> dict[str, str]:
+    """{"server_password": ...} of a running session with a server; {} where there is none that could be one. It is the agent's to write."""
+    if not session.ports or not session.running:
+        return {}
+    done = engine.exec(session.container, ["head", "-c", "300", str(inside.SERVER_PASSWORD)], timeout=SECONDS)
+    found = PASSWORD.fullmatch(done.stdout[:300]) if done.exit_code == 0 else None
+    return {"server_password": found[1].decode()} if found else {}
+
+
+def connected(engine: Engine, spec: ContainerSpec) -> tuple[ContainerSpec, tuple[str, ...]]:
+    """The container on its network, or, with a word about it, on the usual one where that is not to be had."""
+    if not spec.network or engine.create_network(spec.network, {plan.LABEL_NETWORK: spec.network}):
+        return spec, ()
+    return replace(spec, network="", alias=""), (NO_NAMES,)
+
+
+def start(engine: Engine, spec: ContainerSpec) -> tuple[str, ...]:
+    """Start a container that was just made; where its network does not come up it is made again without."""
+    try:
+        engine.start(spec.name)
+    except EngineRefused as error:
+        if not spec.network or not NETWORK_TROUBLE.search(error.message):
+            raise
+        engine.remove(spec.name)
+        engine.create(replace(spec, network="", alias=""))
+        engine.start(spec.name)
+        return (f"{NO_NAMES}; Podman says: {' '.join(error.message.split())[:200]}",)
+    return ()
+
+
+def port_taken(engine: Engine, session: Session) -> bool:
+    """Whether another program has meanwhile taken the port of a stopped session on this machine, which then could not start."""
+    if session.running or engine.remote:
+        return False
+    return not all(_is_free(port) for port in session.ports.values())
+
+
+def _is_free(port: int) -> bool:
+    import socket  # 5 ms that an `ls` need not pay
+
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,277 @@
+"""What is done to sessions: made, started again, replaced, stopped, removed. Callers hold its lock, but for `stop`, which waits for nobody.
+
+Whatever fails or interrupts, nothing half-made is left behind; who is killed leaves what the next command can finish or undo.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from agent_session import inside, sanitize
+from agent_session.engine.protocol import ContainerSpec, Engine
+from agent_session.errors import EngineRefused, NotFoundError, NotReady, SessionNotFound, SessionRunning
+from agent_session.host.signals import uninterrupted
+from agent_session.sessions import endpoint, find, plan
+from agent_session.sessions.plan import SessionRequest
+from agent_session.sessions.session import Session, read
+from agent_session.workspace import placeholders
+from agent_session.workspace.projects import Project
+from agent_session.workspace.protection import guarded, protect
+
+if TYPE_CHECKING:
+    from agent_session.agents.catalog import Agent
+    from agent_session.agents.seed import Seed
+
+READY_SECONDS = 60
+
+
+def protected(request: SessionRequest, *, strict: bool) -> SessionRequest:
+    """The request, with what protects the host from its agent; `strict` as in protection.protect, which says what it raises."""
+    trees = [
+        *request.projects,
+        *([Project(source=request.kob.resolve(), target=PurePosixPath(request.kob))] if request.kob else []),
+    ]
+    return replace(request, protection=protect(trees, request.options.unprotected, strict=strict))
+
+
+def create(engine: Engine, request: SessionRequest, seed: "Seed", *, screen: bool) -> Session:
+    """Make a session and wait until it is up (with `screen`: until its agent shows something).
+
+    Whatever fails or interrupts, nothing made here is left behind. Raises NameTaken, EngineRefused, NotReady.
+    """
+    spec, told = endpoint.connected(engine, plan.container_spec(request))
+    made = False
+    new: list[str] = []
+    try:
+        with placeholders.made(request.protection.placeholders):
+            with uninterrupted():
+                new = [
+                    volume
+                    for volume in plan.volume_names(request.name)
+                    if engine.volume_labels(volume) is None
+                ]
+                engine.create(spec)
+                made = True
+                if not new:
+                    engine.remove_volume(
+                        plan.importing_name(request.name)
+                    )  # what was unpacked has a session now
+            told += endpoint.start(engine, spec)
+        notes = told + _bring_up(engine, spec.name, request.name, seed, screen=screen)
+    except BaseException as error:
+        with uninterrupted():
+            if made:
+                engine.remove(spec.name)
+                for volume in new:
+                    engine.remove_volume(volume)
+            find.tidy(engine, request.protection.placeholders)
+        if isinstance(error, NotReady):
+            error.hint = "agent-session doctor"  # there is no session any more that could be stopped
+        raise
+    return replace(find.get(engine, request.name), notes=notes)
+
+
+def resume(engine: Engine, session: Session, seed: "Seed", *, screen: bool) -> Session:
+    """Start a stopped session again and wait until it is up; if that fails it is stopped again, and nothing is lost."""
+    settle(engine, session.name)
+    container = plan.container_name(session.name)
+    if session.started is None:  # who made it was killed: perhaps before an import's mark was taken away
+        engine.remove_volume(plan.importing_name(session.name))
+    try:
+        with placeholders.made(session.placeholders):
+            engine.start(container)
+        notes = _bring_up(engine, container, session.name, seed, screen=screen)
+    except BaseException:
+        with uninterrupted():
+            engine.stop(container)
+            find.tidy(engine)
+        raise
+    return replace(find.get(engine, session.name), notes=notes)
+
+
+def request_again(
+    session: Session, agent: "Agent", *, image: str, ca_bundle: Path | None, rootful: bool, login: str | None
+) -> SessionRequest:
+    """What would have to be asked for to get this session, on another image or with another login."""
+    return SessionRequest(
+        name=session.name,
+        agent=agent,
+        image=image,
+        projects=session.projects,
+        mounts=session.mounts,
+        kob=session.kob,
+        ca_bundle=ca_bundle,
+        rootful=rootful,
+        options=session.options,
+        login=login,
+        created=session.created,
+    )
+
+
+def recreate(
+    engine: Engine, session: Session, request: SessionRequest, seed: "Seed | None", *, screen: bool
+) -> Session:
+    """Another container for a session, which keeps its name, its volumes and what is running: without a seed it stays stopped.
+
+    It is made beside the old one, which goes only when the new one is up. Whatever fails or interrupts before that, the
+    old one is as it was, and runs if it did. Who is killed half-way leaves it to `settle`.
+    """
+    settle(engine, session.name)
+    session = find.get(engine, session.name)
+    spec, told = endpoint.connected(engine, plan.replacement_spec(request, runs=seed is not None))
+    stopped = False
+    try:
+        with placeholders.made(request.protection.placeholders):
+            engine.create(spec)
+            if session.running:
+                stopped = True
+                engine.stop(session.container)
+            if seed:
+                told += endpoint.start(engine, spec)
+        notes = told + _bring_up(engine, spec.name, session.name, seed, screen=screen) if seed else told
+    except BaseException:
+        with uninterrupted():
+            engine.remove(spec.name)
+            if stopped and seed:
+                with placeholders.made(session.placeholders):
+                    engine.start(session.container)
+                _bring_up(engine, session.container, session.name, seed, screen=False)
+            find.tidy(engine, request.protection.placeholders)
+        raise
+    with uninterrupted():
+        engine.remove(session.container)
+        engine.rename(spec.name, session.container)
+        find.tidy(engine, session.placeholders)
+    return replace(find.get(engine, session.name), notes=notes)
+
+
+def settle(engine: Engine, name: str) -> bool:
+    """Undo, or finish, a `recreate` that was killed: with the old container there, the new one is unfinished, else it is the session.
+
+    Whether that was to end in a session that runs: the old container may have been stopped for it.
+    """
+    unfinished = engine.container(plan.next_name(name))
+    if unfinished is None or read(unfinished) is None:
+        return False
+    if engine.container(plan.container_name(name)):
+        engine.remove(unfinished.name)
+    else:
+        engine.rename(unfinished.name, plan.container_name(name))
+    return plan.LABEL_RUNS in unfinished.labels
+
+
+def send_seed(
+    engine: Engine, name: str, seed: "Seed", *, screen: bool, container: str = ""
+) -> tuple[str, ...]:
+    """Give a running session its seed and wait until it is up; harmless where it has one. Raises NotReady.
+
+    Returns what the agent's preparation has to say to the user, in lines: a file it cannot use, say.
+    """
+    arguments = ["--timeout", str(READY_SECONDS), *(["--screen"] if screen else [])]
+    target = container or plan.container_name(name)
+    try:
+        done = engine.exec(
+            target, [inside.SESSION_SEED, *arguments], stdin=seed.archive, timeout=READY_SECONDS + 10
+        )
+    except EngineRefused as error:
+        words = [error.message, *_lines(engine.log_tail(target))]
+        raise NotReady(name, "its container ended at once", words) from error
+    said = _lines(done.stderr.decode("utf-8", "replace"))
+    if done.exit_code:
+        words = said[-8:]
+        reason = (
+            f"nothing on its screen after {READY_SECONDS} s"
+            if done.exit_code == 124
+            else "its terminal did not start"
+        )
+        raise NotReady(name, reason, words)
+    return tuple(said[:20])
+
+
+def wait_until_stopped(engine: Engine, name: str) -> Session:
+    """The session once it has ended, or as it is after the seconds that a stop may take.
+
+    For who could run no command in it: Podman calls a container running until the last of its processes is gone.
+    """
+    deadline = time.monotonic() + ContainerSpec.stop_timeout
+    while (session := find.get(engine, name)).running and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return session
+
+
+def stop(
+    engine: Engine, those: Sequence[Session], *, worked_on: Callable[[str], bool] = lambda _name: True
+) -> set[str]:
+    """End sessions, all at the same time; nothing to do for those that do not run. Raises SessionNotFound, EngineRefused.
+
+    Returns the names of all sessions that a `recreate` goes on with, or was killed at, which might bring them up again.
+    `worked_on` says whether a command holds a session's lock. Where none does, and a single session has left nothing on
+    the host, there is nothing to be asked about afterwards: none, then.
+    """
+    over = [held for session in those for held in session.placeholders]
+    if len(those) == 1:
+        _stop(engine, *those)
+        ended = []
+        if not worked_on(those[0].name) and not placeholders.any_left(over):
+            return set()
+    else:
+        from concurrent.futures import wait
+
+        from agent_session.host.threads import beside
+
+        with beside(8) as pool:
+            ended = [pool.submit(_stop, engine, session) for session in those]
+            wait(ended)
+    found = find.tidy(engine, over)
+    for one in ended:  # only now: a failure must not keep the others from being stopped
+        one.result()
+    return {session.name for session in found if session.container == plan.next_name(session.name)}
+
+
+def remove(engine: Engine, name: str) -> None:
+    """Remove a stopped session: its container and its volumes, never a project. SessionRunning, SessionNotFound."""
+    settle(engine, plan.check_name(name))
+    session = find.find_session(engine, name)
+    if session is None:
+        find.check_removable(engine, name)
+    elif session.running:
+        raise SessionRunning(name)
+    with uninterrupted():
+        if session:
+            engine.remove(session.container)
+        for volume in (*plan.volume_names(name), plan.importing_name(name)):
+            engine.remove_volume(volume)
+        find.tidy(engine, session.placeholders if session else ())
+
+
+def _bring_up(engine: Engine, container: str, name: str, seed: "Seed", *, screen: bool) -> tuple[str, ...]:
+    """Give a container that just started its seed and its guard, which keeps read-only paths read-only.
+
+    Not as root: there the agent, uid 0 as well, could change what the guard runs with rights that the agent has not.
+    """
+    from agent_session.host.threads import beside  # 2 ms that ls need not pay
+
+    with beside(1) as pool:
+        guard = (
+            None
+            if engine.rootful
+            else pool.submit(engine.exec_as_root, container, [inside.SESSION_GUARD, *guarded()])
+        )
+        notes = send_seed(engine, name, seed, screen=screen, container=container)
+        if guard:
+            guard.result()
+        return notes
+
+
+def _stop(engine: Engine, session: Session) -> None:
+    try:
+        engine.stop(session.container)
+    except NotFoundError as error:
+        raise SessionNotFound(session.name) from error
+
+
+def _lines(text: str) -> list[str]:
+    """What somebody else said, fit to be shown."""
+    return [sanitize.shown(line[:300]) for line in text.splitlines() if line.strip()]

@@ -1,0 +1,151 @@
+"""Work at risk: what in a session's volumes exists nowhere else, and would go with it.
+
+Looked for by a program of the image in a container of its own, with everything read-only and no network: git is never run
+on the host over what an agent wrote. Most sessions can be cleared faster, by seeing that there is no repository at all.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from agent_session import inside
+from agent_session.agents.catalog import Agent
+from agent_session.engine.protocol import Engine, Mount, OneOff
+from agent_session.errors import EngineRefused
+from agent_session.sessions import plan
+from agent_session.workspace.projects import Project
+
+LOOKED_AT = 20_000
+SECONDS = 300
+
+Wanted = Callable[[dict[str, bool]], bool]
+"""Of a directory's entries, each with whether it is a directory itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holdings:
+    """A session's volumes and what is mounted over them; `image` is one of ours, to look with."""
+
+    name: str
+    image: str
+    projects: tuple[Project, ...]
+    agent: Agent | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What would be lost, a line each, as a person reads it; `conversations` alone are not worth a refusal."""
+
+    lost: tuple[str, ...] = ()
+    conversations: int = 0
+
+    @property
+    def lines(self) -> list[str]:
+        """All of it."""
+        return [*self.lost, *([_counted(self.conversations, "conversation")] if self.conversations else [])]
+
+
+def none_obviously(engine: Engine, holdings: Holdings) -> bool:
+    """Whether a look at directories is enough: no repository in the volumes, no file in /workspace. False also means: not sure."""
+    home, workspace = plan.volume_names(holdings.name)
+    for volume, wanted in ((home, _is_repository), (workspace, _is_something)):
+        path = engine.volume_path(volume)
+        if path is None and engine.volume_labels(volume) is None:
+            continue
+        if path is None or not _none(path, wanted, _disposable(holdings.agent)):
+            return False
+    return True
+
+
+def at_risk(engine: Engine, holdings: Holdings) -> Work:
+    """The thorough look. EngineRefused where that cannot be done."""
+    asked = {
+        "mounts": [str(project.target) for project in holdings.projects],
+        "conversations": holdings.agent.conversations if holdings.agent else "",
+        "disposable": list(_disposable(holdings.agent)),
+    }
+    errand = OneOff(
+        image=holdings.image,
+        command=(inside.UNSAVED_WORK,),
+        mounts=tuple(_mounts(engine, holdings)),
+    )
+    done = engine.run_one_off(errand, stdin=json.dumps(asked).encode(), timeout=SECONDS)
+    try:
+        if done.exit_code:
+            raise ValueError(done.stderr.decode("utf-8", "replace").strip() or f"exit code {done.exit_code}")
+        return _work(json.loads(done.stdout))
+    except (ValueError, KeyError, TypeError) as error:
+        raise EngineRefused(
+            f"session '{holdings.name}' cannot be searched for unsaved work: {error}"
+        ) from error
+
+
+def _work(answer: dict[str, Any]) -> Work:
+    lost = [f"{item['path']}: {', '.join(_words(item))}" for item in answer["repositories"]]
+    if answer["files"]:
+        more = f" and {answer['more_files']} more" if answer["more_files"] else ""
+        count = len(answer["files"]) + answer["more_files"]
+        lost.append(
+            f"{_counted(count, 'file')} in /workspace outside any project: {', '.join(answer['files'])}{more}"
+        )
+    return Work(lost=tuple(lost), conversations=int(answer["conversations"]))
+
+
+def _words(repository: dict[str, Any]) -> Iterator[str]:
+    for branch in repository["branches"]:
+        yield f"{_counted(branch['commits'], 'commit')} of {branch['name']} not pushed"
+    if repository["changes"]:
+        yield _counted(repository["changes"], "uncommitted change")
+    if repository["stashes"]:
+        yield _counted(repository["stashes"], "stash", "stashes")
+    if repository["problem"]:
+        yield f"git cannot tell ({repository['problem']})"
+
+
+def _counted(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _mounts(engine: Engine, holdings: Holdings) -> Iterator[Mount]:
+    """Read-only, projects too: a worktree in /workspace may belong to one."""
+    for volume, target in zip(plan.volume_names(holdings.name), (inside.HOME, inside.WORKSPACE), strict=True):
+        if engine.volume_labels(volume) is not None:
+            yield Mount(kind="volume", source=volume, target=target, read_only=True)
+    for project in holdings.projects:
+        if project.source.is_dir():
+            yield Mount(
+                kind="bind", source=str(project.source), target=PurePosixPath(project.target), read_only=True
+            )
+
+
+def _disposable(agent: Agent | None) -> tuple[str, ...]:
+    return agent.disposable if agent else ()
+
+
+def _none(top: Path, wanted: Wanted, disposable: Iterable[str]) -> bool:
+    """Whether no directory below `top` is wanted; False as well where one cannot be read, or there are too many to look at."""
+    waiting, seen = [top], 0
+    skipped = {top / name for name in disposable}
+    while waiting:
+        folder = waiting.pop()
+        try:
+            with os.scandir(folder) as entries:
+                found = {entry.name: entry.is_dir(follow_symlinks=False) for entry in entries}
+        except OSError:
+            return False
+        seen += len(found)
+        if seen > LOOKED_AT or wanted(found):
+            return False
+        waiting += {folder / name for name, is_folder in found.items() if is_folder} - skipped
+    return True
+
+
+def _is_repository(entries: dict[str, bool]) -> bool:
+    return ".git" in entries or entries.keys() >= {"HEAD", "objects", "refs"}
+
+
+def _is_something(entries: dict[str, bool]) -> bool:
+    return not all(entries.values())

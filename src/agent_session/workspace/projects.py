@@ -1,0 +1,163 @@
+"""Projects: which host directories an agent gets to see, where, and which it never does.
+
+Looks at the file system (does it exist, what does it resolve to) and changes nothing.
+"""
+
+import os
+import shlex
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from agent_session import inside
+from agent_session.errors import ProjectRefused
+
+SECRET_DIRECTORIES = {
+    ".ssh": "your SSH keys are there",
+    ".gnupg": "your GnuPG keys are there",
+    ".claude": "your Claude login and history are there",
+    ".config": "logins of many programs are there",
+    ".aws": "your AWS keys are there",
+    ".azure": "your Azure login is there",
+    ".kube": "your Kubernetes logins are there",
+    ".docker": "your registry logins are there",
+    ".password-store": "your passwords are there",
+    ".mozilla": "your browser's passwords and cookies are there",
+    ".thunderbird": "your mail is there",
+    ".local/share/keyrings": "your keyrings are there",
+    ".local/share/containers": "Podman keeps its images and containers there",
+    ".local/share/opencode": "your OpenCode login and history are there",
+    ".local/share/agent-session": "agent-session keeps your own agents there",
+    ".codex": "your Codex login is there",
+    ".gemini": "your Gemini login is there",
+    ".netlify": "your Netlify login is there",
+    ".terraform.d": "your Terraform login is there",
+    ".cargo": "your package registry token is there",
+    ".m2": "your Maven logins are there",
+    ".gradle": "your Gradle logins are there",
+    ".vault-token": "your Vault token is there",
+    ".claude.json": "your Claude login is there",
+    ".netrc": "your logins are there",
+    ".git-credentials": "your git logins are there",
+    ".npmrc": "your package registry token is there",
+    ".pypirc": "your package registry token is there",
+    ".pgpass": "your database passwords are there",
+    "Library/Keychains": "your keychains are there",
+    "Library/Application Support": "logins of many programs are there",
+}
+
+SYSTEM_DIRECTORIES = ("/proc", "/sys", "/dev", "/boot", "/run/user", "/run/podman")
+ALLOW_SECRETS = "--allow-secret-directories"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """A host directory and where the agent sees it."""
+
+    source: Path
+    target: PurePosixPath
+
+
+def resolve_projects(paths: Iterable[str | Path], *, home: Path, allow_secrets: bool) -> tuple[Project, ...]:
+    """The projects of these paths, each once, in the order given; ProjectRefused says why one may not be.
+
+    The target is /workspace/<directory's real name>; where two share a name, parents are put in front until they differ.
+    """
+    sources = list(dict.fromkeys(resolve(path, home=home, allow_secrets=allow_secrets) for path in paths))
+    names = _distinct_names(sources)
+    return tuple(Project(source=source, target=inside.WORKSPACE / names[source]) for source in sources)
+
+
+def resolve_mounts(paths: Iterable[str | Path], *, home: Path, allow_secrets: bool) -> tuple[Path, ...]:
+    """Directories or files to be mounted at their own path, which must not hide a part of the container."""
+    found = []
+    for path in paths:
+        resolve(path, home=home, allow_secrets=allow_secrets, must_be_directory=False)
+        # The same path as on the host, symbolic links and all.
+        lexical = Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100
+        above, below = {lexical, *lexical.parents}, {Path(name): name for name in inside.DIRECTORIES}
+        hidden = [name for place, name in below.items() if place in above or lexical in place.parents]
+        if hidden:
+            raise ProjectRefused(
+                path, f"mounted at the same path it would hide the container's own {hidden[0]}"
+            )
+        found.append(lexical)
+    return tuple(dict.fromkeys(found))
+
+
+def resolve(path: str | Path, *, home: Path, allow_secrets: bool, must_be_directory: bool = True) -> Path:
+    """The real path of something an agent may be shown; ProjectRefused otherwise."""
+    text = str(path)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ProjectRefused(repr(text), "its name is not UTF-8, which Podman cannot be told") from None
+    if _has_controls(text):
+        raise ProjectRefused(text, "there is a control character in its name")
+    if not text:
+        raise ProjectRefused(text, "the path is empty")
+    try:
+        source = Path(text).expanduser().resolve(strict=True)
+        is_directory = source.is_dir()
+    except FileNotFoundError:
+        raise ProjectRefused(
+            text, "there is no such directory", hint=f"mkdir -p {shlex.quote(text)}"
+        ) from None
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ProjectRefused(text, f"it cannot be looked at: {reason}") from error
+    if must_be_directory and not is_directory:
+        raise ProjectRefused(
+            text, "it is not a directory", hint=f"agent-session start {shlex.quote(str(source.parent))}"
+        )
+    if _has_controls(str(source)):
+        raise ProjectRefused(
+            text, "its real path has a character that is no text (a control character, or not UTF-8)"
+        )
+    if is_directory and not os.access(source, os.R_OK | os.X_OK):
+        raise ProjectRefused(text, "you may not read it")
+    _refuse_private(text, source, home.resolve(), allow_secrets=allow_secrets)
+    return source
+
+
+def _has_controls(text: str) -> bool:
+    """Line ends, escapes and their like; a no-break space or a joined emoji is a name like any other."""
+    return any(unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} for char in text)
+
+
+def _refuse_private(text: str, source: Path, home: Path, *, allow_secrets: bool) -> None:
+    if source == Path("/"):
+        raise ProjectRefused(text, "it is the whole machine")
+    for name in SYSTEM_DIRECTORIES:
+        if source == Path(name) or Path(name) in source.parents or source in Path(name).parents:
+            raise ProjectRefused(text, f"{name} belongs to the system")
+    if source == home:
+        raise ProjectRefused(text, "it is your home directory, with all your keys and logins")
+    if source in home.parents:
+        raise ProjectRefused(text, "your home directory is inside it, with all your keys and logins")
+    if allow_secrets:
+        return
+    for name, reason in SECRET_DIRECTORIES.items():
+        secret = home / name
+        if any(
+            place == source or place in source.parents or source in place.parents
+            for place in (secret, secret.resolve())
+        ):
+            raise ProjectRefused(
+                text, f"{reason} (~/{name})", hint=f"agent-session start {ALLOW_SECRETS} {shlex.quote(text)}"
+            )
+
+
+def _distinct_names(sources: Sequence[Path]) -> dict[Path, str]:
+    depth = dict.fromkeys(sources, 1)
+    while True:
+        names = {source: "-".join(source.parts[1:][-depth[source] :]) for source in sources}
+        doubles = [s for s in sources if sum(name == names[s] for name in names.values()) > 1]
+        if not doubles:
+            return names
+        longer = [source for source in doubles if depth[source] < len(source.parts) - 1]
+        if not longer:  # /a-b/c and /a/b-c, say: nothing readable is left to add
+            return names | {s: f"{names[s]}-{i}" for i, s in enumerate(sorted(doubles), 1)}
+        for source in longer:
+            depth[source] += 1

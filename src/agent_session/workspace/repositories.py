@@ -1,0 +1,153 @@
+"""Repositories: where in a directory they are, and where their git directories lie. Looks, and changes nothing.
+
+The tree belongs to an agent: links are not followed, a pointer (a `.git` file) is believed only where what it points to points back.
+"""
+
+import os
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+ENTRIES = 100_000
+REPOSITORIES = 60
+BULKY = frozenset(
+    {
+        "node_modules",
+        "target",
+        ".venv",
+        "venv",
+        "__pycache__",
+        "site-packages",
+        ".tox",
+        "vendor",
+        "build",
+        "dist",
+    }
+)
+"""Looked into last: where the walk ends early, it ends in one of these."""
+
+GIT_PARTS = frozenset({"HEAD", "objects", "refs"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What is in a tree. `roots`: where a `.git` is, the tree's own top included only then. `bare`: git directories of other names.
+
+    `complete` is false where the walk stopped at ENTRIES or REPOSITORIES.
+    """
+
+    roots: tuple[Path, ...]
+    bare: tuple[Path, ...]
+    complete: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pointer:
+    """A `.git` file: `said` is the path in it, `git` what that really is, `worktree` the worktree's name if it is one."""
+
+    said: str
+    git: Path
+    worktree: str | None = None
+
+    @property
+    def main(self) -> Path:
+        """The git directory that has the config: a worktree's is two levels up."""
+        return self.git.parents[1] if self.worktree else self.git
+
+    def expected(self, root: PurePosixPath) -> PurePosixPath:
+        """Where a container that has the root there must have `main` for the pointer to work."""
+        git = PurePosixPath(os.path.normpath(root / self.said))
+        return git.parents[1] if self.worktree else git
+
+
+def find(tree: Path) -> Found:
+    """All repositories in a tree, parents first; about 30 ms for 10,000 files."""
+    roots: list[Path] = []
+    bare: list[Path] = []
+    near, far = deque([tree]), deque[Path]()
+    seen = 0
+    while (near or far) and seen < ENTRIES and len(roots) + len(bare) < REPOSITORIES:
+        directory = near.popleft() if near else far.popleft()
+        names, below = set(), []
+        try:
+            with os.scandir(directory) as entries:
+                for entry in entries:
+                    seen += 1
+                    names.add(entry.name)
+                    if entry.is_dir(follow_symlinks=False) and entry.name != ".git":
+                        below.append(entry.name)
+        except OSError:
+            continue  # the agent cannot look there either
+        if ".git" in names:
+            roots.append(directory)
+        elif names >= GIT_PARTS:
+            bare.append(directory)
+            continue
+        for name in below:
+            (far if name in BULKY else near).append(directory / name)
+    return Found(roots=tuple(roots), bare=tuple(bare), complete=not (near or far))
+
+
+def submodules(git: Path) -> Iterator[Path]:
+    """The git directories below `modules` of one, and theirs, parents first."""
+    for directory, names, files in os.walk(git / "modules"):
+        if {*names, *files} >= GIT_PARTS:
+            yield Path(directory)
+            yield from submodules(Path(directory))
+            names.clear()
+
+
+def is_bare(git: Path) -> bool:
+    """Whether its config says so."""
+    return re.search(r"(?im)^\s*bare\s*(=\s*(true|yes|on|1)\s*)?$", _text(git / "config")) is not None
+
+
+def pointer(root: Path) -> Pointer | None:
+    """What the `.git` file of a root points to, if that is a worktree or submodule of this very root; None otherwise."""
+    match = re.match(r"gitdir: (.+)", _text(root / ".git"))
+    if not match:
+        return None
+    said = match[1].strip()
+    git = Path(os.path.realpath(root / said))
+    if git.parent.name == "worktrees" and _same(git, _text(git / "gitdir"), root / ".git"):
+        if Path(os.path.realpath(git / _text(git / "commondir").strip())) == git.parents[1]:
+            return Pointer(said=said, git=git, worktree=git.name)
+        return None
+    work = re.search(r"(?im)^\s*worktree\s*=\s*(.+)$", _text(git / "config"))
+    if "modules" in git.parts and work and _same(git, work[1], root):
+        return Pointer(said=said, git=git)
+    return None
+
+
+def enclosing(directory: Path) -> Path | None:
+    """The root of the repository that a directory is in, itself included."""
+    return next((place for place in (directory, *directory.parents) if os.path.lexists(place / ".git")), None)
+
+
+def common(root: Path) -> Path | None:
+    """The git directory with the config of a repository's root; None where that is none of ours to know."""
+    if (root / ".git").is_symlink():
+        return None
+    if (root / ".git").is_dir():
+        return root / ".git"
+    found = pointer(root)
+    return found.main if found else None
+
+
+def _same(base: Path, text: str, place: Path) -> bool:
+    return bool(text.strip()) and os.path.realpath(base / text.strip().strip('"')) == os.path.realpath(place)
+
+
+def _text(file: Path) -> str:
+    """A small regular file's text, "" for anything else."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    with os.fdopen(descriptor, "rb") as content:
+        try:
+            return content.read(1_000_000).decode("utf-8", "surrogateescape")
+        except OSError:
+            return ""

@@ -1,0 +1,81 @@
+"""What the user has user_config an agent is read within bounds, and nothing that a link leads to elsewhere."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from agent_session.agents import user_config
+from agent_session.agents.catalog import UserConfig
+
+ITEMS = (
+    UserConfig(source="~/.stub/NOTES.md", target="NOTES.md"),
+    UserConfig(source="~/.stub/skills", target="skills"),
+)
+
+
+@pytest.fixture
+def stub(home: Path) -> Path:
+    (home / ".stub" / "skills" / "one").mkdir(parents=True)
+    return home / ".stub"
+
+
+def names() -> list[str]:
+    return [copy.name for copy in user_config.read(ITEMS).copies]
+
+
+def test_files_and_directories_are_read_with_their_modes(stub: Path) -> None:
+    (stub / "NOTES.md").write_text("notes")
+    program = stub / "skills" / "one" / "run"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    found = user_config.read(ITEMS)
+    assert [(c.name, c.content, c.executable) for c in found.copies] == [
+        ("NOTES.md", b"notes", False),
+        ("skills/one/run", b"#!/bin/sh\n", True),
+    ]
+    assert found.notes == ()
+
+
+def test_nothing_there_is_nothing_to_copy(home: Path) -> None:  # noqa: ARG001
+    assert user_config.read(ITEMS) == user_config.Lesson()
+
+
+def test_what_agent_yaml_names_may_be_a_link_and_a_link_inside_may_not_lead_out(
+    stub: Path, home: Path
+) -> None:
+    (home / "dotfiles").mkdir()
+    (home / "dotfiles" / "notes").write_text("notes")
+    (home / "secret").write_text("secret")
+    (stub / "NOTES.md").symlink_to(home / "dotfiles" / "notes")
+    (stub / "skills" / "real.md").write_text("real")
+    (stub / "skills" / "same.md").symlink_to("real.md")
+    (stub / "skills" / "secret.md").symlink_to(home / "secret")
+    (stub / "skills" / "all").symlink_to(home)
+    (stub / "skills" / "loop").symlink_to("loop")
+    found = user_config.read(ITEMS)
+    assert names() == ["NOTES.md", "skills/real.md", "skills/same.md"]
+    assert "~/.stub/skills: 2 left out: a link that leads elsewhere" in found.notes
+
+
+def test_histories_and_dependencies_stay(stub: Path) -> None:
+    for name in user_config.NEVER:
+        (stub / "skills" / name).mkdir()
+        (stub / "skills" / name / "file").touch()
+    assert names() == []
+
+
+def test_too_much_is_left_out_and_said(stub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(user_config, "LARGEST_FILE", 10)
+    monkeypatch.setattr(user_config, "MOST_FILES", 1)
+    (stub / "NOTES.md").write_text("x" * 11)
+    for name in "ab":
+        (stub / "skills" / name).touch()
+    os.mkfifo(stub / "skills" / "c")
+    found = user_config.read(ITEMS)
+    assert [copy.name for copy in found.copies] == ["skills/a"]
+    assert found.notes == (
+        "~/.stub/NOTES.md: 1 left out: more than 10 bytes",
+        "~/.stub/skills: 1 left out: too much altogether",
+        "~/.stub/skills: 1 left out: not a regular file",
+    )
