@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from agent_session.config import DEFAULT_BASE_IMAGE, Config, read_config
+from agent_session.config import Config, read_config
 from agent_session.errors import ConfigurationError
+from agent_session.images.base_image import DEFAULT_BASE_IMAGE
 
 
 @pytest.fixture
