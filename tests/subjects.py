@@ -1,4 +1,4 @@
-"""Agents under the contract of images/README.md: how each is started, and how a test says what its next turn will be.
+"""Agents under the contract of docs/agents.md: how each is started, and how a test says what its next turn will be.
 
 A new agent needs a line in SUBJECTS; where its turns come from a scripted model (tests/models), that is all.
 """

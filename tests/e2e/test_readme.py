@@ -173,8 +173,8 @@ def test_every_command_option_and_exit_code_there_is_is_in_it(account: Account) 
 
 
 def test_its_pictures_are_there_and_small_and_fetch_nothing() -> None:
-    pictures = re.findall(r"^!\[[^\]]+\]\((images/readme/\w+\.svg)\)$", README, re.MULTILINE)
-    assert pictures == [f"images/readme/{name}.svg" for name in ("session", "ls", "picker")]
+    pictures = re.findall(r"^!\[[^\]]+\]\((docs/pictures/\w+\.svg)\)$", README, re.MULTILINE)
+    assert pictures == [f"docs/pictures/{name}.svg" for name in ("session", "ls", "picker")]
     for path in pictures:
         drawn = (REPOSITORY / path).read_text(encoding="utf-8")
         assert drawn.startswith("<svg ")

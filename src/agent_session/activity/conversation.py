@@ -1,6 +1,6 @@
 """Orders to a session's agent: a prompt, an answer to its question, an end of its turn; its models and its conversation.
 
-Each runs one of the agent's own executables in the session's container (images/README.md), and knows no agent by name.
+Each runs one of the agent's own executables in the session's container (docs/agents.md), and knows no agent by name.
 All raise OrderRefused (5) with what the agent is doing, UsageError (2), AgentServerError (10), TimedOut (124), ImageTooOld (5) and
 SessionStopped (5).
 """

@@ -1,4 +1,4 @@
-"""What an agent says of itself and of its turns (images/README.md), read strictly: it comes out of a container.
+"""What an agent says of itself and of its turns (docs/agents.md), read strictly: it comes out of a container.
 
 Unknown keys are passed over; what is missing or of another kind raises Malformed. Texts are as the agent wrote them, escape
 sequences included: who shows them makes them harmless.

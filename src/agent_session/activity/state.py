@@ -1,6 +1,6 @@
 """What sessions' agents do now: read from the file that each container keeps of it, without starting anything.
 
-images/README.md says what a state is; session-state, in the container, writes each as one line into FILE and names itself as its
+docs/agents.md says what a state is; session-state, in the container, writes each as one line into FILE and names itself as its
 keeper. The agent can write there too, so what comes out is bounded, parsed strictly and made harmless, and nothing is
 believed once its keeper is gone: a file outlives what wrote it.
 """

@@ -78,7 +78,7 @@ class Package:
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """An agent that is a server in its session: the TCP port on which it answers there, with a password of its own (images/README.md)."""
+    """An agent that is a server in its session: the TCP port on which it answers there, with a password of its own (docs/agents.md)."""
 
     port: int
 
