@@ -13,7 +13,8 @@ from functools import partial
 from io import BytesIO
 from pathlib import Path
 
-from agent_session.sessions import plan
+from agent_session.sessions.labels import LABEL_AGENT, LABEL_NAME, LABEL_OPTIONS, LABEL_PROJECTS
+from agent_session.sessions.names import volume_names
 from tests.account import LAUNCHER, Account, Storage
 from tests.bench.measuring import MEMORY, Broken, Samples, command, first_screen, in_turn, seconds
 
@@ -76,7 +77,7 @@ class Bench:
         """The same image by podman alone, until its screen is up."""
         volumes = [
             f"--volume={volume}:{at}"
-            for volume, at in zip(plan.volume_names(name), ("/home/agent", "/workspace"), strict=True)
+            for volume, at in zip(volume_names(name), ("/home/agent", "/workspace"), strict=True)
         ]
         self.podman(
             "run",
@@ -105,7 +106,7 @@ class Bench:
     def remove_raw(self, name: str) -> None:
         """A container and its volumes."""
         self.podman("rm", f"agent_{name}")()
-        self.podman("volume", "rm", *plan.volume_names(name))()
+        self.podman("volume", "rm", *volume_names(name))()
 
 
 Row = Callable[[Bench], list[Figure]]
@@ -114,17 +115,15 @@ Row = Callable[[Bench], list[Figure]]
 def listing(bench: Bench) -> list[Figure]:
     """The same containers for all four: their labels are those of all."""
     labels = {
-        plan.LABEL_AGENT: "shell",
-        plan.LABEL_PROJECTS: json.dumps(
-            [{"source": "/home/you/projects/webapp", "target": "/workspace/webapp"}]
-        ),
-        plan.LABEL_OPTIONS: "{}",
+        LABEL_AGENT: "shell",
+        LABEL_PROJECTS: json.dumps([{"source": "/home/you/projects/webapp", "target": "/workspace/webapp"}]),
+        LABEL_OPTIONS: "{}",
         "manager": "distrobox",
         "com.github.containers.toolbox": "true",
     }
     given = [f"--label={name}={value}" for name, value in labels.items()]
     for number in range(bench.many):
-        name = f"--label={plan.LABEL_NAME}=s{number}"
+        name = f"--label={LABEL_NAME}=s{number}"
         bench.podman("create", f"--name=agent_s{number}", name, *given, bench.image)()
     listings = {
         "agent-session ls": bench.ours("ls"),
@@ -293,8 +292,8 @@ def completing(bench: Bench) -> list[Figure]:
     bench.podman(
         "create",
         "--name=agent_completed",
-        f"--label={plan.LABEL_NAME}=completed",
-        f"--label={plan.LABEL_AGENT}=shell",
+        f"--label={LABEL_NAME}=completed",
+        f"--label={LABEL_AGENT}=shell",
         bench.image,
     )()
     action = bench.other("bash", "-c", COMPLETION, "bash", str(script))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agent_session.sessions import plan
+from agent_session.sessions.labels import LABEL_AGENT, LABEL_NAME, LABEL_PROJECTS
 from tests.account import Account, Done
 from tests.waiting import until
 
@@ -108,12 +108,12 @@ def test_a_label_edited_by_hand_and_a_foreign_container_are_told_apart(account: 
     assert done.code == 0, "a name that is taken hinders no other session"
     assert "'agent_taken' exists already and is not a session" in found(done)["names"]["words"]
     account.podman(
-        "create", "--name", "agent_web", "--label", f"{plan.LABEL_NAME}=web", "--label", f"{plan.LABEL_AGENT}=shell",
-        "--label", f"{plan.LABEL_PROJECTS}=/home/you/app", shell,
+        "create", "--name", "agent_web", "--label", f"{LABEL_NAME}=web", "--label", f"{LABEL_AGENT}=shell",
+        "--label", f"{LABEL_PROJECTS}=/home/you/app", shell,
     )  # fmt: skip
     done = account.run("doctor")
     assert done.code == 5
-    assert plan.LABEL_PROJECTS in done.out
+    assert LABEL_PROJECTS in done.out
 
 
 def test_a_terminal_that_does_not_answer_is_told(account: Account) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from agent_session.sessions import plan
+from agent_session.sessions.names import container_name, next_name, volume_names
 from tests.account import Account
 from tests.waiting import until
 
@@ -120,9 +120,9 @@ class Storekeeper:
     def remove(self, *sessions: str) -> None:
         """Whatever there is of these sessions."""
         for name in sessions:
-            for container in (plan.container_name(name), plan.next_name(name)):
+            for container in (container_name(name), next_name(name)):
                 self.ask("DELETE", f"/containers/{container}?force=true&timeout=0")
-            for volume in plan.volume_names(name):
+            for volume in volume_names(name):
                 self.ask("DELETE", f"/volumes/{volume}")
 
     def clear(self) -> None:

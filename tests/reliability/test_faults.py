@@ -18,7 +18,15 @@ from pathlib import Path
 
 import pytest
 
-from agent_session.sessions import plan
+from agent_session.sessions.labels import (
+    LABEL_AGENT,
+    LABEL_CREATED,
+    LABEL_MOUNTS,
+    LABEL_NAME,
+    LABEL_OPTIONS,
+    LABEL_PROJECTS,
+    LABEL_PROTECTION,
+)
 from tests.account import LAUNCHER, Account, Done
 from tests.reliability.program import Ended, Meanwhile, Program
 from tests.waiting import until
@@ -324,19 +332,19 @@ def test_half_an_image_that_a_killed_build_left_is_in_nobodys_way(account: Accou
 
 
 LABELS = {
-    plan.LABEL_AGENT: "\x1b[31mshell",
-    plan.LABEL_PROJECTS: '[{"source": 1}]',
-    plan.LABEL_MOUNTS: "null",
-    plan.LABEL_OPTIONS: "[]",
-    plan.LABEL_CREATED: "yesterday",
-    plan.LABEL_PROTECTION: '{"placeholders": [["/etc/passwd"]]}',
+    LABEL_AGENT: "\x1b[31mshell",
+    LABEL_PROJECTS: '[{"source": 1}]',
+    LABEL_MOUNTS: "null",
+    LABEL_OPTIONS: "[]",
+    LABEL_CREATED: "yesterday",
+    LABEL_PROTECTION: '{"placeholders": [["/etc/passwd"]]}',
 }
 
 
 def test_labels_written_by_hand_are_borne_with(account: Account, shell: str) -> None:
     account.ok("start", "-d", "-a", "shell", "-n", "good", account.project())
     for name, label in (("hand", "hand"), ("other", "somebody"), ("bad", "../../bad"), ("empty", "")):
-        words = [f"--label={key}={value}" for key, value in {**LABELS, plan.LABEL_NAME: label}.items()]
+        words = [f"--label={key}={value}" for key, value in {**LABELS, LABEL_NAME: label}.items()]
         account.podman("create", "--name", f"agent_{name}", *words, shell)
     assert account.sessions() == {"good": "running", "hand": "stopped"}
     told(account.run("ls"), 0)
@@ -371,7 +379,7 @@ def test_two_hundred_sessions_are_listed_and_examined(account: Account, shell: s
     labels = account.inspect("s0")["Config"]["Labels"]
     script = "".join(
         "podman --log-level=error create -q --name agent_s{} {} {} >/dev/null\n".format(
-            number, " ".join(f"'--label={key}={value}'" for key, value in {**labels, plan.LABEL_NAME: f"s{number}"}.items()
+            number, " ".join(f"'--label={key}={value}'" for key, value in {**labels, LABEL_NAME: f"s{number}"}.items()
                              if key.startswith("agent-session.")), shell,
         )
         for number in range(1, 200)

@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from agent_session.sessions import plan
+from agent_session.sessions.labels import LABEL_RUNS
+from agent_session.sessions.names import container_name, next_name
 from tests.account import Account, Storage
 from tests.reliability import colors
 from tests.reliability.inventory import Storekeeper
@@ -212,8 +213,8 @@ class Machine(RuleBasedStateMachine):
 
     def resumes(self, name: str) -> bool:
         """Whether a killed update has left what says so."""
-        unfinished = self.keeper.ask("GET", f"/containers/{plan.next_name(name)}/json")
-        return bool(unfinished and plan.LABEL_RUNS in unfinished["Config"]["Labels"])
+        unfinished = self.keeper.ask("GET", f"/containers/{next_name(name)}/json")
+        return bool(unfinished and LABEL_RUNS in unfinished["Config"]["Labels"])
 
     @rule(name=names)
     def killed_behind_our_back(self, name: str) -> None:
@@ -224,7 +225,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(name=names)
     def removed_behind_our_back(self, name: str) -> None:
-        for container in (plan.container_name(name), plan.next_name(name)):
+        for container in (container_name(name), next_name(name)):
             self.keeper.ask("DELETE", f"/containers/{container}?force=true&timeout=0")
         if name in self.world.sessions:
             self.world = replace(self.world.with_session(name, None), homes=self.world.homes | {name})

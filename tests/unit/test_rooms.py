@@ -113,7 +113,18 @@ def test_only_one_file_knows_the_bindings() -> None:
     assert knowing == {"engine.podman.bindings"}
 
 
-@pytest.mark.parametrize("name", ["sessions.plan", "agents.catalog", "errors", "engine.protocol", "inside"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sessions.plan",
+        "sessions.names",
+        "sessions.labels",
+        "agents.catalog",
+        "errors",
+        "engine.protocol",
+        "inside",
+    ],
+)
 def test_planning_knows_neither_clock_nor_environment(name: str) -> None:
     file = PACKAGE / f"{name.replace('.', '/')}.py"
     assert not {other.split(".")[0] for other in imports(file)} & {"os", "time", "subprocess", "socket"}

@@ -13,7 +13,8 @@ from agent_session.activity.event_log import Event
 from agent_session.activity.state import Evidence, State
 from agent_session.engine.protocol import Engine
 from agent_session.host import nofollow
-from agent_session.sessions import endpoint, plan
+from agent_session.sessions import endpoint
+from agent_session.sessions.names import volume_names
 from agent_session.sessions.session import Session
 
 LAST_EVENTS = 5
@@ -111,7 +112,7 @@ def _load(engine: Engine, session: Session) -> tuple[int | None, int | None]:
 
 def _volumes(engine: Engine, session: Session) -> dict[str, bool]:
     """Each with whether it is there; what a running container has mounted is."""
-    targets = dict(zip(plan.volume_names(session.name), (inside.HOME, inside.WORKSPACE), strict=True))
+    targets = dict(zip(volume_names(session.name), (inside.HOME, inside.WORKSPACE), strict=True))
     root = engine.open_root(session.id, session.pid) if session.pid else None
     found = {name: root is not None and _is_mount(root, target) for name, target in targets.items()}
     if root is not None:

@@ -18,7 +18,8 @@ from agent_session import inside
 from agent_session.engine.protocol import Engine, Mount, OneOff
 from agent_session.errors import UsageError
 from agent_session.host import nofollow
-from agent_session.sessions import find, plan
+from agent_session.sessions import find
+from agent_session.sessions.names import volume_names
 from agent_session.sessions.session import Session
 
 FOLDER = (".local", "state", "agent-session")
@@ -114,9 +115,7 @@ def _content(engine: Engine, session: Session) -> bytes:
     command = ("/bin/sh", "-c", script, str(LARGEST), *(str(folder / name) for name in FILES))
     if session.running:
         return engine.exec(session.container, command, timeout=30).stdout
-    volume = Mount(
-        kind="volume", source=plan.volume_names(session.name)[0], target=inside.HOME, read_only=True
-    )
+    volume = Mount(kind="volume", source=volume_names(session.name)[0], target=inside.HOME, read_only=True)
     return engine.run_one_off(
         OneOff(image=session.image, command=command, mounts=(volume,)), timeout=60
     ).stdout
@@ -147,7 +146,7 @@ def _home(engine: Engine, session: Session) -> Iterator[Path | int | None]:
             home = nofollow.open_directory(root, *inside.HOME.parts[1:])
         os.close(root)
     if home is None:
-        yield engine.volume_path(plan.volume_names(session.name)[0])
+        yield engine.volume_path(volume_names(session.name)[0])
         return
     try:
         yield home

@@ -17,7 +17,8 @@ from agent_session.activity.state import State, Value
 from agent_session.engine.protocol import Engine
 from agent_session.errors import SessionNotFound, TimedOut
 from agent_session.host import nofollow
-from agent_session.sessions import find, plan
+from agent_session.sessions import find
+from agent_session.sessions.names import check_name
 from agent_session.sessions.session import Session
 
 RESTING: tuple[Value, ...] = ("idle", "waiting", "exited", "failed")
@@ -80,7 +81,7 @@ def reached(
 
     SessionNotFound where one is not there, or no longer; TimedOut after so many seconds.
     """
-    left = [plan.check_name(name) for name in dict.fromkeys(names)]
+    left = [check_name(name) for name in dict.fromkeys(names)]
     deadline = None if seconds is None else time.monotonic() + seconds
     for now in follow(engine, deadline=deadline, named=frozenset(names)):
         for name in list(left):

@@ -93,7 +93,7 @@ class Invocation:
     def locked(self, name: str) -> AbstractContextManager[None]:
         """One command at a time on a session of that name. BadName first: it becomes a file's name."""
         from agent_session.host.lock import lock
-        from agent_session.sessions.plan import check_name, lock_name
+        from agent_session.sessions.names import check_name, lock_name
 
         def waiting(pid: str) -> None:
             if self.foresight and self.foresight.listing:
@@ -107,7 +107,7 @@ class Invocation:
     def is_locked(self, name: str) -> bool:
         """Whether a command works on the session of that name just now."""
         from agent_session.host.lock import is_held, lock_file
-        from agent_session.sessions.plan import lock_name
+        from agent_session.sessions.names import lock_name
 
         return is_held(lock_file(paths.runtime_folder(), lock_name(name)))
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from agent_session.agents.seed import Seed
     from agent_session.engine.protocol import Engine, Mount
     from agent_session.sessions.archive import Manifest
-    from agent_session.sessions.plan import SessionRequest
+    from agent_session.sessions.request import SessionRequest
     from agent_session.sessions.session import Session
     from agent_session.workspace.placeholders import Placeholder
 
@@ -44,10 +44,10 @@ class Rehearsal:
 
 def find(engine: "Engine", name: str) -> "Session | None":
     """The session of that name, looked at and left alone; NameTaken as in sessions.find."""
-    from agent_session.sessions import plan
-    from agent_session.sessions.session import read
+    from agent_session.sessions.labels import read
+    from agent_session.sessions.names import check_name, container_name
 
-    container = engine.container(plan.container_name(plan.check_name(name)))
+    container = engine.container(container_name(check_name(name)))
     session = read(container) if container else None
     if container and session is None:
         raise NameTaken(name, container.name)
@@ -97,6 +97,7 @@ def _planned(
     engine: "Engine", wanted: "SessionRequest", seed: "Seed", *, image: str, built: bool,
     action: Literal["create", "start", "replace"],
 ) -> Rehearsal:  # fmt: skip
+
     from agent_session.sessions import plan
 
     spec = plan.container_spec(replace(wanted, image=image))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agent_session.engine.protocol import Engine
     from agent_session.images.build import Workshop
     from agent_session.sessions.archive import Manifest
-    from agent_session.sessions.plan import Options, SessionRequest
+    from agent_session.sessions.request import Options, SessionRequest
     from agent_session.sessions.session import Session
     from agent_session.workspace.projects import Project
 
@@ -45,13 +45,15 @@ def wished(
 ) -> "SessionRequest":
     """The same, but for the image, which may have to be built first. Nothing is changed."""
     from agent_session.host import ca_certificates
-    from agent_session.sessions import lifecycle, plan
+    from agent_session.sessions import lifecycle
+    from agent_session.sessions.names import check_name
+    from agent_session.sessions.request import SessionRequest
 
-    name = plan.check_name(config.name or DEFAULT_SESSION)
+    name = check_name(config.name or DEFAULT_SESSION)
     projects, mounts, kob = _directories(config, manifest)
     workshop = invocation.workshop()
     agent = _agent(invocation, engine, workshop, config)
-    request = plan.SessionRequest(
+    request = SessionRequest(
         name=name,
         agent=agent,
         image="",
@@ -127,11 +129,11 @@ def asked_again(
 def _options(invocation: Invocation, engine: "Engine", config: Config, had: "Options | None") -> "Options":
     """What a session is to be started with: what it had, but for what flags and variables insist on; a word on limits that are none."""
     from agent_session.host import git_identity
-    from agent_session.sessions import plan
+    from agent_session.sessions.request import Options, limit_notes
 
     chosen = {name: getattr(config, name) for name in CHOSEN if had is None or name in config.insisted}
-    options = replace(had or plan.Options(), **chosen)
-    for line in plan.limit_notes(options, engine.unenforced()):
+    options = replace(had or Options(), **chosen)
+    for line in limit_notes(options, engine.unenforced()):
         note(f"warning: {line}")
     lent = config.ssh_agent if had is None or "ssh_agent" in config.insisted else bool(had.ssh_agent)
     lent = lent or options.git_signing

@@ -16,7 +16,8 @@ from agent_session.engine.protocol import Engine
 from agent_session.errors import ConflictError
 from agent_session.host import paths
 from agent_session.images.build import PREFIX
-from agent_session.sessions import plan
+from agent_session.sessions.labels import LABEL_NAME
+from agent_session.sessions.names import NAME, NETWORK, importing_name, volume_names
 
 SYSTEM = (
     Path("/var/cache/agent-session"),
@@ -73,10 +74,10 @@ def find(engine: Engine, agents: Iterable[str]) -> Leftovers:
 def remains(engine: Engine, names: Collection[str]) -> dict[str, list[str]]:
     """Sessions of which only volumes are left, as somebody removed their containers, by name; `names` are those that there are."""
     found: dict[str, list[str]] = {}
-    for volume, labels in sorted(engine.volumes(plan.LABEL_NAME).items()):
-        name = labels[plan.LABEL_NAME]
-        own = (*plan.volume_names(name), plan.importing_name(name))
-        if name not in names and volume in own and plan.NAME.fullmatch(name):
+    for volume, labels in sorted(engine.volumes(LABEL_NAME).items()):
+        name = labels[LABEL_NAME]
+        own = (*volume_names(name), importing_name(name))
+        if name not in names and volume in own and NAME.fullmatch(name):
             found.setdefault(name, []).append(volume)
     return found
 
@@ -84,7 +85,7 @@ def remains(engine: Engine, names: Collection[str]) -> dict[str, list[str]]:
 def remove(engine: Engine, found: Leftovers) -> None:
     """Remove images, logins and the sessions' network; what something else uses stays."""
     with contextlib.suppress(ConflictError):
-        engine.remove_network(plan.NETWORK)
+        engine.remove_network(NETWORK)
     for secret in found.secrets:
         engine.remove_secret(secret)
     for image in found.images:

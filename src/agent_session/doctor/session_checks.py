@@ -13,8 +13,17 @@ from agent_session.engine.podman import one_off
 from agent_session.engine.protocol import Container, Engine
 from agent_session.errors import NameTaken
 from agent_session.host.lock import is_held, lock, lock_file
-from agent_session.sessions import find, lifecycle, plan
-from agent_session.sessions.session import Session, read, unreadable
+from agent_session.sessions import find, lifecycle
+from agent_session.sessions.labels import LABEL_NAME, read, unreadable
+from agent_session.sessions.names import (
+    NAME,
+    container_name,
+    importing_name,
+    lock_name,
+    next_name,
+    volume_names,
+)
+from agent_session.sessions.session import Session
 from agent_session.workspace import placeholders
 from agent_session.workspace.projects import Project
 
@@ -34,7 +43,7 @@ def checks(
     known = []
     for container in containers:
         session = read(container)
-        if session and session.container == plan.next_name(session.name):
+        if session and session.container == next_name(session.name):
             found[f"update of {session.name}"] = partial(_unfinished, engine, session, locks)
         elif session:
             known.append(session)
@@ -51,14 +60,14 @@ def _strangers(containers: Sequence[Container]) -> Iterator[Finding]:
     """Containers that have a session's name or a session's label, and not both."""
     for container in containers:
         name = container.name.removeprefix("agent_")
-        labelled = container.labels.get(plan.LABEL_NAME)
+        labelled = container.labels.get(LABEL_NAME)
         if read(container):
             continue
         if labelled is not None:
             words = f"the container '{container.name}' is labelled as the session {labelled!r}, whose container would have another name"
             fix = f"podman rm {shlex.quote(container.name)}   (look first: podman inspect {shlex.quote(container.name)})"
             yield Finding(level="warning", subject="names", words=words, fix=fix)
-        elif container.name.startswith("agent_") and plan.NAME.fullmatch(name):
+        elif container.name.startswith("agent_") and NAME.fullmatch(name):
             taken = NameTaken(name, container.name)
             yield Finding(level="warning", subject="names", words=taken.message, fix=taken.hint)
 
@@ -106,7 +115,7 @@ def _places(engine: Engine, session: Session) -> Iterator[Finding]:
 def _parts(engine: Engine, session: Session, agents: Mapping[str, Agent]) -> Iterator[Finding]:
     """What it has in Podman, and its agent."""
     subject, quoted = f"session {session.name}", shlex.quote(session.name)
-    for volume in plan.volume_names(session.name):
+    for volume in volume_names(session.name):
         if engine.volume_labels(volume) is None:
             words = f"its volume {volume} is gone, and what was in it"
             fix = f"agent-session rm {quoted} && agent-session start -n {quoted}"
@@ -150,7 +159,7 @@ def _number(project: Project) -> str:
 
 def _unfinished(engine: Engine, session: Session, locks: Callable[[], Path]) -> Iterator[Finding]:
     """A container that an update was making; while one goes on it holds the session's lock."""
-    name, subject = plan.lock_name(session.name), f"update of {session.name}"
+    name, subject = lock_name(session.name), f"update of {session.name}"
     if is_held(lock_file(locks(), name)):
         yield Finding(level="ok", subject=subject, words="going on")
         return
@@ -168,10 +177,10 @@ def _volumes(engine: Engine, names: Collection[str], locks: Callable[[], Path]) 
     """What is left of sessions whose containers somebody removed; while one is made or imported, its lock is held."""
     remains = footprint.remains(engine, names)
     for name, volumes in remains.items():
-        if is_held(lock_file(locks(), plan.lock_name(name))):
+        if is_held(lock_file(locks(), lock_name(name))):
             continue
         subject, quoted = f"volumes of {name}", shlex.quote(name)
-        if plan.importing_name(name) in volumes:
+        if importing_name(name) in volumes:
             words = (
                 "an import that was killed left them half full; the session's next start removes them, too"
             )
@@ -188,8 +197,8 @@ def _volumes(engine: Engine, names: Collection[str], locks: Callable[[], Path]) 
 def _forget_half(engine: Engine, name: str, locks: Callable[[], Path]) -> str:
     from agent_session.sessions import archive
 
-    with lock(locks(), plan.lock_name(name), waiting=lambda _pid: None):
-        if engine.container(plan.container_name(name)) is None:
+    with lock(locks(), lock_name(name), waiting=lambda _pid: None):
+        if engine.container(container_name(name)) is None:
             archive.discard_partial_import(engine, name)
     return f"removed what was imported of session '{name}'"
 

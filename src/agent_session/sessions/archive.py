@@ -23,8 +23,10 @@ from agent_session.agents.seed import Seed
 from agent_session.engine.protocol import Engine, Mount, OneOff
 from agent_session.errors import ArchiveRefused, ConflictError, EngineRefused
 from agent_session.host.signals import uninterrupted
-from agent_session.sessions import lifecycle, plan
-from agent_session.sessions.plan import SessionRequest
+from agent_session.sessions import lifecycle
+from agent_session.sessions.labels import LABEL_NAME, session_labels
+from agent_session.sessions.names import NAME, container_name, importing_name, volume_names
+from agent_session.sessions.request import SessionRequest
 from agent_session.sessions.session import Session
 from agent_session.workspace.projects import Project
 
@@ -122,20 +124,18 @@ def retargeted(projects: tuple[Project, ...], manifest: Manifest) -> tuple[Proje
 
 def create(engine: Engine, request: SessionRequest, seed: Seed, file: Path, *, screen: bool) -> Session:
     """Make a session with what an archive holds; as lifecycle.create, which takes the mark away. ArchiveRefused names the reason."""
-    labels, marker = plan.session_labels(request), plan.importing_name(request.name)
+    labels, marker = session_labels(request), importing_name(request.name)
     made: list[str] = []
     try:
         with uninterrupted():
-            for volume in (marker, *plan.volume_names(request.name)):
+            for volume in (marker, *volume_names(request.name)):
                 _create_volume(engine, request.name, volume, labels)
                 made.append(volume)
         _unpack(engine, request, file)
         return lifecycle.create(engine, request, seed, screen=screen)
     except BaseException:
         with uninterrupted():
-            if (
-                engine.container(plan.container_name(request.name)) is None
-            ):  # else it was done, but for telling so
+            if engine.container(container_name(request.name)) is None:  # else it was done, but for telling so
                 for volume in reversed(made):
                     engine.remove_volume(volume)
         raise
@@ -153,9 +153,9 @@ def _create_volume(engine: Engine, name: str, volume: str, labels: Mapping[str, 
 
 def discard_partial_import(engine: Engine, name: str) -> None:
     """Remove what an import left that was killed before its session was made. For callers that hold the session's lock, and found no session."""
-    labels = engine.volume_labels(plan.importing_name(name))
-    if labels is not None and labels.get(plan.LABEL_NAME) == name:
-        for volume in (*plan.volume_names(name), plan.importing_name(name)):
+    labels = engine.volume_labels(importing_name(name))
+    if labels is not None and labels.get(LABEL_NAME) == name:
+        for volume in (*volume_names(name), importing_name(name)):
             engine.remove_volume(volume)
 
 
@@ -172,7 +172,7 @@ def _unpack(engine: Engine, request: SessionRequest, file: Path) -> None:
 
 
 def _mounts(name: str, *, read_only: bool) -> list[Mount]:
-    volumes = zip(plan.volume_names(name), (inside.HOME, inside.WORKSPACE), strict=True)
+    volumes = zip(volume_names(name), (inside.HOME, inside.WORKSPACE), strict=True)
     return [
         Mount(kind="volume", source=source, target=target, read_only=read_only) for source, target in volumes
     ]
@@ -200,9 +200,7 @@ def _read(said: dict[str, Any]) -> Manifest:
         is_below = project.target.parent == inside.WORKSPACE and project.target.name != ".."
         if not project.source.is_absolute() or not is_below or not str(project.target).isprintable():
             raise ValueError("its projects cannot be")
-    texts = (
-        isinstance(said["agent"], str) and isinstance(said["name"], str) and plan.NAME.fullmatch(said["name"])
-    )
+    texts = isinstance(said["agent"], str) and isinstance(said["name"], str) and NAME.fullmatch(said["name"])
     if not texts or not isinstance(said["options"], dict):
         raise ValueError("its manifest is damaged")
     return Manifest(name=said["name"], agent=said["agent"], projects=projects, options=said["options"])

@@ -16,6 +16,7 @@ from agent_session import inside, sanitize
 from agent_session.engine.protocol import Engine, ExecResult, Mount, OneOff
 from agent_session.errors import ConflictError, CopyRefused, NotFoundError
 from agent_session.sessions import plan, untrusted_tar
+from agent_session.sessions.names import volume_names
 from agent_session.sessions.session import Session
 
 SECONDS = 6 * 3600
@@ -125,7 +126,7 @@ def _run(
             hint=f"agent-session restart -d {session.name}",
         )
     read_only = words[0] == "get"
-    volumes = zip(plan.volume_names(session.name), (inside.HOME, inside.WORKSPACE), strict=True)
+    volumes = zip(volume_names(session.name), (inside.HOME, inside.WORKSPACE), strict=True)
     mounts = [
         Mount(kind="volume", source=source, target=target, read_only=read_only) for source, target in volumes
     ]

@@ -1,6 +1,6 @@
 """Sessions whose agent is a server (`server` in its agent.yaml): where it is reached, and by what password.
 
-Other containers on the network plan.NETWORK reach it by its container's name, this machine on a loopback port that was free
+Other containers on the network NETWORK reach it by its container's name, this machine on a loopback port that was free
 when the container was made; nobody else does. The network is made with the first such session and stays when the last one
 is removed: it is a name in Podman's configuration and costs nothing.
 """
@@ -11,7 +11,8 @@ from dataclasses import replace
 from agent_session import inside
 from agent_session.engine.protocol import ContainerSpec, Engine
 from agent_session.errors import EngineRefused
-from agent_session.sessions import plan
+from agent_session.sessions.labels import LABEL_NETWORK
+from agent_session.sessions.names import NETWORK, container_name
 from agent_session.sessions.session import Session
 
 PASSWORD = re.compile(rb"([A-Za-z0-9_-]{16,200})\n?")
@@ -27,9 +28,9 @@ NO_NAMES = (
 
 def base_url(session: Session) -> str | None:
     """Where containers on the network reach its agent's server, while it runs; None where they cannot."""
-    if plan.NETWORK not in session.networks:
+    if NETWORK not in session.networks:
         return None
-    return next((f"http://{plan.container_name(session.name)}:{port}" for port in session.ports), None)
+    return next((f"http://{container_name(session.name)}:{port}" for port in session.ports), None)
 
 
 def host_url(session: Session) -> str | None:
@@ -52,7 +53,7 @@ def secrets(engine: Engine, session: Session) -> dict[str, str]:
 
 def connected(engine: Engine, spec: ContainerSpec) -> tuple[ContainerSpec, tuple[str, ...]]:
     """The container on its network, or, with a word about it, on the usual one where that is not to be had."""
-    if not spec.network or engine.create_network(spec.network, {plan.LABEL_NETWORK: spec.network}):
+    if not spec.network or engine.create_network(spec.network, {LABEL_NETWORK: spec.network}):
         return spec, ()
     return replace(spec, network="", alias=""), (NO_NAMES,)
 

@@ -10,8 +10,10 @@ from pathlib import Path
 from agent_session import inside
 from agent_session.engine.protocol import Container, Engine
 from agent_session.errors import NameTaken, SessionConflict, SessionNotFound
-from agent_session.sessions import attach, plan
-from agent_session.sessions.session import Session, read
+from agent_session.sessions import attach
+from agent_session.sessions.labels import LABEL_NAME, read
+from agent_session.sessions.names import check_name, container_name, importing_name, next_name, volume_names
+from agent_session.sessions.session import Session
 from agent_session.workspace import placeholders
 from agent_session.workspace.placeholders import Placeholder
 
@@ -22,14 +24,14 @@ YOUNG = timedelta(seconds=90)
 def list_sessions(engine: Engine) -> list[Session]:
     """All sessions of this user, by name."""
     found = tidy(engine)
-    found.sort(key=lambda session: session.container == plan.container_name(session.name))
+    found.sort(key=lambda session: session.container == container_name(session.name))
     return sorted({session.name: session for session in found}.values(), key=lambda session: session.name)
 
 
 def find_session(engine: Engine, name: str) -> Session | None:
     """The session of that name, None where there is none; NameTaken where its container's name is somebody else's."""
-    own = engine.container(plan.container_name(plan.check_name(name)))
-    session = _either(name, own, None if own else engine.container(plan.next_name(name)))
+    own = engine.container(container_name(check_name(name)))
+    session = _either(name, own, None if own else engine.container(next_name(name)))
     if own and session and not session.running and placeholders.any_left(session.placeholders):
         tidy(engine)
     return session
@@ -37,7 +39,7 @@ def find_session(engine: Engine, name: str) -> Session | None:
 
 def find_running(engine: Engine, name: str) -> Session | None:
     """The session of that name if it runs and nobody has anything to do for it any more; None is no answer. One question."""
-    container = engine.container(plan.container_name(plan.check_name(name)))
+    container = engine.container(container_name(check_name(name)))
     session = read(container) if container else None
     return session if session and session.running and not needs_seed(session) else None
 
@@ -82,8 +84,8 @@ def get_many(engine: Engine, names: Sequence[str]) -> tuple[list[Session], set[s
     found = []
     unfinished = set()
     for name in names:
-        own = containers.get(plan.container_name(plan.check_name(name)))
-        following = containers.get(plan.next_name(name))
+        own = containers.get(container_name(check_name(name)))
+        following = containers.get(next_name(name))
         session = _either(name, own, following)
         if session is None:
             raise SessionNotFound(name)
@@ -100,7 +102,7 @@ def tidy(engine: Engine, over: Sequence[Placeholder] = ()) -> list[Session]:
     """
 
     def look() -> tuple[list[Session], list[Placeholder]]:
-        found = [session for container in engine.containers(plan.LABEL_NAME) if (session := read(container))]
+        found = [session for container in engine.containers(LABEL_NAME) if (session := read(container))]
         needed = {held.path for session in found if session.running for held in session.placeholders}
         ended = [held for session in found if not session.running for held in session.placeholders]
         return found, [held for held in (*ended, *over) if held.path not in needed]
@@ -119,8 +121,8 @@ def tidy(engine: Engine, over: Sequence[Placeholder] = ()) -> list[Session]:
 
 def check_removable(engine: Engine, name: str) -> None:
     """SessionNotFound, unless a volume is left of a session whose container somebody removed, or that was never made."""
-    found = [engine.volume_labels(volume) for volume in (*plan.volume_names(name), plan.importing_name(name))]
-    if not any(labels and labels.get(plan.LABEL_NAME) == name for labels in found):
+    found = [engine.volume_labels(volume) for volume in (*volume_names(name), importing_name(name))]
+    if not any(labels and labels.get(LABEL_NAME) == name for labels in found):
         raise SessionNotFound(name)
 
 

@@ -14,8 +14,10 @@ from agent_session.engine.protocol import ContainerSpec, Engine
 from agent_session.errors import EngineRefused, NotFoundError, NotReady, SessionNotFound, SessionRunning
 from agent_session.host.signals import uninterrupted
 from agent_session.sessions import endpoint, find, plan
-from agent_session.sessions.plan import SessionRequest
-from agent_session.sessions.session import Session, read
+from agent_session.sessions.labels import LABEL_RUNS, read
+from agent_session.sessions.names import check_name, container_name, importing_name, next_name, volume_names
+from agent_session.sessions.request import SessionRequest
+from agent_session.sessions.session import Session
 from agent_session.workspace import placeholders
 from agent_session.workspace.projects import Project
 from agent_session.workspace.protection import guarded, protect
@@ -48,16 +50,12 @@ def create(engine: Engine, request: SessionRequest, seed: "Seed", *, screen: boo
         with placeholders.made(request.protection.placeholders):
             with uninterrupted():
                 new = [
-                    volume
-                    for volume in plan.volume_names(request.name)
-                    if engine.volume_labels(volume) is None
+                    volume for volume in volume_names(request.name) if engine.volume_labels(volume) is None
                 ]
                 engine.create(spec)
                 made = True
                 if not new:
-                    engine.remove_volume(
-                        plan.importing_name(request.name)
-                    )  # what was unpacked has a session now
+                    engine.remove_volume(importing_name(request.name))  # what was unpacked has a session now
             told += endpoint.start(engine, spec)
         notes = told + _bring_up(engine, spec.name, request.name, seed, screen=screen)
     except BaseException as error:
@@ -76,9 +74,9 @@ def create(engine: Engine, request: SessionRequest, seed: "Seed", *, screen: boo
 def resume(engine: Engine, session: Session, seed: "Seed", *, screen: bool) -> Session:
     """Start a stopped session again and wait until it is up; if that fails it is stopped again, and nothing is lost."""
     settle(engine, session.name)
-    container = plan.container_name(session.name)
+    container = container_name(session.name)
     if session.started is None:  # who made it was killed: perhaps before an import's mark was taken away
-        engine.remove_volume(plan.importing_name(session.name))
+        engine.remove_volume(importing_name(session.name))
     try:
         with placeholders.made(session.placeholders):
             engine.start(container)
@@ -152,14 +150,14 @@ def settle(engine: Engine, name: str) -> bool:
 
     Whether that was to end in a session that runs: the old container may have been stopped for it.
     """
-    unfinished = engine.container(plan.next_name(name))
+    unfinished = engine.container(next_name(name))
     if unfinished is None or read(unfinished) is None:
         return False
-    if engine.container(plan.container_name(name)):
+    if engine.container(container_name(name)):
         engine.remove(unfinished.name)
     else:
-        engine.rename(unfinished.name, plan.container_name(name))
-    return plan.LABEL_RUNS in unfinished.labels
+        engine.rename(unfinished.name, container_name(name))
+    return LABEL_RUNS in unfinished.labels
 
 
 def send_seed(
@@ -170,7 +168,7 @@ def send_seed(
     Returns what the agent's preparation has to say to the user, in lines: a file it cannot use, say.
     """
     arguments = ["--timeout", str(READY_SECONDS), *(["--screen"] if screen else [])]
-    target = container or plan.container_name(name)
+    target = container or container_name(name)
     try:
         done = engine.exec(
             target, [inside.SESSION_SEED, *arguments], stdin=seed.archive, timeout=READY_SECONDS + 10
@@ -227,12 +225,12 @@ def stop(
     found = find.tidy(engine, over)
     for one in ended:  # only now: a failure must not keep the others from being stopped
         one.result()
-    return {session.name for session in found if session.container == plan.next_name(session.name)}
+    return {session.name for session in found if session.container == next_name(session.name)}
 
 
 def remove(engine: Engine, name: str) -> None:
     """Remove a stopped session: its container and its volumes, never a project. SessionRunning, SessionNotFound."""
-    settle(engine, plan.check_name(name))
+    settle(engine, check_name(name))
     session = find.find_session(engine, name)
     if session is None:
         find.check_removable(engine, name)
@@ -241,7 +239,7 @@ def remove(engine: Engine, name: str) -> None:
     with uninterrupted():
         if session:
             engine.remove(session.container)
-        for volume in (*plan.volume_names(name), plan.importing_name(name)):
+        for volume in (*volume_names(name), importing_name(name)):
             engine.remove_volume(volume)
         find.tidy(engine, session.placeholders if session else ())
 

@@ -15,7 +15,7 @@ from agent_session import inside
 from agent_session.agents.catalog import Agent
 from agent_session.engine.protocol import Engine, Mount, OneOff
 from agent_session.errors import EngineRefused
-from agent_session.sessions import plan
+from agent_session.sessions.names import volume_names
 from agent_session.workspace.projects import Project
 
 LOOKED_AT = 20_000
@@ -50,7 +50,7 @@ class Work:
 
 def none_obviously(engine: Engine, holdings: Holdings) -> bool:
     """Whether a look at directories is enough: no repository in the volumes, no file in /workspace. False also means: not sure."""
-    home, workspace = plan.volume_names(holdings.name)
+    home, workspace = volume_names(holdings.name)
     for volume, wanted in ((home, _is_repository), (workspace, _is_something)):
         path = engine.volume_path(volume)
         if path is None and engine.volume_labels(volume) is None:
@@ -111,7 +111,7 @@ def _counted(number: int, one: str, many: str = "") -> str:
 
 def _mounts(engine: Engine, holdings: Holdings) -> Iterator[Mount]:
     """Read-only, projects too: a worktree in /workspace may belong to one."""
-    for volume, target in zip(plan.volume_names(holdings.name), (inside.HOME, inside.WORKSPACE), strict=True):
+    for volume, target in zip(volume_names(holdings.name), (inside.HOME, inside.WORKSPACE), strict=True):
         if engine.volume_labels(volume) is not None:
             yield Mount(kind="volume", source=volume, target=target, read_only=True)
     for project in holdings.projects:

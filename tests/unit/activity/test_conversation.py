@@ -24,7 +24,7 @@ from agent_session.errors import (
     UsageError,
 )
 from agent_session.sessions import lifecycle
-from agent_session.sessions.plan import SessionRequest
+from agent_session.sessions.request import SessionRequest
 from agent_session.sessions.session import Session
 from agent_session.workspace.projects import Project
 from tests.fake_engine import FakeEngine

@@ -19,7 +19,7 @@ from agent_session.agents.seed import EMPTY
 from agent_session.engine.protocol import ExecResult
 from agent_session.errors import EngineRefused, SessionNotFound, TimedOut
 from agent_session.sessions import find, lifecycle
-from agent_session.sessions.plan import SessionRequest
+from agent_session.sessions.request import SessionRequest
 from agent_session.sessions.session import Session
 from agent_session.workspace.projects import Project
 from tests.fake_engine import FakeEngine

@@ -19,7 +19,8 @@ from agent_session.cli.commands import login as login_verb
 from agent_session.cli.commands import rm
 from agent_session.engine.protocol import ContainerSpec, ExecResult, OneOff
 from agent_session.host import paths
-from agent_session.sessions import plan
+from agent_session.sessions.labels import LABEL_NAME, LABEL_RUNS
+from agent_session.sessions.names import importing_name, next_name, volume_names
 from tests.unit.machine import Machine
 
 TOKEN = "sk-ant-oat01-0123456789"
@@ -113,9 +114,9 @@ def killed_update(machine: Machine, name: str) -> None:
     machine.ok("start", "-d", "-a", "shell", "-n", name)
     change(machine)
     machine.ok("build", "shell")
-    labels = {**machine.engine._containers[f"agent_{name}"].container.labels, plan.LABEL_RUNS: "true"}
+    labels = {**machine.engine._containers[f"agent_{name}"].container.labels, LABEL_RUNS: "true"}
     spec = ContainerSpec(
-        name=plan.next_name(name),
+        name=next_name(name),
         image=str(machine.listed()[0]["image"]),
         hostname="next",
         workdir=inside.HOME,
@@ -621,23 +622,23 @@ def test_what_runs_is_not_changed_silently(machine: Machine, monkeypatch: pytest
 
 
 def test_what_a_killed_import_left_is_no_ones_home(laptop: Machine, saved: Path) -> None:
-    labels = {plan.LABEL_NAME: "again"}
-    for volume in (plan.importing_name("again"), *plan.volume_names("again")):
+    labels = {LABEL_NAME: "again"}
+    for volume in (importing_name("again"), *volume_names("again")):
         laptop.engine.create_volume(volume, labels)
     laptop.ok("start", "-d", "-n", "again", "--import", str(saved))
-    assert laptop.engine.volume_labels(plan.importing_name("again")) is None
+    assert laptop.engine.volume_labels(importing_name("again")) is None
 
 
 def test_an_import_that_was_killed_once_it_had_a_container_is_a_session_like_another(
     laptop: Machine, saved: Path
 ) -> None:
     laptop.ok("start", "-d", "-n", "again", "--import", str(saved))
-    assert laptop.engine.volume_labels(plan.importing_name("again")) is None
+    assert laptop.engine.volume_labels(importing_name("again")) is None
     laptop.ok("stop", "again")
-    laptop.engine.create_volume(plan.importing_name("again"), {plan.LABEL_NAME: "again"})
+    laptop.engine.create_volume(importing_name("again"), {LABEL_NAME: "again"})
     kept = laptop.engine._containers["agent_again"]
     laptop.engine._containers["agent_again"] = replace(kept, container=replace(kept.container, started=None))
-    home = volume(laptop, plan.volume_names("again")[0])
+    home = volume(laptop, volume_names("again")[0])
     (home / "kept").touch()
     laptop.ok("start", "-d", "-n", "again")
     laptop.ok("stop", "again")
@@ -647,9 +648,9 @@ def test_an_import_that_was_killed_once_it_had_a_container_is_a_session_like_ano
 
 
 def test_a_home_that_is_still_there_is_not_written_over_by_an_import(laptop: Machine, saved: Path) -> None:
-    laptop.engine.create_volume(plan.volume_names("again")[1], {plan.LABEL_NAME: "again"})
+    laptop.engine.create_volume(volume_names("again")[1], {LABEL_NAME: "again"})
     ran = laptop("start", "-d", "-n", "again", "--import", str(saved))
     assert ran.code == 5
     assert "agent-session rm again" in ran.err
-    assert [laptop.engine.volume_labels(v) is None for v in plan.volume_names("again")] == [True, False]
-    assert laptop.engine.volume_labels(plan.importing_name("again")) is None
+    assert [laptop.engine.volume_labels(v) is None for v in volume_names("again")] == [True, False]
+    assert laptop.engine.volume_labels(importing_name("again")) is None

@@ -16,8 +16,9 @@ from agent_session.agents.catalog import Agent
 from agent_session.agents.seed import EMPTY
 from agent_session.engine.protocol import ExecResult
 from agent_session.errors import ConflictError, CopyRefused, NotFoundError, SessionStopped, UsageError
-from agent_session.sessions import copy, find, lifecycle, plan, untrusted_tar
-from agent_session.sessions.plan import SessionRequest
+from agent_session.sessions import copy, find, lifecycle, untrusted_tar
+from agent_session.sessions.names import volume_names
+from agent_session.sessions.request import SessionRequest
 from agent_session.sessions.session import Session
 from agent_session.workspace.projects import Project
 from tests.fake_engine import FakeEngine
@@ -181,7 +182,7 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 
 
 def record(engine: FakeEngine, *lines: str | bytes, name: str = "events.jsonl") -> Path:
-    home = engine.volume_path(plan.volume_names("web")[0])
+    home = engine.volume_path(volume_names("web")[0])
     assert home is not None
     file = home.joinpath(*event_log.FOLDER, name)
     file.parent.mkdir(parents=True, exist_ok=True)

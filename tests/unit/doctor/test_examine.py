@@ -20,8 +20,17 @@ from agent_session.host.lock import lock
 from agent_session.images import build
 from agent_session.images.base_image import DEFAULT_BASE_IMAGE
 from agent_session.images.build import Workshop
-from agent_session.sessions import find, lifecycle, plan
-from agent_session.sessions.plan import SessionRequest
+from agent_session.sessions import find, lifecycle
+from agent_session.sessions.labels import (
+    LABEL_AGENT,
+    LABEL_MOUNTS,
+    LABEL_NAME,
+    LABEL_OPTIONS,
+    LABEL_PROJECTS,
+    LABEL_PROTECTION,
+)
+from agent_session.sessions.names import importing_name, volume_names
+from agent_session.sessions.request import Options, SessionRequest
 from agent_session.workspace.placeholders import MARK, Placeholder
 from agent_session.workspace.projects import Project
 from agent_session.workspace.protection import Protection
@@ -278,13 +287,13 @@ def test_a_missing_volume_image_or_agent_is_told(ward: Ward) -> None:
 @pytest.mark.parametrize(
     ("label", "text"),
     [
-        (plan.LABEL_PROJECTS, "/home/you/app"),
-        (plan.LABEL_PROJECTS, '[{"source": "/x"}]'),
-        (plan.LABEL_MOUNTS, "{}"),
-        (plan.LABEL_OPTIONS, '{"auto_approve": "yes"}'),
-        (plan.LABEL_OPTIONS, "none"),
-        (plan.LABEL_PROTECTION, "[]"),
-        (plan.LABEL_AGENT, ""),
+        (LABEL_PROJECTS, "/home/you/app"),
+        (LABEL_PROJECTS, '[{"source": "/x"}]'),
+        (LABEL_MOUNTS, "{}"),
+        (LABEL_OPTIONS, '{"auto_approve": "yes"}'),
+        (LABEL_OPTIONS, "none"),
+        (LABEL_PROTECTION, "[]"),
+        (LABEL_AGENT, ""),
     ],
 )
 def test_a_label_that_somebody_edited_is_named(ward: Ward, label: str, text: str) -> None:
@@ -298,7 +307,7 @@ def test_a_label_that_somebody_edited_is_named(ward: Ward, label: str, text: str
 
 
 def test_every_option_survives_the_look_at_its_label(ward: Ward) -> None:
-    options = plan.Options(auto_approve=True, unprotected=(".vscode",), memory=1 << 30, cpus=1.5, pids=100)
+    options = Options(auto_approve=True, unprotected=(".vscode",), memory=1 << 30, cpus=1.5, pids=100)
     ward.session(options=options)
     assert ward.problems() == []
 
@@ -312,7 +321,7 @@ def test_a_container_with_a_sessions_name_is_told_and_hinders_nobody(ward: Ward)
 
 
 def test_a_session_label_on_another_container_is_told(ward: Ward) -> None:
-    ward.container("copy", **{plan.LABEL_NAME: "web"})
+    ward.container("copy", **{LABEL_NAME: "web"})
     problem = ward.problem()
     assert problem.level == "warning"
     assert "'copy' is labelled as the session 'web'" in problem.words
@@ -362,8 +371,8 @@ def test_volumes_whose_container_somebody_removed_are_told_with_both_ways_out(wa
 
 
 def test_volumes_of_an_import_that_was_killed_are_removed(ward: Ward) -> None:
-    for volume in (*plan.volume_names("web"), plan.importing_name("web")):
-        ward.engine.create_volume(volume, {plan.LABEL_NAME: "web"})
+    for volume in (*volume_names("web"), importing_name("web")):
+        ward.engine.create_volume(volume, {LABEL_NAME: "web"})
     problem = ward.problem()
     assert (problem.subject, problem.fix) == ("volumes of web", "agent-session doctor --fix")
     assert problem.repair

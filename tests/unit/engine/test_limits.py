@@ -12,7 +12,8 @@ from agent_session.engine.podman.commands import commands
 from agent_session.engine.podman.specification import specification
 from agent_session.engine.protocol import ContainerSpec
 from agent_session.errors import ConfigurationError
-from agent_session.sessions import plan
+from agent_session.sessions.labels import read_options
+from agent_session.sessions.request import Options, limit_notes
 
 V1 = Kernel(cgroups="v1", controllers=frozenset(), release="6.1.0-18-amd64")
 V2 = Kernel(cgroups="v2", controllers=frozenset({"memory", "pids", "cpu"}), release="6.1.0")
@@ -81,13 +82,13 @@ def test_a_file_whose_limits_are_none_is_refused_by_its_name(tmp_path: Path, tex
 
 
 def test_without_a_word_only_processes_are_limited() -> None:
-    options = plan.Options()
+    options = Options()
     assert (options.memory, options.cpus, options.pids) == (0, 0, 4096)
 
 
 @pytest.mark.parametrize("label", ['{"pids": true}', '{"pids": -5}', '{"memory": "1g"}', '{"cpus": -1.0}'])
 def test_an_edited_label_is_no_limit_of_a_strange_kind(label: str) -> None:
-    assert plan.read_options(label) == plan.Options()
+    assert read_options(label) == Options()
 
 
 def test_where_cgroups_may_be_used_they_are() -> None:
@@ -136,11 +137,11 @@ def test_what_cannot_be_enforced_is_known(kernel: Kernel, rootful: bool, lacking
 
 def test_only_limits_that_somebody_chose_are_worth_a_word() -> None:
     why = {"memory": "cgroups v1 obey root only", "cpus": "cgroups v1 obey root only", "pids": "..."}
-    assert plan.limit_notes(plan.Options(), why) == []
-    assert plan.limit_notes(plan.Options(memory=1 << 30, cpus=1.0), why) == [
+    assert limit_notes(Options(), why) == []
+    assert limit_notes(Options(memory=1 << 30, cpus=1.0), why) == [
         "--memory and --cpus cannot be enforced here (cgroups v1 obey root only): the session starts without"
     ]
-    assert plan.limit_notes(plan.Options(memory=1 << 30), {}) == []
+    assert limit_notes(Options(memory=1 << 30), {}) == []
 
 
 def test_controllers_are_those_that_the_user_was_given(tmp_path: Path) -> None:

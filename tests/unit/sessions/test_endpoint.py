@@ -8,7 +8,7 @@ import pytest
 
 from agent_session.engine.protocol import ExecResult
 from agent_session.errors import EngineRefused
-from agent_session.sessions import plan
+from agent_session.sessions.names import NETWORK
 from tests.fake_engine import FakeEngine
 from tests.unit.machine import Machine
 
@@ -51,7 +51,7 @@ def test_its_container_is_called_so_on_the_network_even_while_it_replaces_anothe
     assert serving.listed()[0]["base_url"] == "http://agent_oc:4096"
     container = serving.engine.container("agent_oc")
     assert container
-    assert container.networks == (plan.NETWORK,)
+    assert container.networks == (NETWORK,)
 
 
 def test_a_session_from_before_its_agent_was_a_server_becomes_one_with_its_next_image(
@@ -68,7 +68,7 @@ def test_a_session_from_before_its_agent_was_a_server_becomes_one_with_its_next_
 def test_a_machine_without_such_a_network_starts_it_all_the_same_and_says_so(serving: Machine) -> None:
     serving.ok("stop", "oc")
     serving.ok("rm", "--force", "oc")
-    serving.engine.remove_network(plan.NETWORK)
+    serving.engine.remove_network(NETWORK)
     serving.engine.names = False
     ran = serving("start", "-d", "-a", "opencode", "-n", "oc")
     assert ran.code == 0

@@ -22,7 +22,8 @@ from agent_session.errors import (
     SessionRunning,
 )
 from agent_session.sessions import find, lifecycle, plan
-from agent_session.sessions.plan import SessionRequest
+from agent_session.sessions.labels import LABEL_NAME, LABEL_PROJECTS, session_labels
+from agent_session.sessions.request import SessionRequest
 from agent_session.sessions.session import Session
 from agent_session.workspace.projects import Project
 from tests.fake_engine import FakeEngine
@@ -323,7 +324,7 @@ def test_a_container_that_is_not_ours_is_not_listed_and_its_name_is_taken(
 def test_a_label_that_does_not_go_with_the_containers_name_makes_no_session(
     engine: FakeEngine, label: str
 ) -> None:
-    bare_container(engine, "agent_web", **{plan.LABEL_NAME: label})
+    bare_container(engine, "agent_web", **{LABEL_NAME: label})
     assert find.list_sessions(engine) == []
 
 
@@ -331,7 +332,7 @@ def test_a_label_that_does_not_go_with_the_containers_name_makes_no_session(
     "label", ["", "nonsense", "{", "3", "null", '"x"', '["x"]', "[{}]", '[{"source": 1, "target": 2}]']
 )
 def test_labels_made_by_hand_are_borne_with(engine: FakeEngine, label: str) -> None:
-    bare_container(engine, "agent_web", **{plan.LABEL_NAME: "web", plan.LABEL_PROJECTS: label})
+    bare_container(engine, "agent_web", **{LABEL_NAME: "web", LABEL_PROJECTS: label})
     (session,) = find.list_sessions(engine)
     assert (session.agent, session.projects) == ("?", ())
 
@@ -341,7 +342,7 @@ def test_projects_survive_the_label(engine: FakeEngine, request_: SessionRequest
     odd.source.mkdir()
     session = created(engine, replace(request_, projects=(odd,)))
     assert session.projects == (odd,)
-    assert json.loads(plan.session_labels(request_)[plan.LABEL_PROJECTS])
+    assert json.loads(session_labels(request_)[LABEL_PROJECTS])
 
 
 def test_asking_for_what_a_session_has_is_no_conflict(

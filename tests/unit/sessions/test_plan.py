@@ -10,7 +10,9 @@ from agent_session.agents.catalog import Agent
 from agent_session.engine.protocol import ContainerSpec, Mount
 from agent_session.errors import BadName
 from agent_session.sessions import plan
-from agent_session.sessions.plan import SessionRequest
+from agent_session.sessions.labels import session_labels
+from agent_session.sessions.names import check_name, hostname
+from agent_session.sessions.request import SessionRequest
 from agent_session.workspace.projects import Project
 
 AGENT = Agent(name="stub", title="Stub “Agent”", folder=Path("/agents/stub"), environment=("STUB_KEY",))
@@ -25,7 +27,7 @@ def binds(spec: ContainerSpec) -> list[Mount]:
 
 @pytest.mark.parametrize("name", ["a", "A", "9", "a_b.c-d", "x" * 63])
 def test_a_good_name_names_a_session(name: str) -> None:
-    assert plan.check_name(name) == name
+    assert check_name(name) == name
 
 
 @pytest.mark.parametrize(
@@ -33,7 +35,7 @@ def test_a_good_name_names_a_session(name: str) -> None:
 )
 def test_a_bad_name_is_refused_with_the_rule(name: str) -> None:
     with pytest.raises(BadName, match=r"letters, digits, '_', '\.' and '-'"):
-        plan.check_name(name)
+        check_name(name)
 
 
 def test_the_container_is_called_after_the_session() -> None:
@@ -81,7 +83,7 @@ def test_the_hosts_certificates_are_mounted_read_only_where_the_image_looks() ->
 
 
 def test_labels_say_everything_that_ls_shows() -> None:
-    labels = plan.session_labels(replace(REQUEST, projects=(APP, LIB), mounts=(Path("/m"),), kob=Path("/k")))
+    labels = session_labels(replace(REQUEST, projects=(APP, LIB), mounts=(Path("/m"),), kob=Path("/k")))
     assert labels["agent-session.name"] == "my.name"
     assert labels["agent-session.agent"] == "stub"
     assert json.loads(labels["agent-session.projects"]) == [
@@ -116,5 +118,5 @@ def test_only_under_root_is_the_agent_told_that_it_is_in_a_sandbox() -> None:
     ("name", "expected"), [("web", "web"), ("my.long_name", "my-long-name"), ("a-", "a"), ("9.", "9")]
 )
 def test_the_host_name_is_the_sessions_as_far_as_host_names_go(name: str, expected: str) -> None:
-    assert plan.hostname(name) == expected
-    assert len(plan.hostname("x" * 63)) <= 63
+    assert hostname(name) == expected
+    assert len(hostname("x" * 63)) <= 63

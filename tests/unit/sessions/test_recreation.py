@@ -10,8 +10,10 @@ from agent_session.agents.catalog import Agent
 from agent_session.agents.seed import EMPTY
 from agent_session.engine.protocol import ExecResult
 from agent_session.errors import AgentSessionError, EngineRefused, Interrupted, NotReady
-from agent_session.sessions import find, lifecycle, plan
-from agent_session.sessions.plan import SessionRequest
+from agent_session.sessions import find, lifecycle
+from agent_session.sessions.labels import LABEL_NAME, read_options
+from agent_session.sessions.names import container_name, next_name
+from agent_session.sessions.request import Options, SessionRequest
 from agent_session.sessions.session import Session
 from agent_session.workspace.projects import Project
 from tests.fake_engine import FakeEngine
@@ -35,7 +37,7 @@ def request_(home: Path) -> SessionRequest:
         projects=(app,),
         mounts=(home / "app",),
         kob=home / "app",
-        options=plan.Options(auto_approve=True),
+        options=Options(auto_approve=True),
     )
 
 
@@ -65,7 +67,7 @@ def holds_its_home(engine: FakeEngine) -> bool:
 
 
 def containers(engine: FakeEngine) -> list[str]:
-    return [container.name for container in engine.containers(plan.LABEL_NAME)]
+    return [container.name for container in engine.containers(LABEL_NAME)]
 
 
 @pytest.mark.parametrize("running", [True, False])
@@ -177,9 +179,9 @@ def test_who_is_killed_half_way_leaves_one_session(
 
 
 def test_no_session_can_have_the_name_of_one_that_is_being_made_anew() -> None:
-    assert not plan.next_name("x").startswith(plan.container_name(""))
+    assert not next_name("x").startswith(container_name(""))
 
 
 @pytest.mark.parametrize("label", ["", "null", "[]", "{", '{"auto_approve": "yes"}', '{"unknown": 1}', "7"])
 def test_options_made_by_hand_count_as_not_chosen(label: str) -> None:
-    assert plan.read_options(label) == plan.Options()
+    assert read_options(label) == Options()

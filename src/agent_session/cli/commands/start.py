@@ -41,7 +41,7 @@ from agent_session.errors import ConflictError, NotReady
 if TYPE_CHECKING:
     from agent_session.engine.protocol import Engine
     from agent_session.sessions.archive import Manifest
-    from agent_session.sessions.plan import Options
+    from agent_session.sessions.request import Options
     from agent_session.sessions.session import Session
 
 
@@ -133,9 +133,10 @@ def wake(
 
     What a container is made with (its login, its options, what is protected) cannot be changed: where that differs it gets another container.
     """
-    from agent_session.sessions import find, plan
+    from agent_session.sessions import find
+    from agent_session.sessions.names import container_name
 
-    settled = session.container == plan.container_name(session.name)
+    settled = session.container == container_name(session.name)
     if settled and session.running and not screen and not find.needs_seed(session):
         return session
 

@@ -1,0 +1,152 @@
+"""The labels of a session's container, which are the only database of sessions: written here, and read back here.
+
+Anybody can make labels, so one that does not fit counts for nothing.
+"""
+
+import json
+from dataclasses import asdict, fields
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from agent_session.engine.protocol import Container
+from agent_session.sessions.names import NAME, container_name, next_name
+from agent_session.sessions.request import Options
+from agent_session.sessions.session import Session
+from agent_session.workspace.projects import Project
+from agent_session.workspace.protection import read_label
+
+if TYPE_CHECKING:
+    from agent_session.sessions.request import SessionRequest
+
+LABEL_NAME = "agent-session.name"
+LABEL_AGENT = "agent-session.agent"
+LABEL_PROJECTS = "agent-session.projects"
+LABEL_MOUNTS = "agent-session.mounts"
+LABEL_OPTIONS = "agent-session.options"
+LABEL_LOGIN = "agent-session.login"
+LABEL_CREATED = "agent-session.created"
+LABEL_PROTECTION = "agent-session.protection"
+LABEL_NETWORK = "agent-session.network"
+LABEL_RUNS = "agent-session.runs"
+"""On a container made to take another one's place: its session is to run then."""
+
+
+def session_labels(request: "SessionRequest") -> dict[str, str]:
+    """What the container says of itself; no secret ever."""
+    projects = [{"source": str(p.source), "target": str(p.target)} for p in request.projects]
+    mounts = [{"path": str(path), "read_only": True} for path in request.mounts]
+    if request.kob:
+        mounts.append({"path": str(request.kob), "read_only": False})
+    return {
+        LABEL_NAME: request.name,
+        LABEL_AGENT: request.agent.name,
+        LABEL_PROJECTS: json.dumps(projects, ensure_ascii=False),
+        LABEL_MOUNTS: json.dumps(mounts, ensure_ascii=False),
+        LABEL_OPTIONS: json.dumps(asdict(request.options)),
+        LABEL_LOGIN: request.login or "",
+        LABEL_PROTECTION: request.protection.label(),
+        LABEL_CREATED: request.created.isoformat() if request.created else "",
+    }
+
+
+def read(container: Container) -> Session | None:
+    """None for a container that is not ours: by its labels, and by a name that goes with them."""
+    name = container.labels.get(LABEL_NAME)
+    if name is None or not NAME.fullmatch(name):
+        return None
+    if container.name not in {container_name(name), next_name(name)}:
+        return None
+    mounts = _mounts(container.labels.get(LABEL_MOUNTS, ""))
+    protection, held = read_label(container.labels.get(LABEL_PROTECTION, ""))
+    return Session(
+        name=name,
+        agent=container.labels.get(LABEL_AGENT, "?"),
+        status="running" if container.running else "stopped",
+        projects=_projects(container.labels.get(LABEL_PROJECTS, "")),
+        created=_created(container),
+        container=container.name,
+        image=container.image,
+        started=container.started,
+        ended=container.ended,
+        id=container.id,
+        pid=container.pid,
+        networks=container.networks,
+        ports=container.ports,
+        mounts=tuple(path for path, read_only in mounts if read_only),
+        kob=next((path for path, read_only in mounts if not read_only), None),
+        options=read_options(container.labels.get(LABEL_OPTIONS, "")),
+        login=container.labels.get(LABEL_LOGIN) or None,
+        protection=protection,
+        placeholders=held,
+    )
+
+
+def unreadable(container: Container) -> list[str]:
+    """The labels that do not say what agent-session wrote: somebody edited them, and `read` takes what is in them for nothing."""
+    label = container.labels.get
+    wrong = [] if label(LABEL_AGENT) else [LABEL_AGENT]
+    for name, count in (
+        (LABEL_PROJECTS, len(_projects(label(LABEL_PROJECTS, "")))),
+        (LABEL_MOUNTS, len(_mounts(label(LABEL_MOUNTS, "")))),
+    ):
+        said = _json(label(name, ""))
+        if not isinstance(said, list) or len(said) != count:
+            wrong.append(name)
+    options = _json(label(LABEL_OPTIONS, ""))
+    known = json.loads(json.dumps(asdict(read_options(label(LABEL_OPTIONS, "")))))
+    if not isinstance(options, dict) or any(
+        known[key] != value for key, value in options.items() if key in known
+    ):
+        wrong.append(LABEL_OPTIONS)
+    if not read_label(label(LABEL_PROTECTION, ""))[0]:
+        wrong.append(LABEL_PROTECTION)
+    return wrong
+
+
+def read_options(label: str) -> Options:
+    """What a label says; labels can be made by anybody: what does not fit counts as not chosen."""
+    try:
+        said = json.loads(label)
+    except ValueError:
+        return Options()
+    chosen: dict[str, Any] = {}
+    for field in fields(Options):
+        value = said.get(field.name) if isinstance(said, dict) else None
+        value = tuple(value) if isinstance(value, list) else value
+        if type(value) is type(field.default) and not (isinstance(value, int | float) and value < 0):
+            chosen[field.name] = value
+    return Options(**chosen)
+
+
+def _json(label: str) -> object:
+    try:
+        return json.loads(label)
+    except ValueError:
+        return None
+
+
+def _created(container: Container) -> datetime:
+    try:
+        said = datetime.fromisoformat(container.labels.get(LABEL_CREATED, ""))
+    except ValueError:
+        return container.created
+    return said if said.tzinfo else container.created
+
+
+def _mounts(label: str) -> list[tuple[Path, bool]]:
+    try:
+        return [(Path(item["path"]), bool(item["read_only"])) for item in json.loads(label)]
+    except (ValueError, TypeError, KeyError):
+        return []
+
+
+def _projects(label: str) -> tuple[Project, ...]:
+    """Labels can be made by anybody: what does not read as projects is none."""
+    try:
+        return tuple(
+            Project(source=Path(item["source"]), target=PurePosixPath(item["target"]))
+            for item in json.loads(label)
+        )
+    except (ValueError, TypeError, KeyError):
+        return ()
