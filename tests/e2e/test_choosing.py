@@ -114,17 +114,17 @@ def test_rm_asks_and_no_is_the_default(account: Account) -> None:
     account.ok("start", "-d", "-a", "shell", cwd=project)
     account.ok("stop")
     for answer in ("Enter", "n"):
-        terminal = account.window("rm")
+        terminal = account.window("rm", "default")
         terminal.wait_for("Remove 'default'")
         terminal.press(answer)
         assert terminal.wait_for_end() == 5
         assert account.sessions() == {"default": "stopped"}
-    terminal = account.window("rm")
+    terminal = account.window("rm", "default")
     terminal.wait_for("Remove 'default'")
     terminal.press("C-c")
     assert terminal.wait_for_end() == 130
     assert account.sessions() == {"default": "stopped"}
-    terminal = account.window("rm")
+    terminal = account.window("rm", "default")
     terminal.wait_for("Remove 'default'")
     terminal.press("y")
     assert terminal.wait_for_end() == 0

@@ -59,7 +59,7 @@ def test_start_prints_the_name_or_the_object_and_nothing_else_on_stdout(account:
     assert (without_flag.code, without_flag.out) == (0, "default\n")
     assert "agent-session attach default" in without_flag.err
     for verb in ("stop", "rm"):
-        assert account.ok(verb, *(["-f"] if verb == "rm" else [])) == ""
+        assert account.ok(verb, *(["-f", "default"] if verb == "rm" else [])) == ""
 
 
 def test_no_standard_input_at_all_is_no_terminal(account: Account) -> None:
@@ -84,7 +84,7 @@ def test_a_question_that_nobody_can_answer_is_not_asked(account: Account) -> Non
     assert "hint: agent-session build tiny" in done.err
     account.ok("start", "-d", "-a", "shell", cwd=project)
     account.ok("stop")
-    done = account.run("rm", stdin="y\n")
+    done = account.run("rm", "default", stdin="y\n")
     assert done.code == 2
     assert "agent-session rm --force default" in done.err
     assert account.sessions() == {"default": "stopped"}

@@ -39,7 +39,7 @@ def test_the_home_survives_a_stop_and_goes_with_the_session_but_the_project_stay
     assert account.ok("restart", "-d") == "default\n"
     assert account.inside("default", "cat", "/home/agent/notes") == "remembered"
     account.ok("stop")
-    account.ok("rm", "-f")
+    account.ok("rm", "-f", "default")
     assert account.containers() == []
     assert account.volumes() == []
     assert {path.name: path.read_text() for path in project.iterdir()} == {

@@ -75,7 +75,7 @@ def test_after_kill_9_the_next_start_works(account: Account, moment: Moment) -> 
     assert account.sessions() == {"default": "running"}
     assert account.inside("default", "pwd") == "/workspace/app"
     account.ok("stop")
-    account.ok("rm", "-f")
+    account.ok("rm", "-f", "default")
     assert account.containers() == []
     assert account.volumes() == []
     account.wait_for_rest(seconds=15)

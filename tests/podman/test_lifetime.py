@@ -104,7 +104,7 @@ def test_a_session_needs_no_process_on_the_host_but_its_monitor(account: Account
         ("stop",),
         ("restart", "-d"),
         ("stop",),
-        ("rm", "-f"),
+        ("rm", "-f", "default"),
     ):
         account.ok(*verb)
         account.wait_for_rest(seconds=2)  # Podman itself tidies up behind a container that has ended

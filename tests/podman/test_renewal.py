@@ -139,7 +139,7 @@ def test_an_update_that_is_killed_leaves_one_session_with_all_it_had(
     probe.ok("start", "-d")
     assert probe.containers() == ["agent_default"]
     probe.ok("stop")
-    probe.ok("rm", "-f")
+    probe.ok("rm", "-f", "default")
     assert (probe.containers(), probe.volumes()) == ([], [])
 
 
@@ -266,7 +266,7 @@ def test_a_key_is_nowhere_but_with_the_agent_and_gone_with_rm(probe: Account, wa
     readable = 'find / -xdev -type f -perm /044 -exec grep -l -s -F -e "$0" {} + 2>/dev/null; true'
     assert probe.inside("default", "sh", "-c", readable, key) == ""
     probe.ok("stop")
-    probe.ok("rm", "-f")
+    probe.ok("rm", "-f", "default")
     probe.ok("logout", "probe")
     (probe.home / "projects/app/x.tar.zst").unlink()
     (probe.home / ".probe.json").unlink(missing_ok=True)

@@ -44,7 +44,7 @@ def test_root_is_warned_and_keeps_nothing_of_its_power_in_a_session(account: Acc
     account.ok("restart", "-d")
     account.inside("default", "ls", "/home/agent/kept")
     account.ok("stop")
-    account.ok("rm", "-f")
+    account.ok("rm", "-f", "default")
     assert (account.containers(), account.volumes()) == ([], [])
     assert (project / "inside").exists()
 

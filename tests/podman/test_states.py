@@ -204,7 +204,7 @@ def test_watch_tells_each_change_and_whom_it_shall(account: Account, tmp_path: P
         until(lambda: told()[-1] == "working", "that it works", told=told)
         account.ok("stop")
         until(lambda: told()[-1] == "exited", "the stop", told=told)
-        account.ok("rm", "-f", "--discard-work")
+        account.ok("rm", "-f", "--discard-work", "default")
         until(lambda: told()[-1] == "removed", "the removal", told=told)
         assert told() == ["idle", "waiting", "working", "exited", "removed"]
         watch.send_signal(signal.SIGINT)

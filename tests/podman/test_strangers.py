@@ -33,7 +33,7 @@ def test_a_session_removed_behind_our_back_is_gone_and_its_home_is_found_again(a
     account.ok("start", "-d", "-a", "shell", cwd=project)
     assert account.inside("default", "cat", "/home/agent/notes") == "remembered"
     account.podman("rm", "--force", "--time", "0", "agent_default")
-    account.ok("rm", "-f")
+    account.ok("rm", "-f", "default")
     assert account.volumes() == []
 
 

@@ -34,7 +34,7 @@ def do(account: Account, script: str, session: str = "default") -> str:
 def lost(account: Account) -> list[str]:
     """What `rm -f` of the stopped session says would be lost; [] where it would be removed."""
     account.ok("stop")
-    done = account.run("rm", "-f")
+    done = account.run("rm", "-f", "default")
     assert done.code in {0, 5}, done.err
     assert done.code == 5 or account.sessions() == {}
     return [line.strip() for line in done.err.splitlines() if line.startswith("  ")]
@@ -86,7 +86,7 @@ def test_work_is_listed_by_path_and_branch(session: Account) -> None:
     }
     assert session.sessions() == {"default": "stopped"}
     assert session.containers() == ["agent_default"]
-    assert session.run("rm", "-f", "--discard-work").code == 0
+    assert session.run("rm", "-f", "--discard-work", "default").code == 0
     assert (session.containers(), session.volumes()) == ([], [])
 
 
@@ -134,7 +134,7 @@ def test_conversations_are_counted_where_it_is_asked(account: Account, claude: s
     )
     do(account, "mkdir -p ~/.claude/projects/-workspace-app; touch ~/.claude/projects/-workspace-app/1.jsonl")
     account.ok("stop")
-    window = account.window("rm")
+    window = account.window("rm", "default")
     window.wait_for("1 conversation", "Remove 'default'")
     window.type("y")
     assert window.wait_for_end() == 0
@@ -148,7 +148,7 @@ def test_removing_what_holds_nothing_is_quick(account: Account) -> None:
     begun = time.monotonic()
     account.ok("ls")
     nothing = time.monotonic() - begun
-    account.ok("rm", "-f")
+    account.ok("rm", "-f", "default")
     assert time.monotonic() - begun - nothing < 2 * nothing + 0.5
 
 
@@ -170,7 +170,7 @@ def test_a_session_comes_back_from_its_archive(session: Account) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
     session.ok("stop")
     session.ok("export", "default", file)
-    session.ok("rm", "-f", "--discard-work")
+    session.ok("rm", "-f", "--discard-work", "default")
     assert session.volumes() == []
     session.ok("start", "-d", "--import", file, "-n", "again")
     assert do(

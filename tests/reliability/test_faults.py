@@ -113,7 +113,7 @@ def test_a_home_that_cannot_be_written_is_no_obstacle(account: Account) -> None:
             folder.chmod(0o500)
         account.ok("start", "-d", "-a", "shell", project)
         account.ok("stop")
-        account.ok("rm", "-f")
+        account.ok("rm", "-f", "default")
     finally:
         for folder in folders:
             folder.chmod(0o700)
@@ -367,7 +367,7 @@ def test_ten_thousand_files_in_two_hundred_directories_are_a_project_like_anothe
     account.ok("start", "-d", "-a", "shell", project, seconds=60)
     assert account.inside("default", "sh", "-c", "find /workspace/app -name 'f[0-9]*' | wc -l") == "10000"
     account.ok("stop")
-    account.ok("rm", "-f")
+    account.ok("rm", "-f", "default")
     assert sum(1 for path in project.rglob("*") if path.is_file() and ".git" not in path.parts) == 10000
 
 

@@ -61,4 +61,4 @@ def test_a_session_that_fills_its_disk_can_be_listed_stopped_and_started_again(
     assert account.inside("default", "cat", "/home/agent/notes") == "kept"
     account.inside("default", "rm", "/home/agent/much")
     account.ok("stop")
-    account.ok("rm", "-f", "--discard-work")
+    account.ok("rm", "-f", "--discard-work", "default")

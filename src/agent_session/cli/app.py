@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from agent_session import __version__
-from agent_session.cli.context import Invocation, silence
+from agent_session.cli.context import UNNAMED, Invocation, silence
 from agent_session.config import Config, read_config
 from agent_session.errors import AgentSessionError
 from agent_session.host import paths
@@ -68,6 +68,11 @@ class _Verb(TyperCommand):
         own = super().get_params(ctx)
         taken = {name for parameter in own for name in parameter.opts}
         return _left_as_typed([*own, *(one for one in self._everywhere(ctx) if not taken & {*one.opts})])
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """As ever; noted is whether `--` stood before the first argument, which only `exec` asks."""
+        ctx.meta[UNNAMED] = "--" in args and all(word.startswith("-") for word in args[: args.index("--")])
+        return super().parse_args(ctx, args)
 
     def _everywhere(self, ctx: Any) -> list[Any]:
         """The same objects each time: the parser compares them."""

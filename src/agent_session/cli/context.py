@@ -1,5 +1,7 @@
 """What every verb gets: the configuration, the environment, and a way to the engine."""
 
+import os
+import stat
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -18,9 +20,11 @@ if TYPE_CHECKING:
     from agent_session.cli.prefetch import Foresight
     from agent_session.engine.protocol import Engine
     from agent_session.images.build import Workshop
+    from agent_session.sessions.session import Session
 
 
 _silenced = [False]
+UNNAMED = "agent-session.unnamed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +108,42 @@ class Invocation:
 
         return lock(paths.runtime_folder(), lock_name(check_name(name)), waiting=waiting)
 
+    def session(self, engine: "Engine", name: str | None, *, verb: str = "attach") -> "Session":
+        """The session of that name; without one that of AGENT_SESSION_NAME, of this directory, or the only one.
+
+        NotFoundError where there is none, UsageError where it could be several; `verb` is for its hint.
+        """
+        from agent_session.sessions import find, which
+
+        if named := name or self.config.name:
+            return find.get(engine, named)
+        sessions = find.known(engine)
+        if not sessions:
+            find.find_session(
+                engine, which.DEFAULT
+            )  # NameTaken, where a container of somebody else's is in the way
+        return which.meant(sessions, directory(), verb=verb)
+
+    def name(self, engine: "Engine", name: str | None, *, verb: str = "attach") -> str:
+        """The name that `session` would find the session by; where one is given nobody asks whether there is such a session."""
+        return name or self.config.name or self.session(engine, None, verb=verb).name
+
+    def addressed(
+        self, engine: "Engine", first: str | None, second: str | None, *, verb: str
+    ) -> tuple[str, str | None]:
+        """NAME and TEXT of a verb that takes `[NAME] TEXT`. One word alone is NAME where a session is called that, else TEXT.
+
+        Where something is piped in, one word that could be a session's name is NAME: the text comes from there.
+        """
+        if first is None or second is not None:
+            return self.name(engine, first, verb=verb), second
+        from agent_session.sessions import find, plan, which
+
+        known = find.known(engine)
+        if any(session.name == first for session in known) or (plan.NAME.fullmatch(first) and piped_in()):
+            return first, None
+        return self.config.name or which.meant(known, directory(), verb=verb).name, first
+
     def is_locked(self, name: str) -> bool:
         """Whether a command works on the session of that name just now."""
         from agent_session.host.lock import is_held, lock_file
@@ -116,6 +156,11 @@ def of(context: typer.Context) -> Invocation:
     """The invocation that main put into Typer's context."""
     invocation: Invocation = context.obj
     return invocation
+
+
+def of_unnamed(context: typer.Context) -> bool:
+    """Whether the arguments began with `--`: then the first of them is no session's name."""
+    return bool(context.meta.get(UNNAMED))
 
 
 def silence(*, notes: bool) -> None:
@@ -141,6 +186,15 @@ def _tell(line: str) -> None:
 def on_terminal() -> bool:
     """Whether there is a person at a terminal to ask and to attach."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stdout is not None and sys.stdout.isatty()
+
+
+def piped_in() -> bool:
+    """Whether standard input is a pipe or a file: something that somebody put there to be read."""
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode if sys.stdin is not None else 0
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
 
 
 def directory() -> Path | None:

@@ -7,27 +7,19 @@ from typing import Annotated
 
 import typer
 
-from agent_session.config import DEFAULT_SESSION
+OR_DEFAULT = "[env: AGENT_SESSION_NAME] [default: the one of this directory, or the only one]"
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The session.")]
 RunningName = Annotated[str, typer.Argument(metavar="NAME", help="The session; it must run.")]
 ScreenName = Annotated[str, typer.Argument(metavar="NAME", help="The session; it must run, attached or not.")]
 NameOrDefault = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[NAME]",
-        help=f"The session. [env: AGENT_SESSION_NAME] [default: {DEFAULT_SESSION}]",
-        show_default=False,
-    ),
+    str | None, typer.Argument(metavar="[NAME]", help=f"The session. {OR_DEFAULT}", show_default=False)
 ]
 NamesOrDefault = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="[NAME]...",
-        help=f"Sessions. [env: AGENT_SESSION_NAME] [default: {DEFAULT_SESSION}]",
-        show_default=False,
-    ),
+    typer.Argument(metavar="[NAME]...", help=f"Sessions. {OR_DEFAULT}", show_default=False),
 ]
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="Sessions.", show_default=False)]
 All = Annotated[bool, typer.Option("--all", help="All of them.")]
 JsonList = Annotated[bool, typer.Option("--json", help="A list of objects on stdout.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="An object a line on stdout.")]

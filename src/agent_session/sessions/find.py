@@ -28,6 +28,13 @@ def list_sessions(engine: Engine) -> list[Session]:
     return sorted({session.name: session for session in found}.values(), key=lambda session: session.name)
 
 
+def known(engine: Engine) -> list[Session]:
+    """All sessions of this user, by name, as list_sessions; but nothing is tidied up."""
+    found = [session for container in engine.containers(plan.LABEL_NAME) if (session := read(container))]
+    found.sort(key=lambda session: session.container == plan.container_name(session.name))
+    return sorted({session.name: session for session in found}.values(), key=lambda session: session.name)
+
+
 def find_session(engine: Engine, name: str) -> Session | None:
     """The session of that name, None where there is none; NameTaken where its container's name is somebody else's."""
     own = engine.container(container_name(check_name(name)))

@@ -576,7 +576,7 @@ def test_a_session_whose_agent_is_gone_still_starts_and_says_so(machine: Machine
 
 def test_rm_refuses_a_running_session_even_by_force(machine: Machine) -> None:
     machine.ok("start", "-d")
-    for arguments in (["rm"], ["rm", "-f"]):
+    for arguments in (["rm", "default"], ["rm", "-f", "default"]):
         ran = machine(*arguments)
         assert ran.code == 5
         assert "cannot remove running session 'default'" in ran.err
@@ -589,15 +589,15 @@ def test_rm_asks_first_and_without_a_terminal_names_the_flag(
 ) -> None:
     machine.ok("start", "-d")
     machine.ok("stop")
-    ran = machine("rm")
+    ran = machine("rm", "default")
     assert ran.code == 2
     assert "hint: agent-session rm --force default" in ran.err
     terminal(monkeypatch, there=True)
     monkeypatch.setattr(questions, "confirm", lambda _question, *, default: default)
-    assert machine("rm").code == 5
+    assert machine("rm", "default").code == 5
     assert machine.status("default") == "stopped"
     monkeypatch.setattr(questions, "confirm", lambda _question, *, default: not default)
-    assert machine("rm").code == 0
+    assert machine("rm", "default").code == 0
     assert machine.listed() == []
 
 
@@ -605,7 +605,7 @@ def test_rm_removes_the_home_and_no_project_file(machine: Machine) -> None:
     (machine.project / "file").touch()
     machine.ok("start", "-d")
     machine.ok("stop")
-    machine.ok("rm", "-f")
+    machine.ok("rm", "-f", "default")
     assert machine.listed() == []
     assert machine.engine.volume_labels("agent_default_home") is None
     assert (machine.project / "file").exists()
@@ -628,7 +628,7 @@ def test_a_container_that_is_not_ours_is_a_conflict(machine: Machine) -> None:
     machine.engine.create(
         ContainerSpec(name="agent_default", image=image, hostname="x", workdir=PurePosixPath("/"))
     )
-    for arguments in (["start", "-d"], ["stop"], ["rm", "-f"], ["restart", "-d"]):
+    for arguments in (["start", "-d"], ["stop"], ["rm", "-f", "default"], ["restart", "-d"]):
         ran = machine(*arguments)
         assert ran.code == 5
         assert "is not a session of agent-session" in ran.err

@@ -307,7 +307,7 @@ def test_rm_by_force_of_nothing_to_lose_runs_no_container(stopped: Machine) -> N
         pytest.fail("a container was run")
 
     errands(stopped, never)
-    stopped.ok("rm", "-f")
+    stopped.ok("rm", "-f", "default")
     assert stopped.listed() == []
     assert stopped.engine.volume_labels("agent_default_workspace") is None
 
@@ -344,7 +344,7 @@ def test_rm_by_force_of_work_that_exists_nowhere_else_stops_and_names_the_two_wa
         "conversations": 2,
     }
     errands(stopped, says(work))
-    ran = stopped("rm", "-f")
+    ran = stopped("rm", "-f", "default")
     assert ran.code == 5
     assert "/home/agent/code: 3 commits of main not pushed, 1 uncommitted change, 2 stashes" in ran.err
     assert "5 files in /workspace outside any project: /workspace/notes.txt and 4 more" in ran.err
@@ -352,18 +352,18 @@ def test_rm_by_force_of_work_that_exists_nowhere_else_stops_and_names_the_two_wa
     assert "agent-session export default default.tar.zst" in ran.err
     assert stopped.status("default") == "stopped"
     errands(stopped, says(NOTHING | {"conversations": 7}))
-    stopped.ok("rm", "-f")
+    stopped.ok("rm", "-f", "default")
     assert stopped.listed() == []
 
 
 def test_rm_discards_work_only_when_told_to(stopped: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     (volume(stopped, "agent_default_workspace") / "notes").touch()
     errands(stopped, says({}, code=1))
-    ran = stopped("rm", "-f")
+    ran = stopped("rm", "-f", "default")
     assert ran.code == 5
     assert "cannot be seen" in ran.err
     monkeypatch.setenv("AGENT_SESSION_DISCARD_WORK", "1")
-    stopped.ok("rm", "-f")
+    stopped.ok("rm", "-f", "default")
     assert stopped.listed() == []
 
 
@@ -373,7 +373,7 @@ def test_rm_shows_what_would_be_lost_before_it_asks(
     monkeypatch.setattr(rm, "on_terminal", lambda: True)
     monkeypatch.setattr(questions, "confirm", lambda _question, *, default: default)
     errands(stopped, says(NOTHING | {"files": ["/workspace/n"], "conversations": 1}))
-    ran = stopped("rm")
+    ran = stopped("rm", "default")
     assert ran.code == 5
     assert "1 file in /workspace outside any project: /workspace/n" in ran.err
     assert "1 conversation\n" in ran.err

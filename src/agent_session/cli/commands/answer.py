@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from agent_session.cli.context import of
-from agent_session.cli.options import Name
+from agent_session.cli.options import NameOrDefault
 from agent_session.cli.stdin_text import message
 
 Reply = Annotated[
@@ -18,10 +18,12 @@ Reply = Annotated[
 ]
 
 
-def answer(context: typer.Context, name: Name, reply: Reply = None) -> None:
+def answer(context: typer.Context, name: NameOrDefault = None, reply: Reply = None) -> None:
     """Answer what an agent waits for: a permission, a question. Exit 5 where it waits for nothing."""
     from agent_session.activity import conversation, terminal
 
-    words = message(reply, hint=f"agent-session answer {name} once")
-    with of(context).engine(one_question=True) as engine:
+    invocation = of(context)
+    with invocation.engine(one_question=True) as engine:
+        name, reply = invocation.addressed(engine, name, reply, verb="answer")
+        words = message(reply, hint=f"agent-session answer {name} once")
         conversation.answer(engine, terminal.running(engine, name), words)

@@ -5,19 +5,16 @@ import typer
 from agent_session.cli import terminal
 from agent_session.cli.context import of, on_terminal
 from agent_session.cli.options import NameOrDefault
-from agent_session.config import DEFAULT_SESSION
 from agent_session.errors import SessionStopped, UsageError
 
 
 def attach(context: typer.Context, name: NameOrDefault = None) -> None:
     """Attach to a running session; Ctrl q, or closing the window, detaches. Never makes or starts one."""
-    from agent_session.sessions import find
-
     invocation = of(context)
     if not on_terminal():
         raise UsageError("attach needs a terminal", hint="agent-session start --detach")
     with invocation.engine(one_question=True) as engine:
-        session = find.get(engine, name or invocation.config.name or DEFAULT_SESSION)
+        session = invocation.session(engine, name)
         if not session.running:
             raise SessionStopped(session.name)
         terminal.enter(invocation, engine, session)

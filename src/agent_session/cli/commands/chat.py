@@ -11,7 +11,7 @@ import typer
 from agent_session import sanitize
 from agent_session.cli.commands import prompt as turns_of_prompt
 from agent_session.cli.context import note, of, on_terminal
-from agent_session.cli.options import ScreenName
+from agent_session.cli.options import NameOrDefault
 from agent_session.cli.stdin_text import message
 from agent_session.errors import AgentSessionError, Interrupted, NotFoundError, OrderRefused, SessionStopped
 from agent_session.host import signals
@@ -31,7 +31,7 @@ LONGEST_ENTRY = 2000
 LONGEST_INPUT = 100
 
 
-def chat(context: typer.Context, name: ScreenName, text: Message = None) -> None:
+def chat(context: typer.Context, name: NameOrDefault = None, text: Message = None) -> None:
     """Talk with an agent: its words and tools as they come, its questions asked here. It stays where it is when you leave.
 
     Ctrl-C ends the agent's turn, a second one the chat, as do Ctrl-D and exit. A line that ends in a backslash goes on in the next.
@@ -39,7 +39,9 @@ def chat(context: typer.Context, name: ScreenName, text: Message = None) -> None
     """
     from agent_session.activity import terminal
 
-    with of(context).engine(one_question=True) as engine:
+    invocation = of(context)
+    with invocation.engine(one_question=True) as engine:
+        name, text = invocation.addressed(engine, name, text, verb="chat")
         session = terminal.running(engine, name)
         if not on_terminal():
             words = message(text, hint=f"agent-session chat {name} 'what did you change?'")

@@ -9,12 +9,11 @@ import typer
 
 from agent_session import sanitize
 from agent_session.cli.context import note, of
-from agent_session.cli.options import JsonLines
+from agent_session.cli.options import JsonLines, NameOrDefault
 
 if TYPE_CHECKING:
     from agent_session.activity.event_log import Event
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The session, running or stopped.")]
 Follow = Annotated[
     bool, typer.Option("-f", "--follow", help="Go on with what happens, until the session ends.")
 ]
@@ -31,18 +30,18 @@ Since = Annotated[
 
 def logs(
     context: typer.Context,
-    name: Name,
+    name: NameOrDefault = None,
     follow: Follow = False,
     since: Since = None,
     as_json: JsonLines = False,
 ) -> None:
     """Tell what happened to a session: starts, stops, ends of the agent with their status, failures."""
     from agent_session.activity import event_log
-    from agent_session.sessions import find
 
     start = event_log.moment(since, now=datetime.now(UTC)) if since else None
-    with of(context).engine(one_question=True) as engine:
-        session = find.get(engine, name)
+    invocation = of(context)
+    with invocation.engine(one_question=True) as engine:
+        session = invocation.session(engine, name, verb="logs")
         found: Iterable[Event] = (event_log.follow if follow else event_log.read)(
             engine, session, since=start
         )
@@ -50,7 +49,7 @@ def logs(
         for count, event in enumerate(found, 1):  # noqa: B007 (counted)
             print(_json(event) if as_json else _line(event), flush=True)
     if not count:
-        note(f"nothing is recorded of session '{name}'" + (f" since {since}" if since else ""))
+        note(f"nothing is recorded of session '{session.name}'" + (f" since {since}" if since else ""))
 
 
 def _json(event: "Event") -> str:

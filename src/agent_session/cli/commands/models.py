@@ -6,16 +6,18 @@ import typer
 
 from agent_session.cli import output
 from agent_session.cli.context import note, of
-from agent_session.cli.options import RunningName
+from agent_session.cli.options import NameOrDefault
 
 Json = Annotated[bool, typer.Option("--json", help="A JSON array on stdout: id, name, current.")]
 
 
-def models(context: typer.Context, name: RunningName, as_json: Json = False) -> None:
+def models(context: typer.Context, name: NameOrDefault = None, as_json: Json = False) -> None:
     """List the models a session can use, asked of its agent now; * is the one it uses."""
     from agent_session.activity import conversation, terminal
 
-    with of(context).engine(one_question=True) as engine:
+    invocation = of(context)
+    with invocation.engine(one_question=True) as engine:
+        name = invocation.name(engine, name, verb="models")
         found = conversation.models(engine, terminal.running(engine, name))
     if as_json:
         output.print_json([{"id": model.id, "name": model.name, "current": model.current} for model in found])

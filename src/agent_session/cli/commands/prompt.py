@@ -8,7 +8,7 @@ import typer
 from agent_session import sanitize
 from agent_session.cli import output
 from agent_session.cli.context import of
-from agent_session.cli.options import ScreenName
+from agent_session.cli.options import NameOrDefault
 from agent_session.cli.stdin_text import message
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ Json = Annotated[
 
 def prompt(
     context: typer.Context,
-    name: ScreenName,
+    name: NameOrDefault = None,
     text: Text = None,
     wait: Wait = False,
     timeout: Timeout = None,
@@ -55,8 +55,10 @@ def prompt(
     """
     from agent_session.activity import conversation, terminal
 
-    words = message(text, hint=f"agent-session prompt {name} 'fix the failing test'")
-    with of(context).engine(one_question=True) as engine:
+    invocation = of(context)
+    with invocation.engine(one_question=True) as engine:
+        name, text = invocation.addressed(engine, name, text, verb="prompt")
+        words = message(text, hint=f"agent-session prompt {name} 'fix the failing test'")
         session = terminal.running(engine, name)
         if wait:
             tell(session, whole_turn(engine, session, words, timeout=timeout), as_json=as_json)

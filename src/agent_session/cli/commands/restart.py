@@ -7,7 +7,6 @@ from agent_session.cli.commands.start import wake
 from agent_session.cli.context import of, on_terminal
 from agent_session.cli.options import NameOrDefault
 from agent_session.cli.start_options import Detach
-from agent_session.config import DEFAULT_SESSION
 
 
 def restart(context: typer.Context, name: NameOrDefault = None, detach: Detach = None) -> None:
@@ -15,9 +14,10 @@ def restart(context: typer.Context, name: NameOrDefault = None, detach: Detach =
     from agent_session.sessions import find
 
     invocation = of(context)
-    config = invocation.config.with_flags(name=name, detach=detach)
+    config = invocation.config.with_flags(detach=detach)
     detached = config.detach or not on_terminal()
-    wanted = config.name or DEFAULT_SESSION
-    with invocation.engine() as engine, invocation.locked(wanted):
-        session = wake(invocation, engine, find.get(engine, wanted), config, screen=detached)
-        terminal.arrive(invocation, engine, session, detached=detached, silent=config.detach)
+    with invocation.engine() as engine:
+        wanted = invocation.name(engine, name, verb="restart")
+        with invocation.locked(wanted):
+            session = wake(invocation, engine, find.get(engine, wanted), config, screen=detached)
+            terminal.arrive(invocation, engine, session, detached=detached, silent=config.detach)

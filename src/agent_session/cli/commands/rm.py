@@ -1,13 +1,13 @@
 """`agent-session rm`: remove stopped sessions, their containers and volumes; never a project, and no work unasked."""
 
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent_session.cli import questions
 from agent_session.cli.context import Invocation, note, of, on_terminal
-from agent_session.cli.options import NamesOrDefault
-from agent_session.config import DEFAULT_SESSION
+from agent_session.cli.options import All, Names
 from agent_session.errors import ConflictError, EngineRefused, SessionRunning, UsageError, WorkAtRisk
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ Force = Annotated[
 
 def rm(
     context: typer.Context,
-    names: NamesOrDefault = None,
+    names: Names = None,
+    every: All = False,
     force: Force = None,
     discard_work: DiscardWork = None,
 ) -> None:
@@ -43,8 +44,17 @@ def rm(
 
     invocation = of(context)
     config = invocation.config.with_flags(force=force, discard_work=discard_work)
-    wanted = list(dict.fromkeys(names or [config.name or DEFAULT_SESSION]))
+    if every and names:
+        raise UsageError("--all and names contradict each other", hint="agent-session rm --all")
+    if "name" in config.insisted and config.name and not every:
+        names = names or [config.name]
+    if not every and not names:
+        raise UsageError("name the sessions to remove, or say --all", hint="agent-session ls")
     with invocation.engine() as engine:
+        wanted = list(dict.fromkeys(names or [session.name for session in find.known(engine)]))
+        if not wanted:
+            note("no sessions")
+            return
         found = {name: find.find_session(engine, name) for name in wanted}
         for (
             name,
@@ -57,7 +67,7 @@ def rm(
         if not config.force and not on_terminal():
             raise UsageError(
                 "rm asks first, and there is no terminal to ask on",
-                hint=f"agent-session rm --force {' '.join(wanted)}",
+                hint=f"agent-session rm --force {'--all' if every else shlex.join(wanted)}",
             )
         for name, session in found.items():
             if not config.force:

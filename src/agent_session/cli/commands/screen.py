@@ -10,7 +10,7 @@ import typer
 
 from agent_session.cli import output
 from agent_session.cli.context import of
-from agent_session.cli.options import ScreenName
+from agent_session.cli.options import NameOrDefault
 from agent_session.errors import ConflictError, UsageError
 
 Scrollback = Annotated[
@@ -36,7 +36,9 @@ PICTURE = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {heigh
 """rich's own template without its fonts, which a viewer would fetch from the web."""
 
 
-def screen(context: typer.Context, name: ScreenName, scrollback: Scrollback = False, svg: Svg = None) -> None:
+def screen(
+    context: typer.Context, name: NameOrDefault = None, scrollback: Scrollback = False, svg: Svg = None
+) -> None:
     """Print what a session's terminal shows; in colours on a terminal that wants any."""
     from agent_session import sanitize
     from agent_session.activity import terminal
@@ -47,9 +49,12 @@ def screen(context: typer.Context, name: ScreenName, scrollback: Scrollback = Fa
         )
     if svg and svg.is_dir():
         raise UsageError(
-            f"{str(svg)!r} is a directory", hint=f"agent-session screen {name} --svg {svg}/{name}.svg"
+            f"{str(svg)!r} is a directory",
+            hint=f"agent-session screen {name or ''} --svg {svg}/{name or 'screen'}.svg",
         )
-    with of(context).engine(one_question=True) as engine:
+    invocation = of(context)
+    with invocation.engine(one_question=True) as engine:
+        name = invocation.name(engine, name, verb="screen")
         text = terminal.shown(engine, terminal.running(engine, name), scrollback=scrollback)
     if svg:
         _write(svg, picture(text, title=name))

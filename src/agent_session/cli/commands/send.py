@@ -6,7 +6,7 @@ import typer
 
 from agent_session.activity import keys
 from agent_session.cli.context import of
-from agent_session.cli.options import ScreenName
+from agent_session.cli.options import NameOrDefault
 from agent_session.cli.stdin_text import piped
 from agent_session.errors import UsageError
 
@@ -29,7 +29,7 @@ Keys = Annotated[
 
 def send(
     context: typer.Context,
-    name: ScreenName,
+    name: NameOrDefault = None,
     text: Text = None,
     pressed: Keys = None,
     no_enter: NoEnter = False,
@@ -40,11 +40,13 @@ def send(
     """
     from agent_session.activity import terminal
 
-    if text is None and not pressed:
-        raise UsageError("nothing to type", hint=f"agent-session send {name} --key Enter")
-    given = text is not None
-    if text == "-":
-        text = piped()
-    typing = terminal.Typing(text=text or "", keys=tuple(pressed or ()), enter=given and not no_enter)
-    with of(context).engine(one_question=True) as engine:
+    invocation = of(context)
+    with invocation.engine(one_question=True) as engine:
+        name, text = invocation.addressed(engine, name, text, verb="send")
+        if text is None and not pressed:
+            raise UsageError("nothing to type", hint=f"agent-session send {name} --key Enter")
+        given = text is not None
+        if text == "-":
+            text = piped()
+        typing = terminal.Typing(text=text or "", keys=tuple(pressed or ()), enter=given and not no_enter)
         terminal.send(engine, terminal.running(engine, name), typing)

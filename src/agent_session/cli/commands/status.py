@@ -10,7 +10,6 @@ from agent_session import sanitize
 from agent_session.cli import output
 from agent_session.cli.context import of
 from agent_session.cli.options import NameOrDefault
-from agent_session.config import DEFAULT_SESSION
 from agent_session.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ def status(
 ) -> None:
     """Tell everything about one session: what its agent does and waits for, what it has and uses, what happened last."""
     from agent_session.activity import describe
-    from agent_session.sessions import find
 
     if secrets and not as_json:
         raise UsageError(
@@ -40,7 +38,7 @@ def status(
         )
     invocation = of(context)
     with invocation.engine(one_question=True) as engine:
-        session = find.get(engine, name or invocation.config.name or DEFAULT_SESSION)
+        session = invocation.session(engine, name, verb="status")
         found = describe.paint(engine, session)
         hidden = {"secrets": describe.secrets(engine, session)} if secrets else {}
     explained = dict(describe.explanations(found)) if explain else {}

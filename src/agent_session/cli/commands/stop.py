@@ -4,7 +4,6 @@ import typer
 
 from agent_session.cli.context import of
 from agent_session.cli.options import All, NamesOrDefault
-from agent_session.config import DEFAULT_SESSION
 from agent_session.errors import UsageError
 
 
@@ -15,12 +14,12 @@ def stop(context: typer.Context, names: NamesOrDefault = None, every: All = Fals
     if every and names:
         raise UsageError("--all and names contradict each other", hint="agent-session stop --all")
     invocation = of(context)
-    wanted = list(dict.fromkeys(names or [invocation.config.name or DEFAULT_SESSION]))
-    with invocation.engine(one_question=not every and len(wanted) == 1) as engine:
+    with invocation.engine(one_question=not every and len(names or [""]) == 1) as engine:
         if every:
             found = find.list_sessions(engine)
             unfinished = lifecycle.stop(engine, [session for session in found if session.running])
         else:
+            wanted = list(dict.fromkeys(names or [invocation.name(engine, None, verb="stop")]))
             found, unfinished = find.get_many(engine, wanted)
             unfinished |= lifecycle.stop(engine, found, worked_on=invocation.is_locked)
         for name in unfinished & {session.name for session in found}:

@@ -9,7 +9,7 @@ from agent_session.cli.context import Invocation, note, of
 from agent_session.cli.options import All, NamesOrDefault
 from agent_session.cli.request import asked_again, image_for, seed_for
 from agent_session.cli.start_options import Build
-from agent_session.config import DEFAULT_SESSION, Config
+from agent_session.config import Config
 from agent_session.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,9 +31,8 @@ def update(
     invocation = of(context)
     config = invocation.config.with_flags(build=build)
     with invocation.engine() as engine:
-        wanted = names or [config.name or DEFAULT_SESSION]
-        if every:
-            wanted = [session.name for session in find.list_sessions(engine)]
+        names = names or ([] if every else [invocation.name(engine, None, verb="update")])
+        wanted = names or [session.name for session in find.list_sessions(engine)]
         wanted = list(dict.fromkeys(wanted))
         for name in wanted:  # one wrong name: nothing is moved
             find.get(engine, name)

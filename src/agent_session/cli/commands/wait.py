@@ -7,12 +7,9 @@ import typer
 
 from agent_session.cli import output
 from agent_session.cli.context import of
-from agent_session.cli.options import JsonLines
+from agent_session.cli.options import JsonLines, NamesOrDefault
 from agent_session.errors import UsageError
 
-Names = Annotated[
-    list[str], typer.Argument(metavar="NAME...", help="Sessions; until all of them have been there.")
-]
 Until = Annotated[
     str | None,
     typer.Option(
@@ -30,7 +27,7 @@ Timeout = Annotated[
 
 def wait(
     context: typer.Context,
-    names: Names,
+    names: NamesOrDefault = None,
     until: Until = None,
     timeout: Timeout = None,
     as_json: JsonLines = False,
@@ -48,7 +45,9 @@ def wait(
         wanted = states.words(until) if until else watch.RESTING
     except ValueError as error:
         raise UsageError(str(error), hint="agent-session wait --help") from None
-    with of(context).engine(one_question=True) as engine:
+    invocation = of(context)
+    with invocation.engine(one_question=True) as engine:
+        names = names or [invocation.name(engine, None, verb="wait")]
         for name, state in watch.reached(engine, names, wanted, seconds=timeout):
             if as_json:
                 output.print_line({"name": name, "state": states.as_json(state, question=True)})

@@ -1,0 +1,46 @@
+"""Which session is meant where a command line names none: the one of this directory, else the only one, else `default`."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent_session.errors import NotFoundError, UsageError
+from agent_session.sessions.session import Session
+
+DEFAULT = "default"
+
+
+def containing(sessions: Sequence[Session], directory: Path) -> list[Session]:
+    """The sessions of a directory: those with the innermost project that it lies in; several where they share that project."""
+    depths = {
+        session.name: max(
+            len(project.source.parts)
+            for project in session.projects
+            if project.source == directory or project.source in directory.parents
+        )
+        for session in sessions
+        if session.contains(directory)
+    }
+    deepest = max(depths.values(), default=0)
+    return [session for session in sessions if depths.get(session.name) == deepest]
+
+
+def meant(sessions: Sequence[Session], directory: Path | None, *, verb: str = "attach") -> Session:
+    """The session that is meant where none is named. `verb` is for the hint.
+
+    NotFoundError where there is none; UsageError, with the names, where it could be several.
+    """
+    here = containing(sessions, directory) if directory else []
+    candidates = here or sessions
+    default = [session for session in candidates if session.name == DEFAULT]
+    if len(candidates) == 1 or (default and not here):
+        return (default or [*candidates])[0]
+    if not candidates:
+        raise NotFoundError("there is no session yet", hint="agent-session start")
+    names = ", ".join(session.name for session in candidates)
+    raise UsageError(
+        f"several sessions contain {directory}: {names}; name one"
+        if here
+        else f"there are several sessions, and none contains this directory: {names}; name one",
+        hint=f"agent-session {verb} {shlex.quote(candidates[0].name)}",
+    )

@@ -1,0 +1,74 @@
+"""A session's name left out: what each verb takes it for."""
+
+import os
+import sys
+
+import pytest
+
+from tests.unit.machine import Machine, Replaced
+
+ALONE = (["status"], ["logs"], ["screen"], ["stop"], ["wait", "--until", "unknown", "--timeout", "0"])
+
+
+@pytest.fixture
+def web(machine: Machine) -> Machine:
+    machine.ok("start", "-d", "-n", "web")
+    return machine
+
+
+@pytest.mark.parametrize("arguments", ALONE, ids=lambda words: str(words[0]))
+def test_without_a_name_the_session_of_this_directory_is_meant(web: Machine, arguments: list[str]) -> None:
+    web.ok("start", "-d", "-n", "default", str(web.directory("elsewhere")))
+    assert web(*arguments) == web(*arguments[:1], "web", *arguments[1:])
+
+
+@pytest.mark.parametrize("arguments", ALONE, ids=lambda words: str(words[0]))
+def test_a_name_that_could_be_several_is_asked_for(
+    web: Machine, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    web.ok("start", "-d", "-n", "api", str(web.directory("api")))
+    monkeypatch.chdir("/")
+    ran = web(*arguments)
+    assert ran.code == 2
+    assert "api, web; name one" in ran.err
+    assert f"hint: agent-session {arguments[0]} api" in ran.err
+
+
+def test_one_word_is_a_name_where_there_is_such_a_session_and_else_the_text(
+    web: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open(os.devnull) as nothing:  # noqa: PTH123
+        monkeypatch.setattr(sys, "stdin", nothing)
+        assert "nothing to type" in web("send", "web").err
+        assert web("send", "hello").code == 0
+        assert web("send", "web", "hello").code == 0
+        assert web("send", "wbe", "hello").code == 4
+
+
+def test_with_text_piped_in_one_word_is_a_name(web: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"fix it\n")
+    os.close(writing)
+    with open(reading) as piped:  # noqa: PTH123
+        monkeypatch.setattr(sys, "stdin", piped)
+        ran = web("prompt", "wbe")
+    assert (ran.code, "session 'wbe' not found" in ran.err) == (4, True)
+
+
+def test_a_command_after_two_dashes_runs_in_the_session_of_this_directory(web: Machine) -> None:
+    with pytest.raises(Replaced) as replaced:
+        web("exec", "--", "ls", "-la")
+    assert "agent_web" in replaced.value.command
+    assert replaced.value.command[-2:] == ["ls", "-la"]
+    assert web("exec", "nosuch", "ls").code == 4
+
+
+def test_a_name_or_all_is_required_to_remove(web: Machine) -> None:
+    web.ok("start", "-d", "-n", "api", str(web.directory("api")))
+    web.ok("stop", "--all")
+    assert web("rm", "-f").code == 2
+    assert web("rm", "-f", "--all", "web").code == 2
+    assert len(web.listed()) == 2
+    web.ok("rm", "-f", "--all")
+    assert web.listed() == []
+    assert web.ok("rm", "-f", "--all") == ""
