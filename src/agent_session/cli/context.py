@@ -137,10 +137,10 @@ class Invocation:
         """
         if first is None or second is not None:
             return self.name(engine, first, verb=verb), second
-        from agent_session.sessions import find, plan, which
+        from agent_session.sessions import find, names, which
 
         known = find.known(engine)
-        if any(session.name == first for session in known) or (plan.NAME.fullmatch(first) and piped_in()):
+        if any(session.name == first for session in known) or (names.NAME.fullmatch(first) and piped_in()):
             return first, None
         return self.config.name or which.meant(known, directory(), verb=verb).name, first
 

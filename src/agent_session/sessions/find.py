@@ -23,16 +23,12 @@ YOUNG = timedelta(seconds=90)
 
 def list_sessions(engine: Engine) -> list[Session]:
     """All sessions of this user, by name."""
-    found = tidy(engine)
-    found.sort(key=lambda session: session.container == container_name(session.name))
-    return sorted({session.name: session for session in found}.values(), key=lambda session: session.name)
+    return _one_a_name(tidy(engine))
 
 
 def known(engine: Engine) -> list[Session]:
     """All sessions of this user, by name, as list_sessions; but nothing is tidied up."""
-    found = [session for container in engine.containers(plan.LABEL_NAME) if (session := read(container))]
-    found.sort(key=lambda session: session.container == plan.container_name(session.name))
-    return sorted({session.name: session for session in found}.values(), key=lambda session: session.name)
+    return _one_a_name(_look(engine))
 
 
 def find_session(engine: Engine, name: str) -> Session | None:
@@ -109,7 +105,7 @@ def tidy(engine: Engine, over: Sequence[Placeholder] = ()) -> list[Session]:
     """
 
     def look() -> tuple[list[Session], list[Placeholder]]:
-        found = [session for container in engine.containers(LABEL_NAME) if (session := read(container))]
+        found = _look(engine)
         needed = {held.path for session in found if session.running for held in session.placeholders}
         ended = [held for session in found if not session.running for held in session.placeholders]
         return found, [held for held in (*ended, *over) if held.path not in needed]
@@ -140,3 +136,14 @@ def _either(name: str, own: Container | None, following: Container | None) -> Se
     if own and session is None:
         raise NameTaken(name, own.name)
     return session
+
+
+def _look(engine: Engine) -> list[Session]:
+    """What the engine's containers say, in no order."""
+    return [session for container in engine.containers(LABEL_NAME) if (session := read(container))]
+
+
+def _one_a_name(found: list[Session]) -> list[Session]:
+    """By name; where an update was killed before its end, the session's own container counts."""
+    found.sort(key=lambda session: session.container == container_name(session.name))
+    return sorted({session.name: session for session in found}.values(), key=lambda session: session.name)
