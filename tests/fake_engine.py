@@ -1,42 +1,31 @@
-"""A container engine in memory. It keeps the promises of `agent_session.engine.Engine`, and records no calls.
+"""A container engine in memory. It keeps the promises of engine/protocol.py, and records no calls.
 
 What commands do in its containers, and in its builds, is a function that a test gives it.
 """
 
 import os
-import re
 import secrets
-import shutil
-import tarfile
-import tempfile
-import weakref
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Any, Self
 
-from agent_session.engine.protocol import About, BuildSpec, Container, ContainerSpec, ExecResult, OneOff
-from agent_session.errors import (
-    AgentSessionError,
-    BuildFailed,
-    ConflictError,
-    EngineRefused,
-    NameTaken,
-    NotFoundError,
-)
+from agent_session.engine.protocol import Container, ContainerSpec, EngineInfo, ExecResult, OneOff
+from agent_session.errors import AgentSessionError, ConflictError, EngineRefused, NameTaken, NotFoundError
+from tests.fake_files import FakeFiles
+from tests.fake_images import FakeImages
 
 PIECE = 1000
 Commands = Callable[[str, Sequence[str], bytes], ExecResult]
 """(container's name, argv, stdin) -> how it ended; TimeoutError stands for a command that does not end in time."""
 
+OneOffs = Callable[[OneOff, bytes], ExecResult]
+"""(one-off container, stdin) -> how it ended; TimeoutError as for commands."""
 
-Errands = Callable[[OneOff, bytes], ExecResult]
-"""(errand, stdin) -> how it ended; TimeoutError as for commands."""
 
-
-def idle(_errand: OneOff, _stdin: bytes) -> ExecResult:
-    """Every errand ends well and says nothing."""
+def idle(_one_off: OneOff, _stdin: bytes) -> ExecResult:
+    """Every one-off container ends well and says nothing."""
     return ExecResult(exit_code=0)
 
 
@@ -61,18 +50,20 @@ class FakeEngine:
         images: Iterable[str] = (),
         registry: Iterable[str] = (),
         commands: Commands = succeed,
-        errands: Errands = idle,
+        one_offs: OneOffs = idle,
         volumes: Path | None = None,
         names: bool = True,
     ) -> None:
         self.rootful = rootful
         self.architecture = "amd64"
         self.closed = False
-        self.remote = False
+        self.images = FakeImages(self, images, registry)
+        self.files = FakeFiles(self, volumes)
+        self.local: FakeFiles | None = self.files
+        """None, if a test says so, is another machine's engine."""
         self.lacking: dict[str, str] = {}
-        self.left: set[str] = set()
         self.unreachable: AgentSessionError | None = None
-        self.facts = About(
+        self.facts = EngineInfo(
             version="5.4.0",
             driver="overlay",
             storage=Path("/"),
@@ -81,15 +72,9 @@ class FakeEngine:
             network="pasta",
             ids=65537,
         )
-        self._images = set(images)
-        self._idle = {"scratch"}
-        self._registry = set(registry)
         self.commands = commands
         self.outputs: dict[str, str] = {}
-        self.errands = errands
-        self._folder = volumes or Path(tempfile.mkdtemp(prefix="fake-engine-"))
-        if not volumes:
-            weakref.finalize(self, shutil.rmtree, self._folder)
+        self.one_offs = one_offs
         self.names = names
         self._networks: dict[str, Mapping[str, str]] = {}
         self._secrets: dict[str, tuple[str, bytes]] = {}
@@ -114,17 +99,9 @@ class FakeEngine:
         if self.unreachable:
             raise self.unreachable
 
-    def info(self) -> About:
+    def info(self) -> EngineInfo:
         """What the test says, or what is best."""
         return self.facts
-
-    def stale_builds(self) -> list[str]:
-        """What the test says."""
-        return sorted(self.left)
-
-    def remove_stale_builds(self, leftovers: Sequence[str]) -> None:
-        """Then it is gone."""
-        self.left -= set(leftovers)
 
     def unenforced(self) -> Mapping[str, str]:
         """What the test says; all is enforced otherwise."""
@@ -157,7 +134,7 @@ class FakeEngine:
         """Make a container, and its volumes where they are not there yet."""
         if spec.name in self._containers:
             raise NameTaken(spec.labels.get("agent-session.name", spec.name), spec.name)
-        if spec.image not in self._images:
+        if not self.images.exists(spec.image):
             raise EngineRefused(f"creating {spec.name}: {spec.image}: image not known")
         for mount in spec.mounts:
             if mount.kind == "bind" and not Path(mount.source).exists():
@@ -220,7 +197,7 @@ class FakeEngine:
         if users:
             raise ConflictError(f"removing the volume {name}: it is being used by {users[0].spec.name}")
         if self._volumes.pop(name, None) is not None:
-            shutil.rmtree(self._folder / name)
+            self.files.remove_volume(name)
 
     def volumes(self, label: str) -> Mapping[str, Mapping[str, str]]:
         """The labels of all volumes that carry the label."""
@@ -231,29 +208,25 @@ class FakeEngine:
         return self._volumes.get(name)
 
     def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
-        """Make a volume; its files are in a directory of the folder that the test named, or of one that goes with the engine."""
+        """Make a volume."""
         if name in self._volumes:
             raise ConflictError(f"the volume {name} exists already")
         self._volumes[name] = dict(labels)
-        (self._folder / name).mkdir()
+        self.files.make_volume(name)
 
-    def volume_path(self, name: str) -> Path | None:
-        """A volume's directory."""
-        return self._folder / name if name in self._volumes else None
-
-    def open_root(self, container_id: str, pid: int) -> int | None:
-        """A container's files, where the test has given it any: see `files`."""
-        kept = [kept.container for kept in self._containers.values() if kept.container.id == container_id]
-        folder = self._folder / f"root-{container_id}"
-        if not kept or kept[0].pid != pid or not folder.is_dir():
-            return None
-        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-
-    def files(self, name: str) -> Path:
+    def root(self, name: str) -> Path:
         """The directory that is a container's root from now on; for tests."""
-        folder = self._folder / f"root-{self._kept(name).container.id}"
-        folder.mkdir(exist_ok=True)
-        return folder
+        return self.files.make_root(self._kept(name).container.id)
+
+    def edit(self, name: str, **changes: Any) -> None:
+        """Another program has changed a container; for tests."""
+        kept = self._kept(name)
+        self._put(kept, replace(kept.container, **changes))
+
+    def lose_volume(self, name: str) -> None:
+        """Another program has removed a volume, though a container has it; for tests."""
+        del self._volumes[name]
+        self.files.remove_volume(name)
 
     def create_network(self, name: str, labels: Mapping[str, str]) -> bool:
         """Make a network, if this is an engine that has such."""
@@ -286,17 +259,17 @@ class FakeEngine:
 
     def run_one_off(
         self,
-        errand: OneOff,
+        one_off: OneOff,
         *,
         stdin: bytes | IO[bytes] = b"",
         stdout: IO[bytes] | None = None,
         timeout: float = 60,
     ) -> ExecResult:
-        """Run an errand as the test's function says."""
-        if errand.image not in self._images:
-            raise EngineRefused(f"running {errand.command[0]} in {errand.image}: image not known")
+        """Run a one-off container as the test's function says."""
+        if not self.images.exists(one_off.image):
+            raise EngineRefused(f"running {one_off.command[0]} in {one_off.image}: image not known")
         try:
-            done = self.errands(errand, stdin if isinstance(stdin, bytes) else stdin.read())
+            done = self.one_offs(one_off, stdin if isinstance(stdin, bytes) else stdin.read())
         except TimeoutError:
             return ExecResult(exit_code=124, stderr=f"not done within {timeout:g} s".encode())
         if stdout is None:
@@ -304,7 +277,7 @@ class FakeEngine:
         stdout.write(done.stdout)
         return replace(done, stdout=b"")
 
-    def one_off_command(self, errand: OneOff) -> list[str]:
+    def one_off_command(self, one_off: OneOff) -> list[str]:
         """An argv of the same shape as Podman's."""
         return [
             "podman",
@@ -312,9 +285,9 @@ class FakeEngine:
             "--rm",
             "-it",
             "--entrypoint",
-            errand.command[0],
-            errand.image,
-            *errand.command[1:],
+            one_off.command[0],
+            one_off.image,
+            *one_off.command[1:],
         ]
 
     def exec(
@@ -352,11 +325,11 @@ class FakeEngine:
         return replace(done, stdout=b"")
 
     def log_tail(self, name: str) -> str:
-        """Nothing speaks in these containers but what a test says."""
+        """What the test says."""
         return self.outputs.get(name, "")
 
     def exec_as_root(self, name: str, command: Sequence[str]) -> None:
-        """Nothing goes on in these containers that would have to be overseen."""
+        """Such a command does nothing in these containers."""
         kept = self._containers.get(name)
         if kept is None or not kept.container.running:
             raise EngineRefused(
@@ -371,59 +344,6 @@ class FakeEngine:
         streams = ["-it", "--detach-keys", ""] if terminal else ["-i"]
         return ["podman", "exec", *streams, *variables, name, *command]
 
-    def image_exists(self, reference: str) -> bool:
-        """Whether the image is there."""
-        return reference in self._images
-
-    def images(self) -> set[str]:
-        """All images."""
-        return set(self._images)
-
-    def pull(self, reference: str) -> Iterator[str]:
-        """Fetch an image from the registry that the test gave."""
-        if reference not in self._registry:
-            raise EngineRefused(f"fetching {reference}: no registry answers")
-        yield f"Trying to pull {reference}..."
-        self._images.add(reference)
-
-    def import_image(self, archive: Path, reference: str) -> None:
-        """Make an image of an archive that can be read."""
-        if not tarfile.is_tarfile(archive):
-            raise EngineRefused(f"importing {archive}: it is no tar")
-        self._images.add(reference)
-
-    def build(self, spec: BuildSpec) -> Iterator[str]:
-        """Follow a Containerfile's FROM and RUN lines; RUN is done by the test's function. What it was given can run something."""
-        steps = _steps(spec)
-        for number, (verb, rest) in enumerate(steps, 1):
-            line = f"STEP {number}/{len(steps)}: {verb} {rest}"
-            yield line
-            if verb == "FROM" and rest not in self._images | {"scratch"}:
-                raise BuildFailed(f"{line}\n  {rest}: no such image")
-            if verb == "RUN":
-                done = self.commands("build", ["sh", "-c", rest], b"")
-                said = (done.stdout + done.stderr).decode().splitlines()
-                yield from said
-                if done.exit_code:
-                    raise BuildFailed(
-                        f"{(said or [line])[-1]}\n  while running {rest!r}: exit status {done.exit_code}"
-                    )
-        base = next(rest for verb, rest in steps if verb == "FROM")
-        commanded = any(verb in {"CMD", "ENTRYPOINT"} and rest != "[]" for verb, rest in steps)
-        (self._idle.discard if commanded or base not in self._idle else self._idle.add)(spec.tag)
-        self._images.add(spec.tag)
-        yield f"Successfully tagged {spec.tag}"
-
-    def prepare_image(self, reference: str) -> None:
-        """There are no layers to prepare."""
-        if reference in self._idle:
-            raise BuildFailed("it has nothing to run")
-
-    def remove_image(self, reference: str) -> None:
-        """Remove an image that no container has."""
-        if all(kept.spec.image != reference for kept in self._containers.values()):
-            self._images.discard(reference)
-
     def _check_secrets(self, spec: ContainerSpec) -> None:
         for secret in spec.secrets:
             if secret.name not in self._secrets:
@@ -436,18 +356,3 @@ class FakeEngine:
 
     def _put(self, kept: _Kept, container: Container) -> None:
         self._containers[container.name] = replace(kept, container=container)
-
-
-def _steps(spec: BuildSpec) -> list[tuple[str, str]]:
-    """The instructions of a Containerfile with the arguments' values in FROM."""
-    content = spec.context["Containerfile"]
-    text = (content.read_bytes() if isinstance(content, Path) else content).decode()
-    lines = [line.strip() for line in text.replace("\\\n", " ").splitlines()]
-    instructions = [line.partition(" ") for line in lines if line and not line.startswith(("#", "ARG"))]
-    return [
-        (verb, _filled(rest, spec.arguments) if verb == "FROM" else rest) for verb, _, rest in instructions
-    ]
-
-
-def _filled(text: str, arguments: Mapping[str, str]) -> str:
-    return re.sub(r"\$\{?(\w+)\}?", lambda match: arguments.get(match[1], ""), text)

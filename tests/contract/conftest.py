@@ -16,8 +16,9 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from agent_session.engine.image_store import BuildSpec
 from agent_session.engine.podman.engine import PodmanEngine
-from agent_session.engine.protocol import BuildSpec, ContainerSpec, Engine, ExecResult, Mount
+from agent_session.engine.protocol import ContainerSpec, Engine, ExecResult, Mount
 from tests.fake_engine import FakeEngine
 
 PROGRAMS = (
@@ -114,7 +115,7 @@ class Bench:
         for volume in self.volumes:
             self.engine.remove_volume(volume)
         for image in reversed(self.images):
-            self.engine.remove_image(image)
+            self.engine.images.remove(image)
         for secret in self.secrets:
             self.engine.remove_secret(secret)
         for network in self.networks:
@@ -168,7 +169,7 @@ def build(
 ) -> list[str]:
     """The lines of a build."""
     spec = BuildSpec(tag=tag, context={"Containerfile": containerfile, **context}, arguments={"BASE": base})
-    return list(engine.build(spec))
+    return list(engine.images.build(spec))
 
 
 @pytest.fixture(scope="session")
@@ -181,12 +182,12 @@ def podman(root_file_system: Path) -> Iterator[tuple[PodmanEngine, str]]:
     base, tiny = (f"localhost/contract-{os.getpid()}-{name}:1" for name in ("base", "tiny"))
     with PodmanEngine(os.environ) as engine:
         try:
-            engine.import_image(root_file_system, base)
+            engine.images.import_archive(root_file_system, base)
             build(engine, tiny, base)
             yield engine, tiny
         finally:
-            engine.remove_image(tiny)
-            engine.remove_image(base)
+            engine.images.remove(tiny)
+            engine.images.remove(base)
 
 
 @pytest.fixture

@@ -69,8 +69,9 @@ def test_nobody_has_the_root_of_a_container_that_is_not_there(bench: Bench) -> N
     assert container
     assert container.pid
     bench.engine.stop(container.name)
-    assert bench.engine.open_root(container.id, container.pid) is None
-    assert bench.engine.open_root("0" * 64, os.getpid()) is None
+    assert bench.engine.local
+    assert bench.engine.local.open_root(container.id, container.pid) is None
+    assert bench.engine.local.open_root("0" * 64, os.getpid()) is None
 
 
 def test_a_container_can_be_started_again(bench: Bench) -> None:
@@ -368,19 +369,19 @@ def test_attaching_is_a_command_on_the_callers_terminal(bench: Bench) -> None:
 
 
 def test_an_image_is_there_or_not_without_a_registry(bench: Bench) -> None:
-    assert bench.engine.image_exists(bench.image)
-    assert bench.image in bench.engine.images()
-    assert not bench.engine.image_exists("localhost/no-such-image:1")
+    assert bench.engine.images.exists(bench.image)
+    assert bench.image in bench.engine.images.references()
+    assert not bench.engine.images.exists("localhost/no-such-image:1")
 
 
 def test_an_archive_becomes_an_image(
     bench: Bench, make: Callable[..., list[str]], root_file_system: PurePosixPath
 ) -> None:
     base, tag = bench.image_name(), bench.image_name()
-    bench.engine.import_image(bench.folder.__class__(root_file_system), base)
-    assert bench.engine.image_exists(base)
+    bench.engine.images.import_archive(bench.folder.__class__(root_file_system), base)
+    assert bench.engine.images.exists(base)
     make(tag, f"FROM {base}\n".encode())
-    assert bench.engine.image_exists(tag)
+    assert bench.engine.images.exists(tag)
 
 
 def test_a_broken_archive_is_refused(bench: Bench) -> None:
@@ -388,8 +389,8 @@ def test_a_broken_archive_is_refused(bench: Bench) -> None:
     broken = bench.folder / "broken.tar"
     broken.write_bytes(b"no tar" * 1000)
     with pytest.raises(EngineRefused):
-        bench.engine.import_image(broken, name)
-    assert not bench.engine.image_exists(name)
+        bench.engine.images.import_archive(broken, name)
+    assert not bench.engine.images.exists(name)
 
 
 def test_a_build_tells_what_it_does_and_makes_the_image(bench: Bench, make: Callable[..., list[str]]) -> None:
@@ -397,8 +398,8 @@ def test_a_build_tells_what_it_does_and_makes_the_image(bench: Bench, make: Call
     told = make(tag, b"ARG BASE\nFROM ${BASE}\nRUN echo one; echo two >&2\n")
     assert any(line.startswith("STEP ") for line in told)
     assert {"one", "two"} <= set(told)
-    assert bench.engine.image_exists(tag)
-    assert tag in bench.engine.images()
+    assert bench.engine.images.exists(tag)
+    assert tag in bench.engine.images.references()
 
 
 def test_a_failed_build_tells_the_last_words_and_makes_nothing(
@@ -408,7 +409,7 @@ def test_a_failed_build_tells_the_last_words_and_makes_nothing(
     with pytest.raises(BuildFailed, match="the last words") as caught:
         make(tag, b"ARG BASE\nFROM ${BASE}\nRUN echo early; echo the last words >&2; exit 3\n")
     assert "exit status 3" in caught.value.message
-    assert not bench.engine.image_exists(tag)
+    assert not bench.engine.images.exists(tag)
 
 
 def test_an_image_in_use_stays_without_a_word(bench: Bench, make: Callable[..., list[str]]) -> None:
@@ -416,41 +417,34 @@ def test_an_image_in_use_stays_without_a_word(bench: Bench, make: Callable[..., 
     make(tag, b"ARG BASE\nFROM ${BASE}\nRUN echo unique\n")
     spec = bench.spec(image=tag)
     bench.engine.create(spec)
-    bench.engine.remove_image(tag)
-    assert bench.engine.image_exists(tag)
+    bench.engine.images.remove(tag)
+    assert bench.engine.images.exists(tag)
     bench.engine.remove(spec.name)
     for _ in range(2):
-        bench.engine.remove_image(tag)
-    assert not bench.engine.image_exists(tag)
+        bench.engine.images.remove(tag)
+    assert not bench.engine.images.exists(tag)
 
 
-def test_warming_an_image_leaves_no_container(bench: Bench) -> None:
-    bench.engine.prepare_image(bench.image)
+def test_preparing_an_image_leaves_no_container(bench: Bench) -> None:
+    bench.engine.images.prepare(bench.image)
     bench.engine.create(bench.spec())
 
 
-def test_an_image_that_could_run_nothing_cannot_be_warmed(
+def test_an_image_that_could_run_nothing_cannot_be_prepared(
     bench: Bench, make: Callable[..., list[str]]
 ) -> None:
     tag = bench.image_name()
     make(tag, b"FROM scratch\nCOPY Containerfile /\n")
     with pytest.raises(BuildFailed, match="nothing to run"):
-        bench.engine.prepare_image(tag)
+        bench.engine.images.prepare(tag)
     assert [container.name for container in bench.engine.containers("") if container.image == tag] == []
     make(tag, b'FROM scratch\nCOPY Containerfile /\nENTRYPOINT ["x"]\n')
-    bench.engine.prepare_image(tag)
+    bench.engine.images.prepare(tag)
 
 
 def test_a_registry_that_does_not_answer_is_told(bench: Bench) -> None:
     with pytest.raises(EngineRefused, match="localhost:1/no-such-image"):
-        list(bench.engine.pull("localhost:1/no-such-image:1"))
-
-
-def test_an_engine_that_was_closed_opens_again_when_asked(bench: Bench) -> None:
-    name = bench.created()
-    bench.engine.close()
-    bench.engine.close()
-    assert bench.engine.container(name)
+        list(bench.engine.images.pull("localhost:1/no-such-image:1"))
 
 
 def test_limits_are_enforced_or_named_and_never_hinder_a_start(bench: Bench) -> None:
@@ -473,7 +467,7 @@ def test_it_says_of_itself_what_a_checkup_asks(bench: Bench) -> None:
     assert about.ids > 1000
     assert all((about.driver, about.runtime))
     assert about.storage is None or about.storage.is_dir()
-    assert bench.engine.remote is False
+    assert bench.engine.local is not None
 
 
 def test_without_a_label_all_containers_are_listed(bench: Bench) -> None:
@@ -484,7 +478,7 @@ def test_without_a_label_all_containers_are_listed(bench: Bench) -> None:
     assert {container.name for container in bench.engine.containers(bench.label)} == {labelled}
 
 
-def test_a_finished_build_leaves_nothing_to_sweep(bench: Bench) -> None:
-    before = bench.engine.stale_builds()
-    bench.engine.remove_stale_builds([])
-    assert bench.engine.stale_builds() == before
+def test_a_finished_build_leaves_nothing_behind(bench: Bench) -> None:
+    before = bench.engine.images.stale_builds()
+    bench.engine.images.remove_stale_builds([])
+    assert bench.engine.images.stale_builds() == before

@@ -56,7 +56,8 @@ def test_a_running_containers_files_are_read_without_a_process(real: Bench) -> N
     container = real.engine.container(name)
     assert container
     assert container.pid
-    root = real.engine.open_root(container.id, container.pid)
+    assert real.engine.local
+    root = real.engine.local.open_root(container.id, container.pid)
     assert root is not None
     try:
         assert nofollow.content(root, "tmp", "of", "mine", "file", largest=100) == b"seen\n"
@@ -112,7 +113,8 @@ def test_a_root_is_that_containers_and_no_other_processs(real: Bench) -> None:
         (first.id, 2**22 + 1),
         ("", first.pid),
     ):
-        assert real.engine.open_root(container_id, pid) is None
+        assert real.engine.local
+        assert real.engine.local.open_root(container_id, pid) is None
 
 
 def test_the_network_is_not_the_hosts(real: Bench) -> None:
@@ -259,20 +261,20 @@ def test_a_secret_is_a_private_file_that_no_inspection_shows(real: Bench) -> Non
     )
 
 
-def test_an_errand_is_run_and_gone(real: Bench, shared_folder: Path) -> None:
-    errand = OneOff(
+def test_a_one_off_container_is_run_and_gone(real: Bench, shared_folder: Path) -> None:
+    one_off = OneOff(
         image=real.image,
         command=("sh", "-c", f"cat > {SHARED}/file; echo $WORD; exit 3"),
         environment={"WORD": "it's"},
         mounts=(bind(shared_folder),),
     )
-    done = real.engine.run_one_off(errand, stdin=b"given")
+    done = real.engine.run_one_off(one_off, stdin=b"given")
     assert (done.exit_code, done.stdout) == (3, b"it's\n")
     assert (shared_folder / "file").read_text() == "given"
     assert (shared_folder / "file").stat().st_uid == os.geteuid()
 
 
-def test_an_errand_has_no_more_rights_than_a_session_and_no_network(real: Bench) -> None:
+def test_a_one_off_container_has_no_more_rights_than_a_session_and_no_network(real: Bench) -> None:
     done = real.engine.run_one_off(
         OneOff(image=real.image, command=("cat", "/proc/self/status", "/proc/net/route"))
     )
@@ -283,13 +285,13 @@ def test_an_errand_has_no_more_rights_than_a_session_and_no_network(real: Bench)
     assert lines[-1].startswith("Iface")
 
 
-def test_a_slow_errand_is_124_and_gone(real: Bench) -> None:
-    errand = OneOff(image=real.image, command=("sleep", "100"))
-    assert real.engine.run_one_off(errand, timeout=2).exit_code == 124
+def test_a_slow_one_off_container_is_124_and_gone(real: Bench) -> None:
+    one_off = OneOff(image=real.image, command=("sleep", "100"))
+    assert real.engine.run_one_off(one_off, timeout=2).exit_code == 124
     listing = subprocess.run(
         ["podman", "ps", "-a", "--format", "{{.Names}}"], capture_output=True, text=True, check=True
     ).stdout
-    assert "agent-errand-" not in listing
+    assert "agent-one-off-" not in listing
 
 
 def test_a_build_can_use_a_file_of_its_context_without_keeping_it(
@@ -335,9 +337,9 @@ def test_the_same_build_again_is_found_in_the_cache(real: Bench, make_real: Call
 
 PROGRAM = """
 import os
-from agent_session.podman_engine import PodmanEngine
+from agent_session.engine.podman.engine import PodmanEngine
 with PodmanEngine(os.environ) as engine:
-    engine.images()
+    engine.images.references()
 """
 
 
@@ -363,8 +365,8 @@ def test_our_own_service_leaves_no_process_and_no_socket(tmp_path: Path) -> None
 
 KILLED = """
 import os, signal
-from agent_session import podman_service
-podman_service.connect({})
+from agent_session.engine.podman import service
+service.connect({})
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -398,10 +400,22 @@ def services(runtime: str) -> list[int]:
 
 
 @pytest.mark.podman
+def test_an_engine_is_closed_twice_and_then_starts_no_service(tmp_path: Path) -> None:
+    program = PROGRAM.replace(
+        "engine.images.references()",
+        "engine.connect(); engine.close(); engine.close(); engine.images.references()",
+    )
+    environment = fresh_runtime(tmp_path)
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=False)
+    assert b"EngineUnavailable: agent-session is about to end" in done.stderr
+    assert services(environment["XDG_RUNTIME_DIR"]) == []
+
+
+@pytest.mark.podman
 def test_a_dead_address_is_unavailable_and_named(tmp_path: Path) -> None:
     environment = {**os.environ, "CONTAINER_HOST": f"unix://{tmp_path}/gone.sock"}
     with PodmanEngine(environment) as engine, pytest.raises(EngineUnavailable, match=r"gone\.sock") as caught:
-        engine.images()
+        engine.images.references()
     assert caught.value.hint == "unset CONTAINER_HOST"
 
 
@@ -409,7 +423,7 @@ def test_a_dead_address_is_unavailable_and_named(tmp_path: Path) -> None:
 @pytest.mark.podman
 def test_an_address_that_is_none_is_unavailable(address: str) -> None:
     with PodmanEngine({**os.environ, "CONTAINER_HOST": address}) as engine, pytest.raises(EngineUnavailable):
-        engine.images()
+        engine.images.references()
 
 
 @pytest.mark.podman
@@ -421,7 +435,7 @@ def test_an_address_that_answers_is_used(tmp_path: Path) -> None:
         try:
             until((tmp_path / "podman.sock").exists, "the service answers")
             with PodmanEngine({**os.environ, "CONTAINER_HOST": url}) as engine:
-                assert engine.images() is not None
+                assert engine.images.references() is not None
                 assert engine.rootful == (os.geteuid() == 0)
                 assert engine.architecture in {"amd64", "arm64"}
                 assert engine.attach_command("x", ["y"], {})[1:3] == ["--url", url]
@@ -464,7 +478,7 @@ def test_an_address_that_only_the_bindings_know_is_asked_through_them(tmp_path: 
             with PodmanEngine(
                 {**os.environ, "CONTAINER_HOST": f"http+unix://{quote(str(path), safe='')}"}
             ) as engine:
-                assert engine.images() is not None
+                assert engine.images.references() is not None
                 assert engine.container("nobody-is-called-so") is None
         finally:
             service.terminate()
@@ -472,7 +486,7 @@ def test_an_address_that_only_the_bindings_know_is_asked_through_them(tmp_path: 
 
 @pytest.mark.podman
 def test_a_service_that_was_begun_and_never_asked_is_gone_at_the_end(tmp_path: Path) -> None:
-    program = PROGRAM.replace("engine.images()", "engine.begin()")
+    program = PROGRAM.replace("engine.images.references()", "engine.connect_soon()")
     environment = fresh_runtime(tmp_path)
     for _ in range(3):
         subprocess.run([sys.executable, "-c", program], env=environment, check=True)

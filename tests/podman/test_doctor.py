@@ -162,13 +162,13 @@ def test_what_a_killed_build_left_is_removed_when_it_is_told_to(account: Account
 def test_what_a_killed_copy_left_is_removed_when_it_is_told_to_and_what_is_in_use_is_not(
     account: Account, shell: str
 ) -> None:
-    dead, running, used = (f"agent-errand-{pid}-0123456789ab" for pid in (4194304, 4194305, os.getpid()))
+    dead, running, used = (f"agent-one-off-{pid}-0123456789ab" for pid in (4194304, 4194305, os.getpid()))
     for name in (dead, running, used):
         account.podman("create", "--name", name, "--network=none", "--entrypoint", "sleep", shell, "100")
     account.podman("start", running)
     done = account.run("doctor", "--json")
-    assert (done.code, found(done)["errands"]["fix"]) == (0, "agent-session doctor --fix")
-    assert "errands: fixed: removed 2 throw-away containers" in account.run("doctor", "--fix").err
+    assert (done.code, found(done)["one-off containers"]["fix"]) == (0, "agent-session doctor --fix")
+    assert "one-off containers: fixed: removed 2 throw-away containers" in account.run("doctor", "--fix").err
     assert account.containers() == [used]
     account.podman("rm", used)
 

@@ -7,7 +7,7 @@ import pytest
 from tests.account import Account
 
 pytestmark = pytest.mark.podman
-LINE = re.compile(r"^ *[0-9]+\.[0-9] ms  [a-z_]+( .*)?$")
+LINE = re.compile(r"^ *[0-9]+\.[0-9] ms  [a-z_.]+( .*)?$")
 SECRET = "sk-ant-not-to-be-seen"
 
 

@@ -223,13 +223,15 @@ class _Steps:
         self._around(Connection, "listing", lambda *_: "listing by command")
         self._around(builds, "workplaces", lambda *_: "listing build containers")
         self._around(Connection, "call", said(3))
-        self._around(Connection, "order", said(2))
+        self._around(Connection, "run_command", said(2))
         self._around(PodmanEngine, "exec", command)
         self._around(PodmanEngine, "exec_as_root", command)
         self._around(
-            PodmanEngine, "run_one_off", lambda *arguments: f"errand {PurePath(arguments[1].command[0]).name}"
+            PodmanEngine,
+            "run_one_off",
+            lambda *arguments: f"one-off {PurePath(arguments[1].command[0]).name}",
         )
-        self._around(Builds, "sweep", lambda *_: "sweeping")
+        self._around(Builds, "remove_stale", lambda *_: "removing stale builds")
         self._around(PodmanEngine, "close", lambda *_: "closing")
         os.execvpe = lambda *_: sys.exit(
             0

@@ -30,7 +30,7 @@ def line(value: str = "idle", **more: Any) -> str:
 
 def write(engine: FakeEngine, session: Session, content: str | bytes, process: str = stat()) -> Path:
     """Give a session's container a state file and its keeper's process; returns the file."""
-    root = engine.files(session.container)
+    root = engine.root(session.container)
     folder = root.joinpath(*states.FILE[:-1])
     folder.mkdir(parents=True, exist_ok=True)
     (root / "proc" / str(KEEPER[0])).mkdir(parents=True, exist_ok=True)

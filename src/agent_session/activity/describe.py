@@ -13,7 +13,7 @@ from agent_session.activity.event_log import Event
 from agent_session.activity.state import Evidence, State
 from agent_session.engine.protocol import Engine
 from agent_session.host import nofollow
-from agent_session.sessions import endpoint
+from agent_session.sessions import endpoint, local_files
 from agent_session.sessions.names import volume_names
 from agent_session.sessions.session import Session
 
@@ -94,7 +94,7 @@ def _of_evidence(seen: Evidence) -> Iterator[tuple[str, str]]:
 
 def _load(engine: Engine, session: Session) -> tuple[int | None, int | None]:
     """How many processes it has, and the bytes of memory that are theirs (Pss: what is shared counts in parts)."""
-    root = engine.open_root(session.id, session.pid) if session.pid else None
+    root = local_files.open_root(engine, session)
     if root is None:
         return None, None
     try:
@@ -113,7 +113,7 @@ def _load(engine: Engine, session: Session) -> tuple[int | None, int | None]:
 def _volumes(engine: Engine, session: Session) -> dict[str, bool]:
     """Each with whether it is there; what a running container has mounted is."""
     targets = dict(zip(volume_names(session.name), (inside.HOME, inside.WORKSPACE), strict=True))
-    root = engine.open_root(session.id, session.pid) if session.pid else None
+    root = local_files.open_root(engine, session)
     found = {name: root is not None and _is_mount(root, target) for name, target in targets.items()}
     if root is not None:
         os.close(root)

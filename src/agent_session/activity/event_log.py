@@ -18,7 +18,7 @@ from agent_session import inside
 from agent_session.engine.protocol import Engine, Mount, OneOff
 from agent_session.errors import UsageError
 from agent_session.host import nofollow
-from agent_session.sessions import find
+from agent_session.sessions import find, local_files
 from agent_session.sessions.names import volume_names
 from agent_session.sessions.session import Session
 
@@ -139,14 +139,14 @@ def _mark(engine: Engine, session: Session) -> object:
 @contextlib.contextmanager
 def _home(engine: Engine, session: Session) -> Iterator[Path | int | None]:
     """The session's home where this process can read it: in its running container, which nobody need be asked for, or its volume."""
-    root = engine.open_root(session.id, session.pid) if session.pid else None
+    root = local_files.open_root(engine, session)
     home: int | None = None
     if root is not None:
         with contextlib.suppress(OSError):
             home = nofollow.open_directory(root, *inside.HOME.parts[1:])
         os.close(root)
     if home is None:
-        yield engine.volume_path(volume_names(session.name)[0])
+        yield local_files.volume_path(engine, volume_names(session.name)[0])
         return
     try:
         yield home

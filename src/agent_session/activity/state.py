@@ -17,6 +17,7 @@ from agent_session import sanitize
 from agent_session.engine.protocol import Engine
 from agent_session.errors import EngineRefused, NotFoundError
 from agent_session.host import nofollow
+from agent_session.sessions import local_files
 from agent_session.sessions.session import Session
 
 Value = Literal["starting", "working", "waiting", "idle", "failed", "exited", "unknown"]
@@ -190,7 +191,7 @@ def _unknown(reason: str) -> State:
 
 
 def _by_file(engine: Engine, session: Session) -> Evidence | None:
-    root = engine.open_root(session.id, session.pid) if session.pid else None
+    root = local_files.open_root(engine, session)
     if root is None:
         return None
     try:

@@ -17,7 +17,7 @@ from agent_session.activity.state import State, Value
 from agent_session.engine.protocol import Engine
 from agent_session.errors import SessionNotFound, TimedOut
 from agent_session.host import nofollow
-from agent_session.sessions import find
+from agent_session.sessions import find, local_files
 from agent_session.sessions.names import check_name
 from agent_session.sessions.session import Session
 
@@ -152,9 +152,7 @@ class _Watch:
         with contextlib.ExitStack() as undo, contextlib.suppress(OSError):
             pidfd = os.pidfd_open(session.pid or 0)
             undo.callback(os.close, pidfd)
-            root = engine.open_root(
-                session.id, session.pid or 0
-            )  # after the pidfd: so it is this container's
+            root = local_files.open_root(engine, session)  # after the pidfd: so it is this container's
             if root is None:
                 return
             undo.callback(os.close, root)

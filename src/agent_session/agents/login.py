@@ -28,7 +28,7 @@ def login_secret(agent: str) -> str:
     return f"{LOGIN}-{agent}"
 
 
-def errand(login: Login, image: str, result: Path, ca_bundle: Path | None) -> OneOff:
+def one_off(login: Login, image: str, result: Path, ca_bundle: Path | None) -> OneOff:
     """The agent's login command; what it prints, or the file that it writes, is left in the directory `result`."""
     command: tuple[str, ...]
     if login.variable:
@@ -52,7 +52,7 @@ def errand(login: Login, image: str, result: Path, ca_bundle: Path | None) -> On
 
 
 def found(login: Login, result: Path) -> str | None:
-    """What the errand left behind: the token, or the file's text; None where there is neither."""
+    """What the login command left behind: the token, or the file's text; None where there is neither."""
     file = result / (TYPESCRIPT if login.variable else PurePosixPath(login.file).name)
     if file.is_symlink() or not file.is_file() or file.stat().st_size > 50_000_000:
         return None

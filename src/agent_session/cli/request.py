@@ -144,7 +144,7 @@ def _pick(invocation: Invocation, engine: "Engine", workshop: "Workshop", agents
     from agent_session.agents import seed
     from agent_session.images import build
 
-    built = engine.images()
+    built = engine.images.references()
     choices = []
     for agent in agents.values():
         lacks = [] if build.reference(engine, workshop, agent) in built else ["not built"]

@@ -49,7 +49,7 @@ def examine(engine: Engine, around: Surroundings, *, seconds: float = SECONDS) -
     remote = False
     try:
         engine.connect()
-        remote = engine.remote
+        remote = engine.local is None
     except AgentSessionError as failure:
         unreachable = findings.error("podman", failure)
         podman = lambda: [unreachable]  # noqa: E731 (it is a check like the others)
@@ -131,7 +131,7 @@ def _trial(engine: Engine, seconds: float) -> Iterator[Finding]:
     """Nothing proves that containers start as much as one that did."""
     engine.check()
     image = build.any_built(engine)
-    if not engine.image_exists(image):
+    if not engine.images.exists(image):
         yield Finding(level="ok", subject="trial", words="no image is built yet, so no container was tried")
         return
     done = engine.run_one_off(
@@ -146,7 +146,7 @@ def _trial(engine: Engine, seconds: float) -> Iterator[Finding]:
 
 def _images(engine: Engine, around: Surroundings, agents: Mapping[str, Agent]) -> Iterator[Finding]:
     workshop = around.workshop()
-    built = engine.images()
+    built = engine.images.references()
     for agent in agents.values():
         subject = f"image {agent.name}"
         if build.reference(engine, workshop, agent) in built:
@@ -197,7 +197,7 @@ def _builds(engine: Engine, folder: Callable[[], Path]) -> Iterator[Finding]:
     """What a build that goes on needs looks the same, so nothing is said while there is one, and repaired under its lock."""
     locks = folder()
     busy = is_held(lock_file(locks, "build"))
-    left = [] if busy else engine.stale_builds()
+    left = [] if busy else engine.images.stale_builds()
     if not left:
         yield Finding(
             level="ok", subject="builds", words="one is going on" if busy else "nothing left behind"
@@ -206,8 +206,8 @@ def _builds(engine: Engine, folder: Callable[[], Path]) -> Iterator[Finding]:
 
     def sweep() -> str:
         with lock(locks, "build", waiting=lambda _pid: None):
-            still = engine.stale_builds()
-            engine.remove_stale_builds(still)
+            still = engine.images.stale_builds()
+            engine.images.remove_stale_builds(still)
         return f"removed {len(still)} containers and directories of builds that were killed"
 
     words = f"{len(left)} containers and directories left behind by builds that were killed"

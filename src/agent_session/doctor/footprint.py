@@ -47,7 +47,7 @@ class Remainder:
 
 def find(engine: Engine, agents: Iterable[str]) -> Leftovers:
     """What there is now. Images in the order in which they can be removed: those that others stand on come last."""
-    built = [image for image in engine.images() if image.startswith(PREFIX)]
+    built = [image for image in engine.images.references() if image.startswith(PREFIX)]
     below = ("base", "debian")
     order = {name: place for place, name in enumerate(below, 1)}
     built.sort(key=lambda image: (order.get(image.removeprefix(PREFIX).partition(":")[0], 0), image))
@@ -89,7 +89,7 @@ def remove(engine: Engine, found: Leftovers) -> None:
     for secret in found.secrets:
         engine.remove_secret(secret)
     for image in found.images:
-        engine.remove_image(image)
+        engine.images.remove(image)
 
 
 def remove_folders(folders: Sequence[Path]) -> None:
@@ -109,7 +109,7 @@ def remaining(engine: Engine, found: Leftovers, *, settings: bool) -> list[Remai
             Remainder(what="your settings and agents", command=f"rm -r {shlex.quote(str(folder))}")
             for folder in found.settings
         ]
-    kept = engine.images() & {*found.images}
+    kept = engine.images.references() & {*found.images}
     stays += [Remainder(what="an image in use", command=f"podman rmi {image}") for image in sorted(kept)]
     stays += [
         Remainder(what="what scripts/setup --system made", command=f"sudo rm -r {path}")

@@ -52,7 +52,7 @@ def checks(
         _volumes, engine, {session.name for one in containers if (session := read(one))}, locks
     )
     found["placeholders"] = partial(_placeholders, engine, known)
-    found["errands"] = partial(_errands, engine, containers)
+    found["one-off containers"] = partial(_one_offs, engine, containers)
     return found
 
 
@@ -102,7 +102,7 @@ def _labels(container: Container, session: Session) -> Iterator[Finding]:
 
 def _places(engine: Engine, session: Session) -> Iterator[Finding]:
     """What it mounts of the host's; on another machine that cannot be seen from here."""
-    if engine.remote:
+    if engine.local is None:
         return
     projects = [project.source for project in session.projects]
     for path in [*projects, *session.mounts, *([session.kob] if session.kob else [])]:
@@ -120,7 +120,7 @@ def _parts(engine: Engine, session: Session, agents: Mapping[str, Agent]) -> Ite
             words = f"its volume {volume} is gone, and what was in it"
             fix = f"agent-session rm {quoted} && agent-session start -n {quoted}"
             yield Finding(level="error", subject=subject, words=words, fix=fix, code=7)
-    if not engine.image_exists(session.image):
+    if not engine.images.exists(session.image):
         words = f"its image {session.image} is gone: it runs as it is, but cannot be changed"
         fix = f"agent-session update --build {quoted}"
         yield Finding(level="warning", subject=subject, words=words, fix=fix)
@@ -142,7 +142,7 @@ def _answers(engine: Engine, session: Session) -> Iterator[Finding]:
     if done.exit_code not in {0, STAT_FAILED}:
         why = "its screen has not come up" if done.exit_code == NOT_UP else "its terminal does not answer"
         yield Finding(level="error", subject=subject, words=f"it runs, but {why}", fix=again, code=9)
-    elif not engine.remote:
+    elif engine.local:
         inside = done.stdout.decode("ascii", "replace").split()
         for project, number in zip(session.projects, inside, strict=False):
             if _number(project) not in {"", number}:
@@ -225,20 +225,20 @@ def _placeholders(engine: Engine, known: Sequence[Session]) -> Iterator[Finding]
     yield Finding(level="warning", subject="placeholders", words=words, fix=FIX, repair=tidy)
 
 
-def _errands(engine: Engine, containers: Sequence[Container]) -> Iterator[Finding]:
+def _one_offs(engine: Engine, containers: Sequence[Container]) -> Iterator[Finding]:
     """Throw-away containers of commands that were killed; those of commands that are at it are not looked at."""
 
-    def forsaken(found: Sequence[Container]) -> list[str]:
-        now, remote = datetime.now(UTC), engine.remote
-        return [one.name for one in found if one_off.is_forsaken(one, remote=remote, now=now)]
+    def abandoned(found: Sequence[Container]) -> list[str]:
+        now, local = datetime.now(UTC), engine.local is not None
+        return [one.name for one in found if one_off.is_abandoned(one, local=local, now=now)]
 
-    left = forsaken(containers)
+    left = abandoned(containers)
     if not left:
-        yield Finding(level="ok", subject="errands", words="no throw-away container left behind")
+        yield Finding(level="ok", subject="one-off containers", words="no throw-away container left behind")
         return
 
     def clear() -> str:
-        still = forsaken(engine.containers(""))
+        still = abandoned(engine.containers(""))
         for name in still:
             engine.remove(name)
         return f"removed {len(still)} throw-away containers"
@@ -246,4 +246,4 @@ def _errands(engine: Engine, containers: Sequence[Container]) -> Iterator[Findin
     words = (
         f"{len(left)} throw-away containers left behind by commands that were killed: {', '.join(left[:3])}"
     )
-    yield Finding(level="warning", subject="errands", words=words, fix=FIX, repair=clear)
+    yield Finding(level="warning", subject="one-off containers", words=words, fix=FIX, repair=clear)

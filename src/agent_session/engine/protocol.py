@@ -1,29 +1,34 @@
-"""The narrow door to a container engine: a Protocol and its data.
+"""What sessions need of a container engine: three Protocols and their data.
 
-Two implementations keep the same promises: `podman_engine.PodmanEngine`, and `tests/fake_engine.py` in memory; one contract
-suite runs against both. Every method raises EngineUnavailable when nobody answers and EngineRefused when the answer is no.
+`Engine` runs containers, `ImageStore` (image_store.py) keeps images, `LocalFiles` reads files of containers on this machine.
+PodmanEngine and the engine in memory (tests/fake_engine.py) keep the same promises, which tests/contract checks on both.
+Every method raises EngineUnavailable when the engine does not answer, and EngineRefused when it refuses.
 """
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import IO, Literal, Protocol
 
+from agent_session.engine.image_store import ImageStore
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mount:
-    """One mount. `source` is a host path (bind), a volume's name (volume) or "" (tmpfs; read-only: to all but the container's root)."""
+    """One mount of a container."""
 
     kind: Literal["bind", "volume", "tmpfs"]
     target: PurePosixPath
     source: str = ""
+    """A host path (bind), the name of a volume (volume) or "" (tmpfs)."""
     read_only: bool = False
+    """A read-only tmpfs can still be written by the container's root."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SecretFile:
-    """A secret of the engine's, by name, as a file /run/secrets/<target> that only the container's user may read."""
+    """A secret of the engine as a file /run/secrets/<target> that only the container's user may read."""
 
     name: str
     target: str
@@ -31,7 +36,7 @@ class SecretFile:
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerSpec:
-    """What the engine is told. The command is the image's own."""
+    """A container to create. Its command is the image's own."""
 
     name: str
     image: str
@@ -42,22 +47,23 @@ class ContainerSpec:
     mounts: tuple[Mount, ...] = ()
     secrets: tuple[SecretFile, ...] = ()
     stop_timeout: int = 10
-    network: str = (
-        ""  # one that was made with create_network; "": the engine's usual one, where nobody finds it
-    )
-    alias: str = ""  # what it is called there, beside its name
-    ports: tuple[
-        int, ...
-    ] = ()  # TCP ports that are to be reached from this machine's loopback, there under free numbers
-    memory: int = 0  # bytes; of this and the next two 0 is no limit, and one that cannot be enforced is none
+    """Seconds between the request to end and the kill."""
+    network: str = ""
+    """A network made with `create_network`; "" is the engine's default one, on which no container finds this one."""
+    alias: str = ""
+    """A second name of the container on that network."""
+    ports: tuple[int, ...] = ()
+    """TCP ports that this machine's loopback publishes, under free port numbers."""
+    memory: int = 0
+    """Bytes. For this and the next two, 0 means no limit; a limit that the engine cannot enforce is left out."""
     cpus: float = 0
-    pids: int = 0  # processes and threads
+    pids: int = 0
+    """Processes and threads."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """What the engine says there is. `started` is None for one that never ran, `ended` for one that runs or whose end nobody saw,
-    `pid` (its first process's, as the engine's machine counts) for one that does not run; times are aware."""
+    """A container that exists. All times are aware."""
 
     name: str
     id: str
@@ -65,12 +71,15 @@ class Container:
     running: bool
     created: datetime
     started: datetime | None = None
+    """None for a container that never ran."""
     ended: datetime | None = None
+    """None for a running container, and where the engine did not see the end."""
     pid: int | None = None
+    """The first process, as the engine's machine numbers it. None for a stopped container."""
     labels: Mapping[str, str] = field(default_factory=dict)
     networks: tuple[str, ...] = ()
     ports: Mapping[int, int] = field(default_factory=dict)
-    """Of those that it was made with, the loopback's for each; the same in each of its lives."""
+    """The loopback port of each published port; it stays the same after a restart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,23 +90,32 @@ class ExecResult:
     stdout: bytes = b""
     stderr: bytes = b""
 
+    @property
+    def message(self) -> str:
+        """Why the command failed: its stderr, or "exit code N" where that is empty. May hold control characters."""
+        return self.stderr.decode("utf-8", "replace").strip() or f"exit code {self.exit_code}"
+
 
 @dataclass(frozen=True, kw_only=True)
-class About:
-    """What the engine says of itself. `ids` are the user ids a container can have; `storage` None: on another machine."""
+class EngineInfo:
+    """The engine's description of itself."""
 
     version: str
     driver: str
+    """The storage driver."""
     storage: Path | None
+    """The directory of the storage; None for an engine on another machine."""
     runtime: str
     cgroups: str
     network: str
+    """The program that connects rootless containers; "" where there is none."""
     ids: int
+    """How many user ids a container can have."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OneOff:
-    """One command in a container of its own, as the agent's user with as few rights, that is gone when it ends."""
+    """One command in a throw-away container, which runs as the agent's user with as few rights as possible."""
 
     image: str
     command: tuple[str, ...]
@@ -106,19 +124,29 @@ class OneOff:
     network: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class BuildSpec:
-    """An image to build: `context` maps paths in the build context to their content (bytes, or a file on the host)."""
+class LocalFiles(Protocol):
+    """Files of containers that this process can read by itself, without a round trip to the engine."""
 
-    tag: str
-    context: Mapping[str, bytes | Path]
-    arguments: Mapping[str, str]
-    labels: Mapping[str, str] = field(default_factory=dict)
-    no_cache: bool = False
+    def volume_path(self, name: str) -> Path | None:
+        """The directory of a named volume; None where there is no volume, or no permission to read it."""
+
+    def open_root(self, container_id: str, pid: int) -> int | None:
+        """Open the root directory of a running container (its id and pid); the caller closes the descriptor.
+
+        None for a container that has ended, or without permission. Below it the agent may change anything: see host/nofollow.
+        """
 
 
 class Engine(Protocol):
     """A container engine, as far as sessions need one."""
+
+    @property
+    def images(self) -> ImageStore:
+        """The images of this engine."""
+
+    @property
+    def local(self) -> LocalFiles | None:
+        """Files of this machine's containers; None for an engine on another machine, or in a virtual one."""
 
     @property
     def rootful(self) -> bool:
@@ -126,103 +154,79 @@ class Engine(Protocol):
 
     @property
     def architecture(self) -> str:
-        """Of the machine the containers run on: "amd64" or "arm64"."""
-
-    @property
-    def remote(self) -> bool:
-        """Whether containers run on another machine, or in a virtual one."""
+        """The architecture of the machine that runs the containers: "amd64" or "arm64"."""
 
     def connect(self) -> None:
-        """Reach the engine now, from the thread that will outlive all its use."""
+        """Connect to the engine now, from the thread that will outlive every use of it."""
 
-    def info(self) -> About:
-        """What it says of itself. One slow round trip."""
+    def connect_soon(self) -> None:
+        """Begin to connect and return at once. It is never necessary; the first call reports a failure."""
 
-    def stale_builds(self) -> list[str]:
-        """What builds that were killed have left, in words; also what those that go on need: ask where no other can go on."""
+    def close(self) -> None:
+        """End what this process has started for the engine. Call it before the process ends or is replaced."""
 
-    def remove_stale_builds(self, leftovers: Sequence[str]) -> None:
-        """Remove some of those."""
-
-    def unenforced(self) -> Mapping[str, str]:
-        """Which limits (memory, cpus, pids) a container's specification may name and will not get here, and why."""
+    def info(self) -> EngineInfo:
+        """Ask the engine to describe itself. One slow round trip."""
 
     def check(self) -> None:
-        """EngineUnavailable where containers or images cannot be made here although the engine answers."""
+        """Raise EngineUnavailable where the engine answers but cannot make containers or images."""
+
+    def unenforced(self) -> Mapping[str, str]:
+        """Say which limits (memory, cpus, pids) this machine does not enforce, and why."""
 
     def containers(self, label: str) -> list[Container]:
-        """All containers that carry the label ("": all there are), running or not, in no order. One round trip."""
+        """List all containers with the label ("": all containers), running or not, in no order. One round trip."""
 
     def container(self, name: str) -> Container | None:
-        """The container of that name, whoever made it."""
-
-    def equivalent_commands(self, spec: ContainerSpec) -> list[list[str]]:
-        """The argvs that would make its volumes and, the last one, make and start that container; for people. Nothing is run."""
+        """Return the container of that name, whoever made it."""
 
     def create(self, spec: ContainerSpec) -> None:
-        """Make a container, not started, and the named volumes it asks for, labelled as it is. NameTaken if the name is."""
+        """Make a container without starting it, and its volumes with the same labels. NameTaken if the name is."""
+
+    def equivalent_commands(self, spec: ContainerSpec) -> list[list[str]]:
+        """The command lines that a person would type instead of `create` and `start`. Nothing is run.
+
+        The last one makes and starts the container, the others its network and volumes.
+        """
 
     def rename(self, name: str, new: str) -> None:
-        """Give a container another name, running or not. NotFoundError if there is none, NameTaken if `new` is."""
+        """Rename a container, running or not. NotFoundError if there is none, NameTaken if `new` is taken."""
 
     def start(self, name: str) -> None:
-        """Start a container; one that runs stays as it is. NotFoundError if there is none."""
+        """Start a container; a running one stays as it is. NotFoundError if there is none."""
 
     def stop(self, name: str) -> None:
-        """End a container within its stop_timeout; nothing to do for one that does not run. NotFoundError if there is none."""
+        """Stop a container within its stop_timeout; a stopped one stays as it is. NotFoundError if there is none."""
 
     def remove(self, name: str) -> None:
-        """Remove a container, killing it first if it runs; nothing to do where there is none."""
-
-    def remove_volume(self, name: str) -> None:
-        """Remove a named volume; nothing to do where there is none."""
+        """Remove a container, after killing it if it runs. Nothing happens where there is none."""
 
     def volumes(self, label: str) -> Mapping[str, Mapping[str, str]]:
-        """The labels of all named volumes that carry the label ("": all there are), by the volumes' names. One round trip."""
+        """Map the names of all volumes with the label ("": all volumes) to their labels. One round trip."""
 
     def volume_labels(self, name: str) -> Mapping[str, str] | None:
-        """The labels of a named volume, None where there is none."""
+        """Return the labels of a named volume, None where there is none."""
 
     def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
         """Make a named volume. ConflictError where there is one of that name."""
 
-    def volume_path(self, name: str) -> Path | None:
-        """Where this process can read a volume's files; None where there is no volume, or no such place."""
-
-    def open_root(self, container_id: str, pid: int) -> int | None:
-        """A descriptor of a running container's root directory (by Container's id and pid), which the caller closes.
-
-        None where this process cannot see it: another machine's container, one that has ended, no right to look. No round trip.
-        What is below is the agent's to change: see `walk`.
-        """
+    def remove_volume(self, name: str) -> None:
+        """Remove a named volume. ConflictError while a container has it; nothing happens where there is none."""
 
     def create_network(self, name: str, labels: Mapping[str, str]) -> bool:
-        """Make a network, where there is none of that name, on which containers find each other by name. False: not to be had here."""
+        """Make sure of a network on which containers find each other by name. False where the engine has none."""
 
     def remove_network(self, name: str) -> None:
-        """Remove a network; nothing to do where there is none. ConflictError while a container has it."""
+        """Remove a network. ConflictError while a container has it; nothing happens where there is none."""
 
     def secret_id(self, name: str) -> str | None:
-        """What tells one content of a secret from the next, None where there is none of that name."""
+        """Return an id that changes with the content of a secret, None where there is no secret of that name."""
 
     def put_secret(self, name: str, content: bytes) -> None:
-        """Keep a secret under that name, in place of the one before. Containers made before keep what they have."""
+        """Store a secret, replacing an earlier one. Existing containers keep the content they have."""
 
     def remove_secret(self, name: str) -> None:
-        """Forget a secret; nothing to do where there is none."""
-
-    def run_one_off(
-        self,
-        errand: OneOff,
-        *,
-        stdin: "bytes | IO[bytes]" = b"",
-        stdout: "IO[bytes] | None" = None,
-        timeout: float = 60,
-    ) -> ExecResult:
-        """Run an errand without a terminal; with `stdout` what it says goes there. Exit code 124 when time was up."""
-
-    def one_off_command(self, errand: OneOff) -> list[str]:
-        """The argv that runs an errand on the caller's terminal."""
+        """Remove a secret. Nothing happens where there is none."""
 
     def exec(
         self,
@@ -233,53 +237,42 @@ class Engine(Protocol):
         stdout: "IO[bytes] | None" = None,
         timeout: float = 60,
     ) -> ExecResult:
-        """Run a command in a running container, without a terminal; with `stdout` what it says goes there.
+        """Run a command in a running container, without a terminal; its output goes to `stdout` if that is given.
 
-        Exit code 124 when `timeout` seconds were not enough.
+        Exit code 124 after `timeout` seconds.
         """
 
     def exec_stream(
         self, name: str, command: Sequence[str], *, stdin: bytes = b"", timeout: float | None = None
     ) -> Generator[bytes, None, ExecResult]:
-        """Run a command as `run` does, giving what it says as it comes, in pieces; returns how it ended, without that.
+        """Run a command as `exec` does, yielding its output in pieces; returns the result without the output.
 
-        Who closes it earlier, or is interrupted, leaves the command to itself: it goes on. Exit code 124 when time was up, likewise.
+        A caller that closes it earlier, or is interrupted, leaves the command running. So does exit code 124, after `timeout` seconds.
         """
 
-    def log_tail(self, name: str) -> str:
-        """The last lines that a container's first process has said, running or ended; "" where nobody kept them."""
-
     def exec_as_root(self, name: str, command: Sequence[str]) -> None:
-        """Start a command in a running container and leave it there, with all rights of the container's own root, none of the host's."""
+        """Start a command in a running container and leave it there, with all rights of the container's root.
+
+        It has none of the host's rights.
+        """
 
     def attach_command(
         self, name: str, command: Sequence[str], environment: Mapping[str, str], *, terminal: bool = True
     ) -> list[str]:
-        """The argv that runs a command in a container on the caller's terminal, or streams as they are; for os.execvp."""
+        """The command line for os.execvp that runs a command in a container on the caller's terminal or streams."""
 
-    def image_exists(self, reference: str) -> bool:
-        """Whether the image is there, without asking a registry."""
+    def run_one_off(
+        self,
+        one_off: OneOff,
+        *,
+        stdin: "bytes | IO[bytes]" = b"",
+        stdout: "IO[bytes] | None" = None,
+        timeout: float = 60,
+    ) -> ExecResult:
+        """Run a one-off container without a terminal; streams and exit code 124 as with `exec`."""
 
-    def images(self) -> set[str]:
-        """All references (name:tag) of local images. One round trip."""
+    def one_off_command(self, one_off: OneOff) -> list[str]:
+        """The command line that runs a one-off container on the caller's terminal."""
 
-    def pull(self, reference: str) -> Iterator[str]:
-        """Fetch an image, telling progress."""
-
-    def import_image(self, archive: Path, reference: str) -> None:
-        """Make an image of a root file system in a tar archive."""
-
-    def build(self, spec: BuildSpec) -> Iterator[str]:
-        """Build an image, yielding its output line by line. BuildFailed with the last words when it fails."""
-
-    def prepare_image(self, reference: str) -> None:
-        """Do once, now, what the first container of an image would have to wait for. BuildFailed where it could run nothing."""
-
-    def remove_image(self, reference: str) -> None:
-        """Remove an image nobody uses; nothing to do where it is absent or in use."""
-
-    def connect_soon(self) -> None:
-        """Get ready for more than one call, and return at once. Never needed; what goes wrong is told by the first call."""
-
-    def close(self) -> None:
-        """Leave nothing behind: call before the process is replaced or ends."""
+    def log_tail(self, name: str) -> str:
+        """Return the last lines of the output of a container's first process; "" where the engine kept none."""

@@ -1,7 +1,4 @@
-"""An engine that is watched: watchers are told of each call, before it and after it.
-
-The command line's `-v` is one watcher.
-"""
+"""An engine whose calls are told to watchers, before and after each call. The command line's `-v` is one watcher."""
 
 import sys
 import threading
@@ -12,12 +9,14 @@ from pathlib import Path
 from typing import Any, Protocol, Self, cast
 
 from agent_session import sanitize
-from agent_session.engine.protocol import BuildSpec, ContainerSpec, Engine, OneOff
+from agent_session.engine.image_store import BuildSpec
+from agent_session.engine.protocol import ContainerSpec, Engine, OneOff
 
 LONGEST = 60
 INDENT = " " * 12
 TAKEN_IN_ARGUMENTS = ("-e", "--env")
-_LOCK = threading.Lock()
+PARTS = ("images", "local")
+"""The parts of an engine that have methods of their own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,22 +29,21 @@ class Call:
 
 
 class Watcher(Protocol):
-    """Who is told of calls, in the thread that makes them. What a watcher raises ends the call."""
+    """Is told of calls, in the thread that makes them. An exception of a watcher ends the call."""
 
     def before(self, call: Call) -> None:
-        """It is about to be made."""
+        """The call is about to be made."""
 
     def after(self, call: Call, seconds: float, error: BaseException | None) -> None:
-        """It has ended, or (with an error) failed. A call that yields lines ends with the last one."""
+        """The call has ended, or failed with an error. A call that yields lines ends with the last line."""
 
 
 class TracedEngine:
-    """An Engine that does what another one does, and tells its watchers. Calls that an engine makes to itself are not told."""
+    """An Engine that does what another one does, and tells its watchers. Calls of an engine to itself are not told."""
 
     def __init__(self, engine: Any, watchers: Sequence[Watcher]) -> None:
         self._engine = engine
-        self._watchers = watchers
-        self._count = 0
+        self._recorder = _Recorder(watchers)
 
     def __enter__(self) -> Self:
         self._engine.__enter__()
@@ -55,30 +53,56 @@ class TracedEngine:
         self._engine.__exit__(*failure)
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._engine, name)
-        if not callable(found):
-            return found
+        value = getattr(self._engine, name)
+        if name in PARTS:
+            return None if value is None else _TracedPart(value, name, self._recorder)
+        return self._recorder.traced(name, value) if callable(value) else value
 
-        def watched(*arguments: Any, **named: Any) -> Any:
-            with _LOCK:
+
+class _TracedPart:
+    """A part of an engine, whose calls are told as PART.METHOD."""
+
+    def __init__(self, part: Any, name: str, recorder: "_Recorder") -> None:
+        self._part = part
+        self._name = name
+        self._recorder = recorder
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._part, name)
+        return self._recorder.traced(f"{self._name}.{name}", value) if callable(value) else value
+
+
+class _Recorder:
+    """Counts the calls and tells them to the watchers."""
+
+    def __init__(self, watchers: Sequence[Watcher]) -> None:
+        self._watchers = watchers
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def traced(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        """The method, told of."""
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            with self._lock:
                 self._count += 1
-                call = Call(number=self._count, method=name, words=words(arguments))
-            return self._witnessed(call, lambda: found(*arguments, **named))
+                made = Call(number=self._count, method=name, words=words(arguments))
+            return self._make(made, lambda: method(*arguments, **named))
 
-        return watched
+        return call
 
-    def _witnessed(self, call: Call, act: Callable[[], Any]) -> Any:
+    def _make(self, call: Call, act: Callable[[], Any]) -> Any:
         for watcher in self._watchers:
             watcher.before(call)
         begun = time.monotonic()
         try:
             result = act()
         except BaseException as error:
-            self._ended(call, begun, error)
+            self._end(call, begun, error)
             raise
         if isinstance(result, Iterator):
             return self._lines(call, begun, result)
-        self._ended(call, begun, None)
+        self._end(call, begun, None)
         return result
 
     def _lines(self, call: Call, begun: float, lines: Iterator[Any]) -> Generator[Any, None, Any]:
@@ -89,20 +113,20 @@ class TracedEngine:
             error = raised
             raise
         finally:
-            self._ended(call, begun, error)
+            self._end(call, begun, error)
 
-    def _ended(self, call: Call, begun: float, error: BaseException | None) -> None:
+    def _end(self, call: Call, begun: float, error: BaseException | None) -> None:
         for watcher in self._watchers:
             watcher.after(call, time.monotonic() - begun, error)
 
 
 def watched(engine: Any, watchers: Sequence[Watcher]) -> Any:
-    """The engine, watched if anybody watches."""
+    """The engine, traced if there are watchers."""
     return cast(Engine, TracedEngine(engine, watchers)) if watchers else engine
 
 
 def words(arguments: Sequence[Any]) -> str:
-    """Arguments of a call as they may be told: names and paths; of contents their size, of variables nothing."""
+    """Show the arguments of a call: names and paths, the size of contents, nothing of variables."""
     return " ".join(word for argument in arguments if (word := _word(argument)))
 
 
@@ -130,12 +154,12 @@ def _word(argument: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class CallLogger:
-    """A watcher that tells each call with its time, in a line."""
+    """A watcher that prints each call with its time on a line."""
 
     tell: Callable[[str], None]
 
     def before(self, call: Call) -> None:
-        """Its time is not known yet."""
+        """Nothing: the time is not known yet."""
 
     def after(self, call: Call, seconds: float, error: BaseException | None) -> None:
         """One line."""
@@ -144,29 +168,29 @@ class CallLogger:
             self.tell(f"{seconds * 1000:7.1f} ms  {call.method} {call.words}".rstrip() + failed)
 
 
-_listeners: list[Callable[[str], None]] = []
-_hooked: list[bool] = []
+def tell_details(tell: Callable[[str], None]) -> None:
+    """Tell each program that is started and each HTTP request, without bodies, streams and environments.
 
-
-def tell_details(tell: Callable[[str], None] | None) -> None:
-    """From now on tell each program that is started and each HTTP request, without bodies, streams and environments; None: no more.
-
-    Python's own audit events say it, so it is all there is, whatever sends it. https://docs.python.org/3/library/audit_events.html
+    Python reports both itself, whatever code sends them (https://docs.python.org/3/library/audit_events.html). An audit hook
+    stays until the process ends, so this is for a program that was started to say all, not for a library.
     """
-    _listeners[:] = [tell] if tell else []
-    if tell and not _hooked:
-        sys.addaudithook(_heard)  # for ever: there is no way to take it back
-        _hooked.append(True)
+
+    def hear(event: str, arguments: tuple[Any, ...]) -> None:
+        if line := _detail(event, arguments):
+            tell(INDENT + line)
+
+    sys.addaudithook(hear)
 
 
-def _heard(event: str, arguments: tuple[Any, ...]) -> None:
-    for tell in _listeners:
-        if event in {"subprocess.Popen", "os.exec"}:
-            tell(INDENT + " ".join(harmless([_decoded(word) for word in arguments[1]])))
-        elif event == "http.client.send" and isinstance(arguments[1], bytes):
-            line, _, rest = arguments[1].partition(b"\r\n")
-            if rest and line.endswith((b"HTTP/1.1", b"HTTP/1.0")):
-                tell(INDENT + line.decode("ascii", "replace").rpartition(" ")[0])
+def _detail(event: str, arguments: tuple[Any, ...]) -> str:
+    """A program's command line, or the first line of a request; "" for other events."""
+    if event in {"subprocess.Popen", "os.exec"}:
+        return " ".join(harmless([_decoded(word) for word in arguments[1]]))
+    if event == "http.client.send" and isinstance(arguments[1], bytes):
+        line, _, rest = arguments[1].partition(b"\r\n")
+        if rest and line.endswith((b"HTTP/1.1", b"HTTP/1.0")):
+            return line.decode("ascii", "replace").rpartition(" ")[0]
+    return ""
 
 
 def _decoded(word: Any) -> str:
@@ -175,13 +199,13 @@ def _decoded(word: Any) -> str:
 
 
 def harmless(command: Sequence[str]) -> list[str]:
-    """A command line whose variables have no values, and whose words are not endless."""
-    told: list[str] = []
+    """A command line without the values of variables, and with long words cut."""
+    shown: list[str] = []
     for word in command:
         option, equals, rest = word.partition("=")
-        if told and told[-1] in TAKEN_IN_ARGUMENTS:
+        if shown and shown[-1] in TAKEN_IN_ARGUMENTS:
             word = f"{option}=..."
         elif equals and option in TAKEN_IN_ARGUMENTS:
             word = f"{option}={rest.partition('=')[0]}=..."
-        told.append(word if len(word) <= 2 * LONGEST else word[: 2 * LONGEST - 3] + "...")
-    return told
+        shown.append(word if len(word) <= 2 * LONGEST else word[: 2 * LONGEST - 3] + "...")
+    return shown

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent_session.agents.catalog import Agent
-from agent_session.engine.protocol import BuildSpec, Engine
+from agent_session.engine.image_store import BuildSpec
+from agent_session.engine.protocol import Engine
 from agent_session.errors import BuildFailed, ConfigurationError, EngineRefused, EngineUnavailable
 from agent_session.host.lock import is_held, lock, lock_file
 from agent_session.host.yaml_file import read_yaml
@@ -47,12 +48,12 @@ def reference(engine: Engine, workshop: Workshop, agent: Agent) -> str:
 
 def is_current(engine: Engine, workshop: Workshop, agent: Agent) -> bool:
     """Whether that image is built."""
-    return engine.image_exists(reference(engine, workshop, agent))
+    return engine.images.exists(reference(engine, workshop, agent))
 
 
 def any_built(engine: Engine) -> str:
     """An image of ours that is built, an agent's if there is one (they are prepared for sessions); the reference of none where none is."""
-    ours = [image for image in engine.images() if image.startswith(PREFIX)]
+    ours = [image for image in engine.images.references() if image.startswith(PREFIX)]
     return max(
         ours, key=lambda image: (not image.startswith(f"{PREFIX}base:"), image), default=f"{PREFIX}base:none"
     )
@@ -67,12 +68,12 @@ def ensure_image(
     """
     base = _base(engine, workshop)
     recipe = _recipe(engine, workshop, agent.name, agent.folder, base.tag)
-    if no_cache or not engine.image_exists(recipe.tag):
+    if no_cache or not engine.images.exists(recipe.tag):
         engine.check()
         with _building(workshop, tell):
-            if no_cache or not engine.image_exists(base.tag):
+            if no_cache or not engine.images.exists(base.tag):
                 _build(engine, workshop, base, tell=tell, no_cache=no_cache)
-            if no_cache or not engine.image_exists(recipe.tag):
+            if no_cache or not engine.images.exists(recipe.tag):
                 _build(engine, workshop, recipe, tell=tell, no_cache=no_cache)
     return recipe.tag
 
@@ -80,10 +81,10 @@ def ensure_image(
 def ensure_base(engine: Engine, workshop: Workshop, *, tell: Tell) -> str:
     """Build the base image unless it is current; returns its reference."""
     base = _base(engine, workshop)
-    if not engine.image_exists(base.tag):
+    if not engine.images.exists(base.tag):
         engine.check()
         with _building(workshop, tell):
-            if not engine.image_exists(base.tag):
+            if not engine.images.exists(base.tag):
                 _build(engine, workshop, base, tell=tell, no_cache=False)
     return base.tag
 
@@ -92,7 +93,7 @@ def clear_up(engine: Engine, workshop: Workshop) -> None:
     """Remove what builds that were killed have left, as a build does first; not while another one goes on."""
     if not is_held(lock_file(workshop.locks, "build")):
         with lock(workshop.locks, "build", waiting=lambda _pid: None):
-            engine.remove_stale_builds(engine.stale_builds())
+            engine.images.remove_stale_builds(engine.images.stale_builds())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +186,7 @@ def _build(engine: Engine, workshop: Workshop, recipe: _Recipe, *, tell: Tell, n
                 labels={"agent-session.image": recipe.name},
                 no_cache=no_cache,
             )
-            for line in engine.build(spec):
+            for line in engine.images.build(spec):
                 told(line)
             if (
                 recipe.name != "base"
@@ -199,33 +200,33 @@ def _build(engine: Engine, workshop: Workshop, recipe: _Recipe, *, tell: Tell, n
                 f"the image of '{recipe.name}' could not be built: {error.message}\n  whole log: {log}",
                 hint=hint,
             ) from error
-    for old in engine.images():
+    for old in engine.images.references():
         if old.startswith(f"{PREFIX}{recipe.name}:") and old != recipe.tag:
-            engine.remove_image(old)  # refused, rightly, while a session uses it
+            engine.images.remove(old)  # refused, rightly, while a session uses it
 
 
 def _warm(engine: Engine, recipe: _Recipe) -> None:
     """Prepare an image that has just been built; one that cannot be is none, or the next build would take it for done."""
     try:
-        engine.prepare_image(recipe.tag)
+        engine.images.prepare(recipe.tag)
     except BuildFailed as error:
-        engine.remove_image(recipe.tag)
+        engine.images.remove(recipe.tag)
         hint = f'$EDITOR {recipe.folder}/Containerfile   (begin with: ARG BASE, FROM ${{BASE}}; end with: CMD ["the-agent"])'
         raise BuildFailed(error.message, hint=hint) from error
     except (EngineRefused, EngineUnavailable):
         with contextlib.suppress(EngineRefused, EngineUnavailable):  # the first word is the one that counts
-            engine.remove_image(recipe.tag)
+            engine.images.remove(recipe.tag)
         raise
 
 
 def _foundation(engine: Engine, workshop: Workshop, tell: Tell, *, afresh: bool) -> str:
     """The image below all others: there already, fetched, or made from the host's own Debian mirror."""
     wanted = workshop.base_image
-    if not afresh and engine.image_exists(wanted):
+    if not afresh and engine.images.exists(wanted):
         return wanted
-    if afresh or wanted != DEFAULT_BASE_IMAGE or not engine.image_exists(DEBIAN):
+    if afresh or wanted != DEFAULT_BASE_IMAGE or not engine.images.exists(DEBIAN):
         try:
-            for line in engine.pull(wanted):
+            for line in engine.images.pull(wanted):
                 tell(line)
             return wanted
         except (EngineRefused, EngineUnavailable) as error:
@@ -238,7 +239,7 @@ def _foundation(engine: Engine, workshop: Workshop, tell: Tell, *, afresh: bool)
         archive.parent.mkdir(parents=True, exist_ok=True)
         try:
             debian.bootstrap(archive, "trixie", engine.architecture, tell)
-            engine.import_image(archive, DEBIAN)
+            engine.images.import_archive(archive, DEBIAN)
         finally:
             archive.unlink(missing_ok=True)
     return DEBIAN

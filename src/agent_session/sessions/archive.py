@@ -49,7 +49,7 @@ class Manifest:
 def save(engine: Engine, session: Session, agent: Agent | None, file: Path) -> None:
     """Write a session's archive, mode 600, in one step: FILE is whole or as it was. EngineRefused where packing fails."""
     asked = {"leave_out": list(agent.private if agent else ())}
-    errand = OneOff(
+    one_off = OneOff(
         image=session.image,
         command=(inside.PACK,),
         mounts=tuple(_mounts(session.name, read_only=True)),
@@ -58,7 +58,7 @@ def save(engine: Engine, session: Session, agent: Agent | None, file: Path) -> N
         manifest = json.dumps(_manifest(session), ensure_ascii=False).encode()
         written.write(FRAME.pack(SKIPPABLE, len(manifest)) + manifest)
         written.flush()
-        done = engine.run_one_off(errand, stdin=json.dumps(asked).encode(), stdout=written, timeout=SECONDS)
+        done = engine.run_one_off(one_off, stdin=json.dumps(asked).encode(), stdout=written, timeout=SECONDS)
         if done.exit_code:
             raise EngineRefused(f"session '{session.name}' could not be packed: {_words(done.stderr)}")
 
@@ -160,13 +160,13 @@ def discard_partial_import(engine: Engine, name: str) -> None:
 
 
 def _unpack(engine: Engine, request: SessionRequest, file: Path) -> None:
-    errand = OneOff(
+    one_off = OneOff(
         image=request.image,
         command=(inside.UNPACK,),
         mounts=tuple(_mounts(request.name, read_only=False)),
     )
     with file.open("rb") as opened:
-        done = engine.run_one_off(errand, stdin=opened, timeout=SECONDS)
+        done = engine.run_one_off(one_off, stdin=opened, timeout=SECONDS)
     if done.exit_code:
         raise ArchiveRefused(file, _words(done.stderr).removeprefix("refused: "))
 

@@ -135,8 +135,8 @@ def _run(
         for project in session.projects
         if project.source.is_dir()
     ]
-    errand = OneOff(image=session.image, command=command, mounts=tuple(mounts))
-    return engine.run_one_off(errand, stdin=stdin or b"", stdout=stdout, timeout=SECONDS)
+    one_off = OneOff(image=session.image, command=command, mounts=tuple(mounts))
+    return engine.run_one_off(one_off, stdin=stdin or b"", stdout=stdout, timeout=SECONDS)
 
 
 def _is_kept(place: Place) -> bool:

@@ -74,7 +74,7 @@ def start(engine: Engine, spec: ContainerSpec) -> tuple[str, ...]:
 
 def port_taken(engine: Engine, session: Session) -> bool:
     """Whether another program has meanwhile taken the port of a stopped session on this machine, which then could not start."""
-    if session.running or engine.remote:
+    if session.running or engine.local is None:
         return False
     return not all(_is_free(port) for port in session.ports.values())
 

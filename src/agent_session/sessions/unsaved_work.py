@@ -15,6 +15,7 @@ from agent_session import inside
 from agent_session.agents.catalog import Agent
 from agent_session.engine.protocol import Engine, Mount, OneOff
 from agent_session.errors import EngineRefused
+from agent_session.sessions import local_files
 from agent_session.sessions.names import volume_names
 from agent_session.workspace.projects import Project
 
@@ -52,7 +53,7 @@ def none_obviously(engine: Engine, holdings: Holdings) -> bool:
     """Whether a look at directories is enough: no repository in the volumes, no file in /workspace. False also means: not sure."""
     home, workspace = volume_names(holdings.name)
     for volume, wanted in ((home, _is_repository), (workspace, _is_something)):
-        path = engine.volume_path(volume)
+        path = local_files.volume_path(engine, volume)
         if path is None and engine.volume_labels(volume) is None:
             continue
         if path is None or not _none(path, wanted, _disposable(holdings.agent)):
@@ -67,12 +68,12 @@ def at_risk(engine: Engine, holdings: Holdings) -> Work:
         "conversations": holdings.agent.conversations if holdings.agent else "",
         "disposable": list(_disposable(holdings.agent)),
     }
-    errand = OneOff(
+    one_off = OneOff(
         image=holdings.image,
         command=(inside.UNSAVED_WORK,),
         mounts=tuple(_mounts(engine, holdings)),
     )
-    done = engine.run_one_off(errand, stdin=json.dumps(asked).encode(), timeout=SECONDS)
+    done = engine.run_one_off(one_off, stdin=json.dumps(asked).encode(), timeout=SECONDS)
     try:
         if done.exit_code:
             raise ValueError(done.stderr.decode("utf-8", "replace").strip() or f"exit code {done.exit_code}")

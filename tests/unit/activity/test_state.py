@@ -124,7 +124,7 @@ def test_a_session_that_is_being_stopped_is_on_its_way_and_no_news(
 
 def test_a_session_that_keeps_no_state_starts_or_is_an_old_one(engine: FakeEngine, make: Make) -> None:
     session = make()
-    engine.files(session.container)
+    engine.root(session.container)
     assert (state(engine).value, state(engine).since) == ("starting", session.started)
     seen = states.evidence(engine, [session])[0]
     later = states.judge(session, seen, now=datetime.now(UTC) + timedelta(minutes=2))
@@ -169,7 +169,7 @@ def test_a_clock_that_is_set_makes_no_state_old(engine: FakeEngine, make: Make) 
     session = make()
     write(engine, session, line(since=now(ago=3600)))
     hertz = os.sysconf("SC_CLK_TCK")
-    first = engine.files(session.container) / "proc" / "1"
+    first = engine.root(session.container) / "proc" / "1"
     first.mkdir()
     with Path("/proc/uptime").open() as uptime:
         began = int((float(uptime.read().split()[0]) - 7200) * hertz)

@@ -177,7 +177,7 @@ def test_ls_is_a_table_without_colour_where_nobody_looks(machine: Machine) -> No
 
 def test_what_is_in_a_label_cannot_move_the_cursor(machine: Machine) -> None:
     labels = {"agent-session.name": "x", "agent-session.agent": "\x1b[2Jevil"}
-    image = next(iter(machine.engine.images()))
+    image = next(iter(machine.engine.images.references()))
     machine.engine.create(
         ContainerSpec(name="agent_x", image=image, hostname="x", workdir=PurePosixPath("/"), labels=labels)
     )
@@ -624,7 +624,7 @@ def test_rm_removes_all_of_what_is_named_or_nothing(machine: Machine) -> None:
 
 
 def test_a_container_that_is_not_ours_is_a_conflict(machine: Machine) -> None:
-    image = next(iter(machine.engine.images()))
+    image = next(iter(machine.engine.images.references()))
     machine.engine.create(
         ContainerSpec(name="agent_default", image=image, hostname="x", workdir=PurePosixPath("/"))
     )
@@ -818,23 +818,23 @@ def test_a_session_whose_update_was_killed_just_before_its_end_has_its_own_name_
 
 def test_build_clears_up_after_a_killed_one_where_nothing_is_to_be_built(machine: Machine) -> None:
     machine.ok("build", "shell")
-    machine.engine.left = {"1 0123456789ab-working-container Storage"}
+    machine.engine.images.left = {"1 0123456789ab-working-container Storage"}
     machine.ok("build", "shell")
-    assert not machine.engine.left
+    assert not machine.engine.images.left
 
 
 def test_doctor_repairs_only_when_it_is_told_to_and_says_what(sound: Machine) -> None:
-    sound.engine.left = {"1 agent-session-x-working-container"}
+    sound.engine.images.left = {"1 agent-session-x-working-container"}
     ran = sound("doctor")
     assert ran.code == 0
     assert "fix: agent-session doctor --fix" in ran.out
-    assert sound.engine.left
+    assert sound.engine.images.left
     ran = sound("doctor", "--fix")
     assert (ran.code, ran.err) == (
         0,
         "builds: fixed: removed 1 containers and directories of builds that were killed\n",
     )
-    assert not sound.engine.left
+    assert not sound.engine.images.left
 
 
 def test_an_error_that_knows_no_better_points_to_doctor(machine: Machine) -> None:

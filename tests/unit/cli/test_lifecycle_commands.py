@@ -7,7 +7,6 @@ import stat
 import struct
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,18 +50,18 @@ def laptop(machine: Machine) -> Machine:
     return machine
 
 
-def errands(machine: Machine, answer: Callable[[OneOff, bytes], ExecResult]) -> None:
-    machine.engine.errands = answer
+def one_offs(machine: Machine, answer: Callable[[OneOff, bytes], ExecResult]) -> None:
+    machine.engine.one_offs = answer
 
 
 def says(value: object, code: int = 0) -> Callable[[OneOff, bytes], ExecResult]:
-    return lambda _errand, _stdin: ExecResult(
+    return lambda _one_off, _stdin: ExecResult(
         exit_code=code, stdout=json.dumps(value).encode(), stderr=b"npm: no network"
     )
 
 
 def volume(machine: Machine, name: str) -> Path:
-    path = machine.engine.volume_path(name)
+    path = machine.engine.files.volume_path(name)
     assert path
     return path
 
@@ -114,7 +113,9 @@ def killed_update(machine: Machine, name: str) -> None:
     machine.ok("start", "-d", "-a", "shell", "-n", name)
     change(machine)
     machine.ok("build", "shell")
-    labels = {**machine.engine._containers[f"agent_{name}"].container.labels, LABEL_RUNS: "true"}
+    container = machine.engine.container(f"agent_{name}")
+    assert container
+    labels = {**container.labels, LABEL_RUNS: "true"}
     spec = ContainerSpec(
         name=next_name(name),
         image=str(machine.listed()[0]["image"]),
@@ -303,10 +304,10 @@ def test_rm_by_force_of_nothing_to_lose_runs_no_container(stopped: Machine) -> N
     (volume(stopped, "agent_default_home") / ".config").mkdir()
     (volume(stopped, "agent_default_workspace") / "app").mkdir()
 
-    def never(_errand: OneOff, _stdin: bytes) -> ExecResult:
+    def never(_one_off: OneOff, _stdin: bytes) -> ExecResult:
         pytest.fail("a container was run")
 
-    errands(stopped, never)
+    one_offs(stopped, never)
     stopped.ok("rm", "-f", "default")
     assert stopped.listed() == []
     assert stopped.engine.volume_labels("agent_default_workspace") is None
@@ -343,7 +344,7 @@ def test_rm_by_force_of_work_that_exists_nowhere_else_stops_and_names_the_two_wa
         "more_files": 4,
         "conversations": 2,
     }
-    errands(stopped, says(work))
+    one_offs(stopped, says(work))
     ran = stopped("rm", "-f", "default")
     assert ran.code == 5
     assert "/home/agent/code: 3 commits of main not pushed, 1 uncommitted change, 2 stashes" in ran.err
@@ -351,14 +352,14 @@ def test_rm_by_force_of_work_that_exists_nowhere_else_stops_and_names_the_two_wa
     assert "agent-session rm -f --discard-work default" in ran.err
     assert "agent-session export default default.tar.zst" in ran.err
     assert stopped.status("default") == "stopped"
-    errands(stopped, says(NOTHING | {"conversations": 7}))
+    one_offs(stopped, says(NOTHING | {"conversations": 7}))
     stopped.ok("rm", "-f", "default")
     assert stopped.listed() == []
 
 
 def test_rm_discards_work_only_when_told_to(stopped: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     (volume(stopped, "agent_default_workspace") / "notes").touch()
-    errands(stopped, says({}, code=1))
+    one_offs(stopped, says({}, code=1))
     ran = stopped("rm", "-f", "default")
     assert ran.code == 5
     assert "cannot be seen" in ran.err
@@ -372,7 +373,7 @@ def test_rm_shows_what_would_be_lost_before_it_asks(
 ) -> None:
     monkeypatch.setattr(rm, "on_terminal", lambda: True)
     monkeypatch.setattr(questions, "confirm", lambda _question, *, default: default)
-    errands(stopped, says(NOTHING | {"files": ["/workspace/n"], "conversations": 1}))
+    one_offs(stopped, says(NOTHING | {"files": ["/workspace/n"], "conversations": 1}))
     ran = stopped("rm", "default")
     assert ran.code == 5
     assert "1 file in /workspace outside any project: /workspace/n" in ran.err
@@ -383,7 +384,7 @@ def test_rm_of_one_with_work_removes_none(stopped: Machine) -> None:
     stopped.ok("start", "-d", "-a", "shell", "-n", "other")
     stopped.ok("stop", "other")
     (volume(stopped, "agent_other_workspace") / "notes").touch()
-    errands(stopped, says(NOTHING | {"files": ["/workspace/notes"]}))
+    one_offs(stopped, says(NOTHING | {"files": ["/workspace/notes"]}))
     assert stopped("rm", "-f", "default", "other").code == 5
     assert [session["name"] for session in stopped.listed()] == ["default", "other"]
 
@@ -391,16 +392,16 @@ def test_rm_of_one_with_work_removes_none(stopped: Machine) -> None:
 # --- export and import
 
 
-def packed(errand: OneOff, stdin: bytes) -> ExecResult:
+def packed(one_off: OneOff, stdin: bytes) -> ExecResult:
     """A container that packs or unpacks: its tar is one word."""
-    if errand.command[0].endswith("/pack"):
+    if one_off.command[0].endswith("/pack"):
         return ExecResult(exit_code=0, stdout=b"left out: " + stdin)
     return ExecResult(exit_code=0)
 
 
 @pytest.fixture
 def saved(laptop: Machine, tmp_path: Path) -> Path:
-    errands(laptop, packed)
+    one_offs(laptop, packed)
     laptop.ok("start", "-d", "-a", "claude", "-n", "web", "--auto-approve")
     file = tmp_path / "web.tar.zst"
     ran = laptop("export", "web", str(file))
@@ -417,7 +418,7 @@ def test_an_archive_is_private_whole_and_leaves_out_logins(saved: Path) -> None:
 
 def test_an_export_that_fails_leaves_the_file_that_was_there(laptop: Machine, saved: Path) -> None:
     before = saved.read_bytes()
-    errands(laptop, lambda *_: ExecResult(exit_code=2, stdout=b"half", stderr=b"tar: no"))
+    one_offs(laptop, lambda *_: ExecResult(exit_code=2, stdout=b"half", stderr=b"tar: no"))
     assert laptop("export", "web", str(saved)).code == 7
     assert saved.read_bytes() == before
     assert list(saved.parent.glob(".*")) == []
@@ -456,12 +457,12 @@ def test_projects_that_are_not_here_are_refused_unless_others_are_given(laptop: 
 
 
 def test_an_import_that_is_refused_leaves_nothing(laptop: Machine, saved: Path) -> None:
-    errands(laptop, lambda *_: ExecResult(exit_code=3, stderr=b"refused: '../x' is outside a session"))
+    one_offs(laptop, lambda *_: ExecResult(exit_code=3, stderr=b"refused: '../x' is outside a session"))
     ran = laptop("start", "-d", "--import", str(saved), "-n", "x")
     assert ran.code == 2
     assert "'../x' is outside a session" in ran.err
     assert laptop.engine.volume_labels("agent_x_home") is None
-    errands(laptop, packed)
+    one_offs(laptop, packed)
     laptop.trouble.append(ExecResult(exit_code=1))
     assert laptop("start", "-d", "--import", str(saved), "-n", "x").code == 9
     assert laptop.engine.volume_labels("agent_x_home") is None
@@ -517,8 +518,8 @@ def test_an_archive_cannot_have_a_secret_directory_mounted(
 
 
 def npm(version: str) -> Callable[[OneOff, bytes], ExecResult]:
-    def answer(errand: OneOff, _stdin: bytes) -> ExecResult:
-        name = errand.command[3]
+    def answer(one_off: OneOff, _stdin: bytes) -> ExecResult:
+        name = one_off.command[3]
         if "arm64" in name:
             return ExecResult(exit_code=1, stderr=b"E404")
         return ExecResult(
@@ -532,7 +533,7 @@ def test_the_newest_version_is_built_and_kept_in_a_file_of_its_own(laptop: Machi
     own = paths.config_file()
     own.parent.mkdir(parents=True)
     own.write_text("# mine\nagent: claude\n")
-    errands(laptop, npm("2.1.0"))
+    one_offs(laptop, npm("2.1.0"))
     before = laptop.ok("build")
     ran = laptop("build", "--latest")
     assert ran.code == 0
@@ -547,7 +548,7 @@ def test_the_newest_version_is_built_and_kept_in_a_file_of_its_own(laptop: Machi
 
 
 def test_a_build_that_fails_leaves_the_versions_that_there_were(laptop: Machine) -> None:
-    errands(laptop, npm("2.1.0"))
+    one_offs(laptop, npm("2.1.0"))
     before = laptop.ok("build")
     laptop.trouble.append(ExecResult(exit_code=1, stderr=b"not what was pinned"))
     assert laptop("build", "--latest").code == 8
@@ -556,7 +557,7 @@ def test_a_build_that_fails_leaves_the_versions_that_there_were(laptop: Machine)
 
 
 def test_an_older_newest_version_is_not_gone_back_to(laptop: Machine) -> None:
-    errands(laptop, npm("1.9.9"))
+    one_offs(laptop, npm("1.9.9"))
     before = laptop.ok("build")
     ran = laptop("build", "--latest")
     assert (ran.code, ran.out) == (0, before)
@@ -577,14 +578,14 @@ def test_an_older_newest_version_is_not_gone_back_to(laptop: Machine) -> None:
 def test_what_npm_says_is_not_believed_blindly(
     laptop: Machine, said: Callable[[OneOff, bytes], ExecResult]
 ) -> None:
-    errands(laptop, said)
+    one_offs(laptop, said)
     assert laptop("build", "--latest").code == 8
     assert not paths.pins_file().exists()
 
 
 def test_what_is_no_package_has_no_newest_version(laptop: Machine) -> None:
     assert laptop("build", "--latest", "shell").code == 2
-    errands(laptop, npm("2.0.0"))
+    one_offs(laptop, npm("2.0.0"))
     assert laptop("build", "--latest", "--all").code == 0
 
 
@@ -636,8 +637,7 @@ def test_an_import_that_was_killed_once_it_had_a_container_is_a_session_like_ano
     assert laptop.engine.volume_labels(importing_name("again")) is None
     laptop.ok("stop", "again")
     laptop.engine.create_volume(importing_name("again"), {LABEL_NAME: "again"})
-    kept = laptop.engine._containers["agent_again"]
-    laptop.engine._containers["agent_again"] = replace(kept, container=replace(kept.container, started=None))
+    laptop.engine.edit("agent_again", started=None)
     home = volume(laptop, volume_names("again")[0])
     (home / "kept").touch()
     laptop.ok("start", "-d", "-n", "again")

@@ -45,7 +45,7 @@ def made(home: Path) -> Make:
             )
 
         engine = FakeEngine(
-            images=[IMAGE], commands=commands, errands=lambda errand, stdin: answer(errand.command, stdin)
+            images=[IMAGE], commands=commands, one_offs=lambda one_off, stdin: answer(one_off.command, stdin)
         )
         (home / "app").mkdir()
         project = Project(source=home / "app", target=PurePosixPath("/workspace/app"))
@@ -182,7 +182,7 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 
 
 def record(engine: FakeEngine, *lines: str | bytes, name: str = "events.jsonl") -> Path:
-    home = engine.volume_path(volume_names("web")[0])
+    home = engine.files.volume_path(volume_names("web")[0])
     assert home is not None
     file = home.joinpath(*event_log.FOLDER, name)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -267,11 +267,11 @@ def test_a_running_sessions_record_is_read_in_its_container_and_nobody_is_asked_
     made: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine, session = made()
-    folder = engine.files(session.container).joinpath(*inside.HOME.parts[1:], *event_log.FOLDER)
+    folder = engine.root(session.container).joinpath(*inside.HOME.parts[1:], *event_log.FOLDER)
     folder.mkdir(parents=True)
     record(engine, line("start")).rename(folder / "events.jsonl")
     with monkeypatch.context() as running:
-        running.setattr(engine, "volume_path", lambda _name: pytest.fail("it was asked for"))
+        running.setattr(engine.files, "volume_path", lambda _name: pytest.fail("it was asked for"))
         assert [event.kind for event in event_log.read(engine, session)] == ["start"]
     engine.stop(session.container)
     assert event_log.read(engine, session) == []
@@ -285,7 +285,7 @@ def test_where_no_file_can_be_read_the_engine_is_asked(made: Make, monkeypatch: 
             exit_code=0, stdout=line("start").encode() if command[0] == "/bin/sh" else b""
         )
     )
-    monkeypatch.setattr(engine, "volume_path", lambda _name: None)
+    monkeypatch.setattr(engine.files, "volume_path", lambda _name: None)
     assert [event.kind for event in event_log.read(engine, session)] == ["start"]
     engine.stop(session.container)
     assert [event.kind for event in event_log.read(engine, find.get(engine, "web"))] == ["start"]

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -13,7 +13,7 @@ from agent_session.agents.catalog import Agent
 from agent_session.agents.seed import EMPTY
 from agent_session.doctor import examine, machine_checks
 from agent_session.doctor.findings import Finding, exit_code
-from agent_session.engine.protocol import About, ContainerSpec, ExecResult, OneOff
+from agent_session.engine.protocol import ContainerSpec, EngineInfo, ExecResult, OneOff
 from agent_session.errors import ConfigurationError, EngineUnavailable
 from agent_session.host import paths
 from agent_session.host.lock import lock
@@ -95,7 +95,7 @@ def ward(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ward:
     project = Project(source=home / "app", target=PurePosixPath("/workspace/app"))
     made = Ward(engine=engine, around=around, agents=folder, project=project)
     current = build.reference(engine, workshop(), Agent(name="stub", title="Stub", folder=folder / "stub"))
-    engine._images.add(current)
+    engine.images.add(current)
     return made
 
 
@@ -137,7 +137,7 @@ def test_a_podman_that_does_not_answer_is_given_up(ward: Ward, monkeypatch: pyte
 def test_what_podman_says_of_itself_is_judged(
     ward: Ward, change: dict[str, object], level: str, subject: str, code: int
 ) -> None:
-    facts: About = replace(ward.engine.facts, **change)  # type: ignore[arg-type]
+    facts: EngineInfo = replace(ward.engine.facts, **change)  # type: ignore[arg-type]
     ward.engine.facts = facts
     problem = ward.problem()
     assert (problem.level, problem.subject, problem.code) == (level, subject, code)
@@ -147,10 +147,10 @@ def test_what_podman_says_of_itself_is_judged(
 def test_a_container_that_does_not_start_is_explained_by_what_podman_said(ward: Ward) -> None:
     said = b"Error: OCI runtime error: crun: cgroups in hybrid mode not supported"
 
-    def errand(_errand: OneOff, _stdin: bytes) -> ExecResult:
+    def one_off(_one_off: OneOff, _stdin: bytes) -> ExecResult:
         return ExecResult(exit_code=126, stderr=said)
 
-    ward.engine.errands = errand
+    ward.engine.one_offs = one_off
     problem = ward.problem()
     assert (problem.subject, problem.code) == ("trial", 6)
     assert "runc" in problem.fix
@@ -208,7 +208,7 @@ def test_limits_that_are_none_are_told_with_what_makes_them_some(ward: Ward) -> 
 
 
 def test_what_a_killed_build_left_is_swept_but_not_while_another_builds(ward: Ward) -> None:
-    ward.engine.left = {"1 agent-session-stub-working-container"}
+    ward.engine.images.left = {"1 agent-session-stub-working-container"}
     with lock(paths.runtime_folder(), "build", waiting=lambda _pid: None):
         assert ward.problems() == []
     problem = ward.problem()
@@ -269,8 +269,8 @@ def test_a_session_that_is_being_started_just_now_is_given_its_time(
 
 def test_a_missing_volume_image_or_agent_is_told(ward: Ward) -> None:
     ward.session()
-    ward.engine._volumes.pop("agent_web_home")
-    ward.engine._images.discard(IMAGE)
+    ward.engine.lose_volume("agent_web_home")
+    ward.engine.images.lose(IMAGE)
     (ward.agents / "stub" / "agent.yaml").unlink()
     (ward.agents / "base" / "agent.yaml").write_text("title: Another\n")
     problems = [finding for finding in ward.problems() if finding.subject == "session web"]
@@ -282,6 +282,12 @@ def test_a_missing_volume_image_or_agent_is_told(ward: Ward) -> None:
     assert "agent_web_home" in problems[0].words
     assert IMAGE in problems[1].words
     assert "'stub' is not installed" in problems[2].words
+
+
+def labels(ward: Ward, container: str) -> Mapping[str, str]:
+    there = ward.engine.container(container)
+    assert there
+    return there.labels
 
 
 @pytest.mark.parametrize(
@@ -298,9 +304,7 @@ def test_a_missing_volume_image_or_agent_is_told(ward: Ward) -> None:
 )
 def test_a_label_that_somebody_edited_is_named(ward: Ward, label: str, text: str) -> None:
     ward.session()
-    kept = ward.engine._containers["agent_web"]
-    edited = replace(kept.container, labels={**kept.container.labels, label: text})
-    ward.engine._containers["agent_web"] = replace(kept, container=edited)
+    ward.engine.edit("agent_web", labels={**labels(ward, "agent_web"), label: text})
     problem = next(finding for finding in ward.problems() if finding.code == 5)
     assert problem.subject == "session web"
     assert label in problem.words
@@ -329,7 +333,7 @@ def test_a_session_label_on_another_container_is_told(ward: Ward) -> None:
 
 def test_an_update_that_was_killed_is_settled(ward: Ward) -> None:
     ward.session()
-    ward.container("agent-next_web", **ward.engine._containers["agent_web"].container.labels)
+    ward.container("agent-next_web", **labels(ward, "agent_web"))
     with lock(paths.runtime_folder(), "session-web", waiting=lambda _pid: None):
         assert ward.problems() == [], "one that goes on is none that was killed"
     problem = ward.problem()
@@ -388,15 +392,15 @@ NOBODY = 4194304
 def test_throw_away_containers_of_commands_that_were_killed_are_removed_and_those_in_use_never(
     ward: Ward,
 ) -> None:
-    mine, *dead = (f"agent-errand-{pid}-0123456789ab" for pid in (os.getpid(), NOBODY, NOBODY + 1))
-    for name in (mine, *dead, "agent-errand-0123456789ab", f"agent-errand_{NOBODY}"):
+    mine, *dead = (f"agent-one-off-{pid}-0123456789ab" for pid in (os.getpid(), NOBODY, NOBODY + 1))
+    for name in (mine, *dead, "agent-one-off-0123456789ab", f"agent-one-off_{NOBODY}"):
         ward.container(name)
     for name in (mine, dead[0]):
         ward.engine.start(name)
     problem = ward.problem()
     assert (problem.level, problem.subject, problem.fix) == (
         "warning",
-        "errands",
+        "one-off containers",
         "agent-session doctor --fix",
     )
     assert all(name in problem.words for name in dead)
@@ -404,27 +408,28 @@ def test_throw_away_containers_of_commands_that_were_killed_are_removed_and_thos
     assert problem.repair() == "removed 2 throw-away containers"
     assert ward.problems() == []
     assert {container.name for container in ward.engine.containers("")} == {
-        mine, "agent-errand-0123456789ab", f"agent-errand_{NOBODY}"
+        mine, "agent-one-off-0123456789ab", f"agent-one-off_{NOBODY}"
     }  # fmt: skip
 
 
-def test_an_errand_of_another_machines_process_counts_as_left_only_when_it_has_not_run_for_long(
+def test_a_one_off_container_of_another_machines_process_counts_as_left_only_when_it_has_not_run_for_long(
     ward: Ward,
 ) -> None:
-    ward.engine.remote = True
-    name = f"agent-errand-{NOBODY}-0123456789ab"
+    ward.engine.local = None
+    name = f"agent-one-off-{NOBODY}-0123456789ab"
     ward.container(name)
     assert ward.problems() == []
     long_ago = datetime.now(UTC) - timedelta(minutes=11)
-    kept = ward.engine._containers[name]
-    for container, forsaken in (
-        (replace(kept.container, created=long_ago), True),
-        (replace(kept.container, created=long_ago, ended=datetime.now(UTC)), False),
-        (replace(kept.container, created=long_ago, ended=long_ago), True),
-        (replace(kept.container, created=long_ago, running=True), False),
+    for running, ended, abandoned in (
+        (False, None, True),
+        (False, datetime.now(UTC), False),
+        (False, long_ago, True),
+        (True, None, False),
     ):
-        ward.engine._containers[name] = replace(kept, container=container)
-        assert [finding.subject for finding in ward.problems()] == (["errands"] if forsaken else [])
+        ward.engine.edit(name, created=long_ago, running=running, ended=ended)
+        assert [finding.subject for finding in ward.problems()] == (
+            ["one-off containers"] if abandoned else []
+        )
 
 
 def test_a_session_of_tomorrow_tells_that_the_clock_went_back(ward: Ward) -> None:

@@ -68,16 +68,16 @@ def test_a_build_makes_the_base_and_the_agents_image(
     assert not build.is_current(engine, workshop, stub)
     built(engine, workshop, stub)
     assert build.is_current(engine, workshop, stub)
-    assert {name.rpartition(":")[0] for name in engine.images()} == {
+    assert {name.rpartition(":")[0] for name in engine.images.references()} == {
         "example.org/base", "localhost/agent-session-base", "localhost/agent-session-stub",
     }  # fmt: skip
 
 
 def test_an_unchanged_build_does_nothing(engine: FakeEngine, workshop: Workshop, stub: Agent) -> None:
     built(engine, workshop, stub)
-    before = engine.images()
+    before = engine.images.references()
     assert built(engine, workshop, stub) == []
-    assert engine.images() == before
+    assert engine.images.references() == before
 
 
 def test_an_image_that_could_run_nothing_is_none_each_time(
@@ -90,7 +90,7 @@ def test_an_image_that_could_run_nothing_is_none_each_time(
             built(engine, workshop, stub)
         assert str(file) in caught.value.hint
         assert "FROM ${BASE}" in caught.value.hint
-        assert not any("stub" in name for name in engine.images())
+        assert not any("stub" in name for name in engine.images.references())
 
 
 def test_an_image_that_podman_cannot_prepare_is_not_taken_for_built(
@@ -99,7 +99,7 @@ def test_an_image_that_podman_cannot_prepare_is_not_taken_for_built(
     def warm(reference: str) -> None:
         raise EngineRefused(f"preparing {reference}: no space left on device")
 
-    monkeypatch.setattr(engine, "prepare_image", warm)
+    monkeypatch.setattr(engine.images, "prepare", warm)
     with pytest.raises(EngineRefused, match="no space left"):
         built(engine, workshop, stub)
     assert not build.is_current(engine, workshop, stub)
@@ -163,7 +163,7 @@ def test_images_that_nobody_needs_any_more_go(engine: FakeEngine, workshop: Work
     built(engine, workshop, stub)
     (workshop.folder / "stub/rootfs/file").write_text("2")
     built(engine, workshop, stub)
-    assert sum(name.startswith("localhost/agent-session-stub:") for name in engine.images()) == 1
+    assert sum(name.startswith("localhost/agent-session-stub:") for name in engine.images.references()) == 1
 
 
 def failing(words: bytes) -> Callable[[str, Sequence[str], bytes], ExecResult]:

@@ -43,7 +43,7 @@ def request_(home: Path) -> SessionRequest:
 
 def session(engine: FakeEngine, request: SessionRequest, *, running: bool) -> Session:
     made = lifecycle.create(engine, request, EMPTY, screen=True)
-    home = engine.volume_path("agent_web_home")
+    home = engine.files.volume_path("agent_web_home")
     assert home
     (home / "conversation").write_text("yesterday")
     if not running:
@@ -62,7 +62,7 @@ def moved(engine: FakeEngine, old: Session, *, started: bool) -> Session:
 
 
 def holds_its_home(engine: FakeEngine) -> bool:
-    home = engine.volume_path("agent_web_home")
+    home = engine.files.volume_path("agent_web_home")
     return home is not None and (home / "conversation").read_text() == "yesterday"
 
 

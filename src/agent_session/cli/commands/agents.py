@@ -22,7 +22,7 @@ def agents(context: typer.Context, as_json: JsonList = False) -> None:
     invocation = of(context)
     workshop = invocation.workshop()
     with invocation.engine() as engine:
-        built = engine.images()
+        built = engine.images.references()
         found = [(agent, build.reference(engine, workshop, agent)) for agent in invocation.agents().values()]
         stored = {agent.name for agent, _ in found if engine.secret_id(login_secret(agent.name)) is not None}
     listed = [

@@ -73,7 +73,7 @@ def _ask(invocation: Invocation, engine: "Engine", agent: "Agent", way: "Login",
     ca_bundle = workshop.ca_bundle if ca_certificates.trusts_more(invocation.environment) else None
     result = Path(tempfile.mkdtemp(prefix="login-", dir=paths.runtime_folder()))
     try:
-        command = engine.one_off_command(logins.errand(way, image, result, ca_bundle))
+        command = engine.one_off_command(logins.one_off(way, image, result, ca_bundle))
         status = subprocess.run(command, check=False).returncode
         text = logins.found(way, result)
     finally:

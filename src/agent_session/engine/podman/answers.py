@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_session.engine.podman import troubleshooting
-from agent_session.engine.protocol import About, Container
+from agent_session.engine.protocol import Container, EngineInfo
 from agent_session.errors import AgentSessionError, BuildFailed, ConflictError, NotFoundError
 
 
@@ -43,15 +43,15 @@ def _moment(said: str | int) -> datetime:
     return datetime.fromisoformat(re.sub(r"\.\d+", "", said)).astimezone(UTC)
 
 
-def about(info: Mapping[str, Any], *, remote: bool) -> About:
-    """Of its answer to /info; Podman 5 names the network's program elsewhere than Podman 4."""
+def engine_info(info: Mapping[str, Any], *, local: bool) -> EngineInfo:
+    """Read its answer to /info. Podman 5 names the network program elsewhere than Podman 4."""
     host, store = info["host"], info["store"]
     helpers = [name for name in ("pasta", "slirp4netns") if (host.get(name) or {}).get("executable")]
     maps = (host.get("idMappings") or {}).get("uidmap") or [{"size": 1 << 32}]
-    return About(
+    return EngineInfo(
         version=info.get("version", {}).get("Version", "?"),
         driver=store.get("graphDriverName", "?"),
-        storage=None if remote else Path(store["graphRoot"]),
+        storage=Path(store["graphRoot"]) if local else None,
         runtime=(host.get("ociRuntime") or {}).get("name", "?"),
         cgroups=host.get("cgroupVersion", "?"),
         network=host.get("rootlessNetworkCmd") or (helpers[0] if helpers else ""),

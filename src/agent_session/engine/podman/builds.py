@@ -18,9 +18,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from agent_session.engine.image_store import BuildSpec
 from agent_session.engine.podman import answers, build_folders, service
 from agent_session.engine.podman.connection import Connection
-from agent_session.engine.protocol import BuildSpec
 from agent_session.errors import BuildFailed
 from agent_session.host.signals import uninterrupted
 
@@ -28,7 +28,7 @@ MARK = re.compile(r"process-(\d+)\.agent-session\.invalid:127\.0\.0\.1")
 """HOST:ADDRESS. No name can end so (RFC 2606), and it is in no layer."""
 STATE_SECONDS = 2
 """More than it takes from a container to its state, on a busy machine."""
-WARMING = re.compile(r" agent-session-warming-(\d+)-")
+PREPARING = re.compile(r" agent-session-preparing-(\d+)-")
 """How containers are named that only prepare an image's layers, also after their process."""
 
 
@@ -46,7 +46,7 @@ class Builds:
         with tempfile.TemporaryFile() as archive:
             _write_context(spec.context, archive)
             archive.seek(0)
-            self.sweep(self.leftovers())  # of one that was killed
+            self.remove_stale(self.stale())  # of one that was killed
             self._begin()
             answer = self._podman.call(
                 "POST", "/build", f"building {spec.tag}", archive, params=_parameters(spec), stream=True
@@ -59,9 +59,9 @@ class Builds:
         if self.going_on:
             with uninterrupted():
                 self._end()
-                self.sweep(self.leftovers())
+                self.remove_stale(self.stale())
 
-    def leftovers(self) -> list[str]:
+    def stale(self) -> list[str]:
         """Containers and temporary directories of builds of ours, these by their paths."""
         dead = []
         if self._podman.is_local:
@@ -70,7 +70,7 @@ class Builds:
         podman = self._podman.command()
         return [*ours(podman, workplaces(podman)), *map(str, dead)]
 
-    def sweep(self, leftovers: Sequence[str]) -> None:
+    def remove_stale(self, leftovers: Sequence[str]) -> None:
         """Remove them."""
         containers = [line.split()[0] for line in leftovers if not line.startswith("/")]
         if containers:
@@ -86,7 +86,7 @@ class Builds:
         for report in answers.reports(answer):
             if "error" in report:
                 self._end()
-                self.sweep(self.leftovers())  # where it was the service that ended
+                self.remove_stale(self.stale())  # where it was the service that ended
                 raise BuildFailed(f"{last}\n  {report['error'].strip()}".strip())
             for line in report.get("stream", "").splitlines():
                 last = line or last
@@ -142,9 +142,9 @@ def mark() -> str:
     return f"process-{os.getpid()}.agent-session.invalid:127.0.0.1"
 
 
-def warming_name() -> str:
+def preparing_name() -> str:
     """A name for a container that only prepares an image's layers."""
-    return f"agent-session-warming-{os.getpid()}-{os.urandom(6).hex()}"
+    return f"agent-session-preparing-{os.getpid()}-{os.urandom(6).hex()}"
 
 
 def workplaces(podman: Sequence[str]) -> list[str]:
@@ -162,7 +162,7 @@ def workplaces(podman: Sequence[str]) -> list[str]:
     return sorted(
         line
         for line in lines
-        if (line.endswith(" Storage") and "working-container" in line) or WARMING.search(line)
+        if (line.endswith(" Storage") and "working-container" in line) or PREPARING.search(line)
     )
 
 
@@ -188,13 +188,13 @@ def _is_ours(workplace: str, storage: Path) -> bool:
         with contextlib.suppress(OSError, ValueError, AttributeError):
             hosts = json.loads(file.read_bytes()).get("CommonBuildOpts", {}).get("AddHost") or ()
             return any(_is_over(found[1]) for host in hosts if (found := MARK.fullmatch(host)))
-    if found := WARMING.search(workplace):
+    if found := PREPARING.search(workplace):
         return _is_over(found[1])
     return _has_no_state(workplace, storage) or "agent-session-" in workplace
 
 
 def _has_no_state(workplace: str, storage: Path) -> bool:
-    return storage.is_dir() and not WARMING.search(workplace) and not _states(workplace, storage)
+    return storage.is_dir() and not PREPARING.search(workplace) and not _states(workplace, storage)
 
 
 def _states(workplace: str, storage: Path) -> list[Path]:

@@ -1,9 +1,10 @@
-"""The way to Podman, found on first use: its API, or the podman command where that is the quicker or the only one.
+"""The connection to Podman, made on first use: its API, or the podman command where that is quicker or the only way.
 
-Where it answers is podman_service's to know, how it is asked podman_http's (on another machine podman_bindings').
+service.py knows the address; http.py (for another machine, bindings.py) sends the requests.
 """
 
 import contextlib
+import os
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
@@ -32,38 +33,38 @@ class Connection:
         listing: podman_listing.Listing | None = None,
         service: podman_service.Service | None = None,
     ) -> None:
-        """`listing`, if it has been begun, answers the first question for containers; a `service` is used, and ended with us."""
+        """A `listing` that has been begun answers the first question for containers; a `service` is used, and ended by `close`."""
         self.environment = environment
         self._listing = listing or podman_listing.Listing()
         self._begun = service
         self._client: Any = None
         self._opening = threading.Lock()
-        self._closed_by: int | None = None  # a thread's number
+        self._closed = False
         self._folder: Folder | None = None
         self._info: dict[str, Any] | None = None
 
     def begin(self) -> None:
-        """Start our own service where there has to be one, and do not wait: it takes 30 ms, in which a caller imports what it needs.
+        """Start our own service where one is needed, without waiting: in its 30 ms a caller imports what it needs.
 
-        What goes wrong is told by the first call. For one question alone the podman command is quicker than a service.
+        The first call reports a failure. For a single question the podman command is quicker than a service.
         """
         if self.is_local:
             with contextlib.suppress(AgentSessionError):
                 self._connected()
 
     def open(self) -> None:
-        """Reach Podman now: its own service's leash is held by the thread that started it (PR_SET_PDEATHSIG)."""
+        """Reach Podman now. Our own service ends with the thread that started it (PR_SET_PDEATHSIG)."""
         podman_service.podman()
         self._opened()
 
     def close(self, *, with_its_work: bool = False) -> None:
-        """End our own service, if we started one; `with_its_work`: also a build's step that it has begun.
+        """End our own service, if we started one; `with_its_work` also ends a build's step that it has begun.
 
-        Who closed it may open it again by asking. Other threads may not: they are what an interrupted command has left running.
+        That is final: a thread that an interrupted command has left behind must not start another service.
         """
         self._listing.drop()
         with self._opening:  # one of them may just be beginning a service
-            self._closed_by = threading.get_ident()
+            self._closed = True
             service, client = self._begun, self._client
             self._begun = self._client = None
         if service:
@@ -73,7 +74,7 @@ class Connection:
             service.close(with_its_work=with_its_work)
 
     def end_service(self, folder: "Folder | None" = None) -> None:
-        """End our own service; the next call has another, with its temporary files in `folder`."""
+        """End our own service; the next call starts another one, with its temporary files in `folder`."""
         if self._begun:
             self._begun.close()
         self._begun = self._client = None
@@ -85,13 +86,15 @@ class Connection:
         return podman_listing.is_local(self.environment)
 
     @property
-    def is_given(self) -> bool:
-        """Whether the user named its address."""
-        return self._opened()[0].given
+    def rootful(self) -> bool:
+        """Whether container root is host root."""
+        if self.is_local:
+            return os.geteuid() == 0
+        return not self.info()["host"]["security"]["rootless"]
 
     @property
     def is_our_own(self) -> bool:
-        """Whether it is a service of our own that answers."""
+        """Whether a service of our own answers."""
         return self._opened()[0].process is not None
 
     @property
@@ -100,16 +103,16 @@ class Connection:
         return not self._begun and self.is_local
 
     def place(self, path: str) -> Path | None:
-        """Where we see what Podman sees at a path: rootless, it has mounts of its own. None where it is another machine's."""
+        """Where this process sees a path of Podman's, which has mounts of its own when rootless. None on another machine."""
         service = self._opened()[0]
         if service.given:
             return None
         return Path(f"/proc/{service.process.pid}/root{path}" if service.process else path)
 
     def command(self) -> list[str]:
-        """The podman command, as far as its address. EngineUnavailable where there is none."""
+        """The beginning of a podman command line, with the address if it needs one. EngineUnavailable without podman."""
         command = podman_service.podman()
-        if self.is_local or not self.is_given:
+        if self.is_local:
             return [command]
         return [command, "--url", self._opened()[0].url]
 
@@ -121,8 +124,8 @@ class Connection:
         except podman_listing.Failed as error:
             raise troubleshooting.explain(str(error), "listing containers") from None
 
-    def order(self, words: Sequence[str], doing: str) -> None:
-        """One podman command; every failure translated. For what is the only thing to do: a service would have to be started for it."""
+    def run_command(self, words: Sequence[str], doing: str) -> None:
+        """Run one podman command, translating every failure: quicker than a service that has to be started for it."""
         command = [*self.command(), "--log-level=error", *words]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -130,13 +133,13 @@ class Connection:
             raise answers.failure(done.stderr or killed, doing)
 
     def info(self) -> dict[str, Any]:
-        """What Podman says of itself: the first time one slow round trip."""
+        """Podman's description of itself. The first time costs one slow round trip."""
         if self._info is None:
             self._info = self.call("GET", "/info", "asking Podman about itself").json()
         return self._info
 
     def look(self, path: str, doing: str) -> dict[str, Any] | None:
-        """What Podman knows of one thing, None where there is none."""
+        """Inspect one object, None where there is none."""
         answer = self.call("GET", path, doing, absent_is_fine=True)
         return None if answer is None else dict(answer.json())
 
@@ -152,12 +155,12 @@ class Connection:
         stream: bool = False,
         absent_is_fine: bool = False,
     ) -> Any:
-        """One request. None for an absence that is fine, otherwise the answer; every failure translated."""
+        """Send one request, translating every failure. None for an absence that is fine, otherwise the answer."""
         service, client = self._opened()
         try:
             answer = client.request(method, path, params=params, data=data, headers=headers, stream=stream)
-        except OSError as error:  # so are the bindings' APIError and requests' own
-            service.notice_end()  # then what is undone now is undone by another one
+        except OSError as error:  # as are the bindings' APIError and requests' own errors
+            service.notice_end()  # so that the next call, which may undo something, starts another one
             raise troubleshooting.unreachable(
                 service.url, answers.root_cause(error), self.environment
             ) from error
@@ -169,9 +172,8 @@ class Connection:
 
     def _opened(self) -> tuple[podman_service.Service, Any]:
         with self._opening:
-            if self._closed_by not in {None, threading.get_ident()}:
+            if self._closed:
                 raise EngineUnavailable("agent-session is about to end", hint="agent-session doctor")
-            self._closed_by = None
             if self._begun and self._client and self._begun.ended:
                 self._begun.close()  # our own service ends when nobody asks it for a while
                 self._begun = self._client = None

@@ -1,6 +1,6 @@
-"""An errand as `podman run` is told it: the podman command, because only it gives a command a terminal or endless streams.
+"""One-off containers as arguments of `podman run`: only the command gives a terminal, or streams of any length.
 
-Its container goes with it, unless somebody is killed at the wrong moment. So the name says whose errand it is.
+Podman removes the container at its end. A kill at the wrong moment leaves it, so its name holds the process that made it.
 """
 
 import os
@@ -11,41 +11,44 @@ from pathlib import Path
 from agent_session.engine.podman.specification import root_limits
 from agent_session.engine.protocol import Container, Mount, OneOff
 
-PREFIX = "agent-errand-"
+PREFIX = "agent-one-off-"
 OWNED = re.compile(rf"{PREFIX}(\d+)-[0-9a-f]+")
 SETTLED = timedelta(minutes=10)
-"""Nobody takes so long from making a container to starting it, or from its end to removing it: an image's layers take the longest."""
+"""Longer than any command takes from making a container to starting it, or from its end to removing it."""
 
 
 def new_name() -> str:
-    """A name for an errand of this process."""
+    """A name for a one-off container of this process."""
     return f"{PREFIX}{os.getpid()}-{os.urandom(6).hex()}"
 
 
-def is_forsaken(container: Container, *, remote: bool, now: datetime) -> bool:
-    """Whether an errand's container is nobody's any more: on this machine its owner has ended; on any it has not run for long."""
+def is_abandoned(container: Container, *, local: bool, now: datetime) -> bool:
+    """Whether a one-off container has lost its owner.
+
+    On this machine the owner's process has ended; on any machine the container has not run for long.
+    """
     if not container.name.startswith(PREFIX):
         return False
     owner = OWNED.fullmatch(container.name)
-    if owner and not remote and not Path("/proc", owner[1]).exists():
+    if owner and local and not Path("/proc", owner[1]).exists():
         return True
     return not container.running and now - (container.ended or container.created) > SETTLED
 
 
-def arguments(errand: OneOff, *, name: str, rootful: bool, terminal: bool = False) -> list[str]:
+def arguments(wanted: OneOff, *, name: str, rootful: bool, terminal: bool = False) -> list[str]:
     """What follows `podman`.
 
-    Nothing secret may be in an errand: others can read a process's arguments. What it says is in no log.
+    A one-off container may hold no secret: other users can read a process's arguments. Its output is in no log.
     """
     return [
         "run", "--rm", f"--name={name}", "--pull=never", "--log-driver=none", "--http-proxy",
         *(["-it", "--detach-keys="] if terminal else ["-i"]),
         *_user(rootful=rootful),
         "--cap-drop=all", "--security-opt=no-new-privileges", "--security-opt=label=disable",
-        *([] if errand.network else ["--network=none"]),
-        *(f"--env={key}={value}" for key, value in errand.environment.items()),
-        *(word for mount in errand.mounts for word in mount_flags(mount)),
-        "--entrypoint", errand.command[0], errand.image, *errand.command[1:],
+        *([] if wanted.network else ["--network=none"]),
+        *(f"--env={key}={value}" for key, value in wanted.environment.items()),
+        *(word for mount in wanted.mounts for word in mount_flags(mount)),
+        "--entrypoint", wanted.command[0], wanted.image, *wanted.command[1:],
     ]  # fmt: skip
 
 

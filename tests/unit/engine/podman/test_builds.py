@@ -118,10 +118,10 @@ def test_a_build_container_is_ours_by_its_mark_or_nobodys_without_a_state(
         "b2 agent-session-base-working-container Storage",
         "c3 debian-working-container Storage",
         "d4 agent-session-base-working-container-1 Storage",
-        f"w6 {builds.warming_name()} Created",
+        f"w6 {builds.preparing_name()} Created",
         "a3 agent-session-base-working-container-2 Storage",
         "e5 working-container Storage",
-        f"w7 agent-session-warming-{os.getppid()}-00 Created",
+        f"w7 agent-session-preparing-{os.getppid()}-00 Created",
     ]
     assert builds.ours([str(podman)], found) == [found[at] for at in (0, 1, 4, 5, 7)]
     podman.write_text(f"#!/bin/sh\necho {tmp_path}/of-another-machine\n")

@@ -1,0 +1,74 @@
+"""Podman's containers: listed, created, renamed, started, stopped and removed."""
+
+import json
+import re
+from collections.abc import Mapping
+
+from agent_session.engine.limits import Kernel
+from agent_session.engine.podman import answers, volumes
+from agent_session.engine.podman.connection import Connection
+from agent_session.engine.podman.specification import specification
+from agent_session.engine.protocol import Container, ContainerSpec
+from agent_session.errors import ConflictError, NameTaken
+
+
+def labelled(podman: Connection, label: str) -> list[Container]:
+    """All containers with the label."""
+    if podman.asks_by_command:
+        items = [item for item in podman.listing() if not label or label in (item["Labels"] or {})]
+        return [answers.container(item) for item in items]
+    return _listed(podman, {"label": [label]} if label else {})
+
+
+def named(podman: Connection, name: str) -> Container | None:
+    """The container of that name."""
+    if podman.asks_by_command:
+        containers = [answers.container(item) for item in podman.listing() if name in item["Names"]]
+    else:
+        containers = _listed(podman, {"name": [f"^{re.escape(name)}$"]})
+    return containers[0] if containers else None
+
+
+def create(podman: Connection, spec: ContainerSpec, *, kernel: Kernel) -> None:
+    """Make a container and its named volumes; the new volumes are removed again if the container cannot be made."""
+    made: list[str] = []
+    try:
+        for mount in spec.mounts:
+            if mount.kind == "volume" and volumes.create(podman, mount.source, spec.labels):
+                made.append(mount.source)
+        body = json.dumps(specification(spec, rootful=podman.rootful, kernel=kernel))
+        podman.call("POST", "/containers/create", f"creating {spec.name}", body)
+    except BaseException as error:
+        for volume in made:
+            volumes.remove(podman, volume)
+        if isinstance(error, ConflictError):
+            raise NameTaken(spec.labels.get("agent-session.name", spec.name), spec.name) from None
+        raise
+
+
+def rename(podman: Connection, name: str, new: str) -> None:
+    """Rename a container."""
+    try:
+        podman.call("POST", f"/containers/{name}/rename", f"renaming {name}", params={"name": new})
+    except ConflictError:
+        raise NameTaken(new, new) from None
+
+
+def stop(podman: Connection, name: str) -> None:
+    """Stop a container. As a process's first change this is a podman command, which needs no service."""
+    if podman.asks_by_command:
+        podman.run_command(["stop", name], f"stopping {name}")
+    else:
+        podman.call("POST", f"/containers/{name}/stop", f"stopping {name}")
+
+
+def remove(podman: Connection, name: str) -> None:
+    """Remove a container; its named volumes stay."""
+    params = {"force": True, "timeout": 0}
+    podman.call("DELETE", f"/containers/{name}", f"removing {name}", params=params, absent_is_fine=True)
+
+
+def _listed(podman: Connection, filters: Mapping[str, list[str]]) -> list[Container]:
+    params = {"all": True, "filters": json.dumps(filters)}
+    answer = podman.call("GET", "/containers/json", "listing containers", params=params)
+    return [answers.container(item) for item in answer.json()]

@@ -1,0 +1,104 @@
+"""Commands in Podman's containers, and one-off containers. They go through the podman command.
+
+By the API each exec leaves a monitor process behind for five minutes (Podman 4.3.1), and the bindings have no stdin.
+"""
+
+import subprocess
+from collections.abc import Generator, Sequence, Set
+from typing import IO
+
+from agent_session.engine.podman import containers, one_off, processes, troubleshooting
+from agent_session.engine.podman.connection import Connection
+from agent_session.engine.protocol import ExecResult, OneOff
+from agent_session.host.signals import uninterrupted
+
+EXEC_FAILED = frozenset({125, 255})
+"""Exit codes of `podman exec` that may be Podman's own."""
+RUN_FAILED = frozenset({125, 126, 127})
+"""Exit codes of `podman run` that may be Podman's own."""
+
+
+def run(
+    podman: Connection,
+    name: str,
+    command: Sequence[str],
+    *,
+    stdin: bytes | IO[bytes],
+    stdout: IO[bytes] | None,
+    timeout: float,
+) -> ExecResult:
+    """Run a command in a running container."""
+    argv = [*podman.command(), "exec", "-i", name, *command]
+    try:
+        done = processes.whole(argv, stdin=stdin, stdout=stdout, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        return ExecResult(exit_code=124, stderr=f"no answer within {timeout:g} s".encode())
+    return _result(done, f"running {command[0]} in {name}", failed=EXEC_FAILED)
+
+
+def stream(
+    podman: Connection, name: str, command: Sequence[str], *, stdin: bytes, timeout: float | None
+) -> Generator[bytes, None, ExecResult]:
+    """Run a command in a running container, yielding its output."""
+    argv = [*podman.command(), "exec", "-i", name, *command]
+    done = yield from processes.stream(argv, stdin=stdin, timeout=timeout)
+    return _result(done, f"running {command[0]} in {name}", failed=EXEC_FAILED)
+
+
+def start_as_root(podman: Connection, name: str, command: Sequence[str]) -> None:
+    """Start a command in a container as its root, and leave it there."""
+    as_root = ["--privileged", "--user", "0", "--workdir", "/"]
+    argv = [*podman.command(), "exec", "--detach", *as_root, name, *command]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise troubleshooting.explain(done.stderr, f"starting {command[0]} in {name}")
+
+
+def log_tail(podman: Connection, name: str) -> str:
+    """The last lines of `podman logs`."""
+    argv = [*podman.command(), "logs", "--tail=8", name]
+    try:
+        done = processes.whole(argv, stdin=b"", stdout=None, timeout=10)
+    except subprocess.TimeoutExpired:
+        return ""
+    return "" if done.exit_code else (done.stdout + done.stderr).decode("utf-8", "replace")
+
+
+def run_one_off(
+    podman: Connection,
+    wanted: OneOff,
+    *,
+    stdin: bytes | IO[bytes],
+    stdout: IO[bytes] | None,
+    timeout: float,
+) -> ExecResult:
+    """Run a one-off container. When it is interrupted or too slow, the container is removed."""
+    name = one_off.new_name()
+    argv = _one_off(podman, wanted, name)
+    try:
+        done = processes.whole(argv, stdin=stdin, stdout=stdout, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        containers.remove(podman, name)
+        return ExecResult(exit_code=124, stderr=f"not done within {timeout:g} s".encode())
+    except BaseException:
+        with uninterrupted():
+            containers.remove(podman, name)
+        raise
+    return _result(done, f"running {wanted.command[0]} in {wanted.image}", failed=RUN_FAILED)
+
+
+def one_off_command(podman: Connection, wanted: OneOff) -> list[str]:
+    """The `podman run` of a one-off container on the caller's terminal."""
+    return _one_off(podman, wanted, one_off.new_name(), terminal=True)
+
+
+def _one_off(podman: Connection, wanted: OneOff, name: str, *, terminal: bool = False) -> list[str]:
+    words = one_off.arguments(wanted, name=name, rootful=podman.rootful, terminal=terminal)
+    return [*podman.command(), *words]
+
+
+def _result(done: ExecResult, doing: str, *, failed: Set[int]) -> ExecResult:
+    """The command's own result; EngineRefused where Podman itself `failed`, by one of these exit codes and its "Error:"."""
+    if done.exit_code in failed and done.message.startswith("Error:"):
+        raise troubleshooting.explain(done.message, doing)
+    return done
