@@ -19,7 +19,7 @@ from typing import Any, TypedDict, Unpack
 import pytest
 
 from tests.terminal import Terminal
-from tests.waiting import until
+from tests.waiting import COMMAND_SECONDS, until
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LAUNCHER = REPOSITORY / "agent-session"
@@ -66,6 +66,7 @@ class Account:
         self.runtime = self.folder / "run"
         self.storage = self.folder / "storage"
         self._terminals: list[Terminal] = []
+        self._pids: dict[str, int] = {}
         for directory in (self.home, self.runtime):
             directory.mkdir(mode=0o700)
         link_what_is_the_machines(self.home / ".config", self.home / ".local" / "share")
@@ -108,7 +109,7 @@ class Account:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         stdin: str | None = None,
-        seconds: float = 60,
+        seconds: float = COMMAND_SECONDS,
     ) -> Done:
         """Run agent-session without a terminal, with nothing or a text on its standard input."""
         done = subprocess.run(
@@ -129,7 +130,7 @@ class Account:
         *arguments: str | Path,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
-        seconds: float = 60,
+        seconds: float = COMMAND_SECONDS,
     ) -> str:
         """Run agent-session, which must succeed; returns its standard output."""
         done = self.run(*arguments, cwd=cwd, env=env, seconds=seconds)
@@ -187,7 +188,7 @@ class Account:
         """The podman command, however it ends."""
         done = subprocess.run(
             ["podman", "--log-level=error", *arguments],
-            env=self.environment, cwd=self.home, stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=60, check=False,
+            env=self.environment, cwd=self.home, stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=COMMAND_SECONDS, check=False,
         )  # fmt: skip
         return Done(code=done.returncode, out=done.stdout, err=done.stderr)
 
@@ -211,6 +212,18 @@ class Account:
         """`podman inspect` of a session's container."""
         found: dict[str, Any] = json.loads(self.podman("container", "inspect", f"agent_{session}"))[0]
         return found
+
+    def state(self, session: str = "default") -> dict[str, Any]:
+        """What a session's container keeps of its agent's state, read without a process that would take its time."""
+        pid = self._pids.get(session) or self.inspect(session)["State"]["Pid"]
+        try:
+            kept = Path(f"/proc/{pid}/root/run/agent-session/state").read_text()
+        except OSError:  # it is another container by now
+            pid = self.inspect(session)["State"]["Pid"]
+            kept = Path(f"/proc/{pid}/root/run/agent-session/state").read_text()
+        self._pids[session] = pid
+        state: dict[str, Any] = json.loads(kept)["state"]
+        return state
 
     def sessions(self) -> dict[str, str]:
         """Names and statuses, as `ls --json` says."""
@@ -257,16 +270,15 @@ class Account:
             if name not in lasting and pid != paused and "tmux" not in name
         }
 
-    def wait_for(self, path: Path, *, seconds: float = 10) -> None:
+    def wait_for(self, path: Path) -> None:
         """Until a path exists."""
-        until(path.exists, str(path), seconds=seconds)
+        until(path.exists, str(path))
 
-    def wait_for_rest(self, *, seconds: float = 5) -> None:
+    def wait_for_rest(self) -> None:
         """Until no command works for this account any more."""
         until(
             lambda: not self.workers(),
             "nothing left behind by agent-session",
-            seconds=seconds,
             told=self.workers,
         )
 
@@ -292,7 +304,7 @@ class Account:
             remove if os.geteuid() == 0 else ["podman", "unshare", *remove],
             capture_output=True,
             check=False,
-            timeout=60,
+            timeout=COMMAND_SECONDS,
         )
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from tests.account import REPOSITORY, STUB, Account
 from tests.models.model import URL, Model
-from tests.waiting import until
+from tests.waiting import COMMAND_SECONDS, until
 
 ORDER = "/usr/lib/agent-session/agent-command"
 PROMPT = Path("rootfs", "usr", "lib", "agent-session", "agent", "prompt")
@@ -72,7 +72,7 @@ class Listener:
 
     def end(self) -> Told:
         """What it was, when it has ended."""
-        until(lambda: self.told is not None, "end of the order", seconds=50, told=lambda: self.lines)
+        until(lambda: self.told is not None, "end of the order", told=lambda: self.lines)
         assert self.told
         return self.told
 
@@ -87,9 +87,7 @@ class Subject:
     def __init__(self, account: Account, agent: str) -> None:
         self.account = account
         self.prepare()
-        account.ok(
-            "start", "-d", "-a", agent, cwd=account.project(README="hello"), env=self.environment, seconds=120
-        )
+        account.ok("start", "-d", "-a", agent, cwd=account.project(README="hello"), env=self.environment)
 
     def prepare(self) -> None:
         """What its user has at home, before it starts."""
@@ -125,7 +123,7 @@ class Subject:
 
     @contextmanager
     def listening(self, *words: str, stdin: str = "") -> Iterator[Listener]:
-        """Run one, beside the test; within a minute it has ended, in the container too."""
+        """Run one, beside the test; one that hangs is ended in the container too."""
         command = [
             "podman",
             "--log-level=error",
@@ -133,7 +131,7 @@ class Subject:
             "--interactive",
             "agent_default",
             "timeout",
-            "60",
+            f"{COMMAND_SECONDS:g}",
             ORDER,
             *words,
         ]
@@ -169,7 +167,7 @@ class Subject:
             seen.append(self.state())
             return seen[-1]["value"] in values
 
-        until(there, f"state {values}", seconds=30, told=lambda: seen[-1])
+        until(there, f"state {values}", told=lambda: seen[-1])
         return seen[-1]
 
     def type(self, *words: str, stdin: str = "") -> None:

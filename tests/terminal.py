@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.waiting import until
+from tests.waiting import COMMAND_SECONDS, SECONDS, until, until_shown
 
-SECONDS = 20
 OPTIONS = (
     "set -g default-terminal xterm-256color\nset -g remain-on-exit on\n"
     'set -g remain-on-exit-format ""\nset -g status off\nset -s escape-time 0\n'
@@ -100,15 +99,7 @@ class Terminal:
         self, wanted: Callable[[str], bool], what: str, *, seconds: float = SECONDS, escapes: bool = False
     ) -> str:
         """The first screen that is wanted; fails with the one that was there instead."""
-        deadline = time.monotonic() + seconds
-        while not wanted(screen := self.screen(escapes=escapes)):
-            if time.monotonic() > deadline:
-                pytest.fail(
-                    f"not on the screen within {seconds:g} s: {what}\n--- the screen:\n{screen.rstrip()}\n---",
-                    pytrace=True,
-                )
-            time.sleep(0.03)
-        return screen
+        return until_shown(lambda: self.screen(escapes=escapes), wanted, what, seconds=seconds)
 
     def wait_for_end(self, *, seconds: float = SECONDS) -> int:
         """The exit status of the program."""
@@ -136,7 +127,7 @@ class Terminal:
             capture_output=True,
             text=True,
             check=False,
-            timeout=20,
+            timeout=COMMAND_SECONDS,
         )
         assert done.returncode == 0, f"tmux {' '.join(arguments)}: {done.stderr}"
         return done.stdout

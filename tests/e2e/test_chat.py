@@ -3,7 +3,7 @@
 import pytest
 
 from tests.account import Account
-from tests.waiting import until
+from tests.waiting import TIMEOUT, until
 
 pytestmark = pytest.mark.e2e
 
@@ -16,7 +16,9 @@ def web(stub_account: Account) -> Account:
 
 
 def state(account: Account) -> str:
-    return account.ok("wait", "--until", "idle,working,waiting,failed", "--timeout", "10", "web").split()[1]
+    return account.ok("wait", "--until", "idle,working,waiting,failed", "--timeout", TIMEOUT, "web").split()[
+        1
+    ]
 
 
 def test_a_conversation_from_its_history_to_its_end(web: Account) -> None:

@@ -31,7 +31,7 @@ def test_enter_takes_claude(account: Account, claude: str) -> None:
     terminal = account.window("start", cwd=account.project())
     terminal.wait_for(QUESTION)
     terminal.press("Enter")
-    terminal.wait_for("session default", seconds=60)
+    terminal.wait_for("session default")
     assert [(s["agent"], s["image"]) for s in json.loads(account.ok("ls", "--json"))] == [("claude", claude)]
 
 
@@ -72,7 +72,7 @@ def test_a_missing_image_is_offered_to_be_built(account: Account) -> None:
     terminal = account.window("start", "-a", "tiny", cwd=project)
     terminal.wait_for("Image not built. Build now?")
     terminal.type("y")
-    terminal.wait_for("Tiny · session default", "agent@", seconds=60)
+    terminal.wait_for("Tiny · session default", "agent@")
 
 
 def test_ctrl_c_at_the_build_question_makes_nothing(account: Account) -> None:

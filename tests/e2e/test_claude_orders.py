@@ -159,7 +159,7 @@ def test_questions_are_answered_by_choice_or_in_words(account: Account) -> None:
         with ThreadPoolExecutor(1) as pool:
             turn = pool.submit(claude.order, "prompt", "--follow", "--through-questions", stdin=text)
             for answer in answers:
-                claude.seen("waiting", seconds=20)
+                claude.seen("waiting")
                 claude.answer(answer)
             code, events = turn.result()
         assert code == 0, events

@@ -1,4 +1,4 @@
-"""What Claude Code, the real one, is said to do: right within two seconds of each change, and no false alarms."""
+"""What Claude Code, the real one, is said to do: right after each change, and no false alarms."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_the_state_follows_typing_tools_permissions_and_interruptions(account: A
     assert claude.state()["value"] == "idle"
     claude.press("Ctrl u")
 
-    claude.model.script({"text": "Well answered", "pause": 0.5})
+    claude.model.script({"text": "Well answered", "pause": 3})
     claude.begin("hello")
     assert claude.seen("working")["since"] > first
     claude.model.shown("Well answered")
@@ -109,7 +109,6 @@ def test_errors_of_the_model_and_ends_are_told_and_only_of_the_first_pane(accoun
     until(
         lambda: '"waiting"' in account.inside("default", "sh", "-c", "cat ~/.claude/sessions/*.json"),
         "the other one's question",
-        seconds=60,
     )
     assert claude.state()["value"] == "idle"
 

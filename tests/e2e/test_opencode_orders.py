@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.account import Account, Storage
-from tests.e2e.test_opencode import READY, session_of
 from tests.models.model import Model
-from tests.waiting import until
+from tests.opencode import READY, session_of
+from tests.waiting import COMMAND_SECONDS, TIMEOUT, until
 
 pytestmark = [pytest.mark.e2e]
 
@@ -27,7 +27,7 @@ HARD = {
 def account(storage: Storage, opencode: str) -> Iterator[Account]:  # noqa: ARG001
     """With one session, whose OpenCode is idle."""
     with session_of(storage) as (account, model):
-        model.shown(READY, seconds=120)
+        model.shown(READY)
         model.begin()
         yield account
 
@@ -39,7 +39,7 @@ def model(account: Account) -> Model:
 
 def prompt(account: Account, text: str, *, code: int = 0) -> dict[str, Any]:
     """A turn's end, as JSON; 5 is that of one that waits for an answer."""
-    ran = account.run("prompt", "--wait", "--json", "--timeout", "60", "default", "-", stdin=text, seconds=90)
+    ran = account.run("prompt", "--wait", "--json", "--timeout", TIMEOUT, "default", "-", stdin=text)
     assert ran.code == code, ran
     found: dict[str, Any] = json.loads(ran.out)
     return found
@@ -82,7 +82,7 @@ def test_an_answer_tells_its_tools_and_what_was_used(account: Account, model: Mo
     assert refused.code == 5
     assert "echo PLUM" in refused.err
     account.ok("answer", "default", "once")
-    account.ok("wait", "--until", "idle", "--timeout", "30", "default")
+    account.ok("wait", "--until", "idle", "--timeout", TIMEOUT, "default")
     model.script({"text": "done"})
     done = prompt(account, "thanks")
     assert done["usage"] == {"input_tokens": 12, "output_tokens": 7}
@@ -100,7 +100,7 @@ def test_a_refusal_can_say_what_to_do_instead(account: Account, model: Model) ->
 
 
 def test_of_two_prompts_at_once_one_is_taken_and_the_other_refused(account: Account, model: Model) -> None:
-    account.ok("wait", "--until", "idle", "--timeout", "30", "default")
+    account.ok("wait", "--until", "idle", "--timeout", TIMEOUT, "default")
     model.script({"text": "Only one", "delay": 2})
     with ThreadPoolExecutor() as both:
         codes = sorted(
@@ -108,7 +108,7 @@ def test_of_two_prompts_at_once_one_is_taken_and_the_other_refused(account: Acco
             for ran in both.map(lambda text: account.run("prompt", "default", text), ["left", "right"])
         )
     assert codes == [0, 5]
-    account.ok("wait", "--until", "idle", "--timeout", "30", "default")
+    account.ok("wait", "--until", "idle", "--timeout", TIMEOUT, "default")
     assert len(model.turns()) == 1
 
 
@@ -116,7 +116,7 @@ def test_terminal_and_api_are_one_conversation(account: Account, model: Model) -
     model.script({"text": "Answer to a TYPED word"}, {"text": "Answer to a POSTED word"})
     account.tell("default", "typed word")
     model.shown("TYPED")
-    account.ok("wait", "--until", "idle", "--timeout", "30", "default")
+    account.ok("wait", "--until", "idle", "--timeout", TIMEOUT, "default")
     (session,) = json.loads(account.ok("ls", "--json"))
     password = json.loads(account.ok("status", "--json", "--secrets"))["secrets"]["server_password"]
     url, login = session["host_url"], ["-u", f"opencode:{password}"]
@@ -140,19 +140,19 @@ def test_terminal_and_api_are_one_conversation(account: Account, model: Model) -
 
 
 def test_a_server_that_is_killed_in_the_middle_of_an_answer_is_told(account: Account, model: Model) -> None:
-    account.ok("wait", "--until", "idle,failed", "--timeout", "30", "default")
+    account.ok("wait", "--until", "idle,failed", "--timeout", TIMEOUT, "default")
     model.script({"text": "a slow answer", "pause": 3})
     asking = account.begin("prompt", "--wait", "default", "slowly")
     model.shown("a sl")
     account.inside("default", "pkill", "-KILL", "-f", "^[^ ]*opencode serve ")
-    _, err = asking.communicate(timeout=60)
+    _, err = asking.communicate(timeout=COMMAND_SECONDS)
     assert asking.returncode == 10, err
     assert "OpenCode's server" in err
-    account.ok("wait", "--until", "failed", "--timeout", "60", "default")
+    account.ok("wait", "--until", "failed", "--timeout", TIMEOUT, "default")
 
 
 def test_its_models_are_told_with_the_one_it_uses(account: Account) -> None:
-    until(lambda: account.run("models", "default").code == 0, "its server", seconds=60)
+    until(lambda: account.run("models", "default").code == 0, "its server")
     found = json.loads(account.ok("models", "default", "--json"))
     assert "scripted/m" in json.dumps(found)
 

@@ -10,6 +10,7 @@ import pytest
 
 from agent_session import __version__
 from tests.account import REPOSITORY, Account
+from tests.waiting import COMMAND_SECONDS
 
 pytestmark = pytest.mark.e2e
 
@@ -27,7 +28,13 @@ def run(*command: str | Path, env: dict[str, str] | None = None, cwd: Path | Non
     """What a command prints; it must succeed."""
     environment = env or {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        command, env=environment, cwd=cwd, capture_output=True, text=True, check=False, timeout=300
+        command,
+        env=environment,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=COMMAND_SECONDS,
     )
     assert done.returncode == 0, f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
     return done.stdout

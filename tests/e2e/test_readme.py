@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.account import REPOSITORY, Account
+from tests.waiting import COMMAND_SECONDS
 
 pytestmark = pytest.mark.e2e
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8") if (REPOSITORY / "README.md").exists() else ""
@@ -100,7 +101,7 @@ def test_a_block_of_commands_does_what_it_shows(
     done = subprocess.run(
         ["bash", "-eu", "-c", "\n".join(runnable)],
         env=account.environment | agent, cwd=account.home, text=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=120,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=COMMAND_SECONDS,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     shown = "".join(f"{line}\n" for line in outputs(block))

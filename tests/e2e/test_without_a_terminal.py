@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.account import LAUNCHER, Account
+from tests.waiting import COMMAND_SECONDS
 
 pytestmark = pytest.mark.e2e
 
@@ -65,12 +66,12 @@ def test_start_prints_the_name_or_the_object_and_nothing_else_on_stdout(account:
 def test_no_standard_input_at_all_is_no_terminal(account: Account) -> None:
     closed = subprocess.run(
         ["sh", "-c", 'exec "$@" <&-', "sh", LAUNCHER, "start", "-a", "shell"],
-        env=account.environment, cwd=account.project(), text=True, capture_output=True, timeout=60, check=False,
+        env=account.environment, cwd=account.project(), text=True, capture_output=True, timeout=COMMAND_SECONDS, check=False,
     )  # fmt: skip
     assert (closed.returncode, closed.stdout) == (0, "default\n"), closed.stderr
     deaf = subprocess.run(
         ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", LAUNCHER, "ls"],
-        env=account.environment, cwd=account.project(), timeout=60, check=False,
+        env=account.environment, cwd=account.project(), timeout=COMMAND_SECONDS, check=False,
     )  # fmt: skip
     assert deaf.returncode == 0
 
@@ -101,7 +102,7 @@ def test_a_reader_that_leaves_early_is_no_error(account: Account) -> None:
     account.ok("start", "-d", "-a", "shell", cwd=account.project())
     piped = subprocess.run(
         ["bash", "-c", '"$0" ls | true; echo "${PIPESTATUS[0]}"', LAUNCHER],
-        env=account.environment, cwd=account.home, text=True, capture_output=True, timeout=60, check=False,
+        env=account.environment, cwd=account.home, text=True, capture_output=True, timeout=COMMAND_SECONDS, check=False,
     )  # fmt: skip
     assert piped.stdout.strip() in ("0", "141")
     assert "Traceback" not in piped.stderr

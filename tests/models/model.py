@@ -5,15 +5,12 @@ A rootless container does not reach the host's loopback (slirp4netns --disable-h
 
 import json
 import subprocess
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.account import Account
-from tests.waiting import until
+from tests.waiting import COMMAND_SECONDS, until, until_shown
 
 SERVER = Path(__file__).with_name("server.py")
 PORT = 8399
@@ -52,16 +49,13 @@ class Model:
         """Of those, the conversation's own: they offer tools."""
         return [request for request in self.requests() if (request["body"] or {}).get("tools")]
 
-    def shown(self, *texts: str, seconds: float = 30) -> str:
+    def shown(self, *texts: str) -> str:
         """The first screen of the agent's pane with all of the texts on it."""
-        deadline = time.monotonic() + seconds
-        while not all(text in (screen := self._account.screen(self._session)) for text in texts):
-            if time.monotonic() > deadline:
-                pytest.fail(
-                    f"not on the screen within {seconds:g} s: {texts}\n--- the screen:\n{screen.rstrip()}\n---"
-                )
-            time.sleep(0.05)
-        return screen
+        return until_shown(
+            lambda: self._account.screen(self._session),
+            lambda screen: all(text in screen for text in texts),
+            " and ".join(map(repr, texts)),
+        )
 
     def ask(self, prompt: str, answer: str) -> str:
         """Type a prompt; the screen with the answer."""
@@ -81,7 +75,7 @@ class Model:
             input=stdin,
             text=True,
             capture_output=True,
-            timeout=30,
+            timeout=COMMAND_SECONDS,
             check=False,
         )
         return done.stdout

@@ -21,7 +21,6 @@ def running(storage: Storage, claude: str) -> Iterator[Account]:  # noqa: ARG001
             "claude",
             cwd=account.project(README="hello"),
             env={"ANTHROPIC_API_KEY": SECRET},
-            seconds=120,
         )
         yield account
     finally:

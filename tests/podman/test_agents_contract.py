@@ -44,7 +44,7 @@ def started(request: pytest.FixtureRequest, storage: Storage) -> Iterator[Subjec
 @pytest.fixture
 def agent(started: Subject) -> Iterator[Subject]:
     """It is idle, and so it will be."""
-    until(lambda: started.state()["value"] != "starting", "the agent", seconds=60)
+    until(lambda: started.state()["value"] != "starting", "the agent")
     yield started
     started.order("abort")
     started.becomes("idle", "failed", "exited")
@@ -149,7 +149,7 @@ def test_an_answer_of_five_megabytes_comes_whole(agent: Subject) -> None:
 def test_a_working_agent_takes_no_prompt_and_can_be_aborted(agent: Subject) -> None:
     turn = agent.work(40)
     with agent.listening("prompt", "--follow", stdin=turn.prompt) as listener:
-        until(lambda: listener.heard("turn"), "the turn", seconds=20)
+        until(lambda: listener.heard("turn"), "the turn")
         error = agent.order("prompt", stdin="another").error
         assert (error["kind"], error["state"]["value"]) == ("refused", "working")
         assert agent.order("abort").only == {}
@@ -202,7 +202,7 @@ def test_a_permission_can_be_refused(agent: Subject) -> None:
 def test_a_turn_can_be_followed_through_its_questions(agent: Subject) -> None:
     turn = agent.use("echo through > /tmp/through")
     with agent.listening("prompt", "--follow", "--through-questions", stdin=turn.prompt) as listener:
-        until(lambda: listener.heard("waiting"), "the question", seconds=20, told=lambda: listener.lines)
+        until(lambda: listener.heard("waiting"), "the question", told=lambda: listener.lines)
         agent.becomes("waiting")
         assert agent.order("answer", stdin="once").only == {}
         end = ended(listener.end(), "idle")

@@ -12,7 +12,7 @@ import pytest
 
 from agent_session.sessions.labels import LABEL_AGENT, LABEL_NAME, LABEL_PROJECTS
 from tests.account import Account, Done
-from tests.waiting import until
+from tests.waiting import COMMAND_SECONDS, until
 
 pytestmark = pytest.mark.podman
 
@@ -22,11 +22,9 @@ def found(done: Done) -> dict[str, dict[str, Any]]:
     return {item["subject"]: item for item in json.loads(done.out) if item["level"] != "ok"}
 
 
-def errors(
-    account: Account, *, code: int, seconds: float = 60, **environment: str
-) -> dict[str, dict[str, Any]]:
+def errors(account: Account, *, code: int, **environment: str) -> dict[str, dict[str, Any]]:
     """Errors that doctor found, by subject; it ended with this exit code and without a traceback."""
-    done = account.run("doctor", "--json", env=environment, seconds=seconds)
+    done = account.run("doctor", "--json", env=environment)
     assert (done.code, done.err) == (code, ""), done
     return {subject: item for subject, item in found(done).items() if item["level"] == "error"}
 
@@ -144,11 +142,11 @@ def test_what_a_killed_build_left_is_removed_when_it_is_told_to(account: Account
     account.agent("slow", "RUN echo begun && sleep 61.9")
     process = account.begin("build", "slow")
     log = account.home / ".local" / "state" / "agent-session" / "build-slow.log"
-    until(lambda: log.exists() and "\nbegun\n" in log.read_text(), "the build's step", seconds=30)
+    until(lambda: log.exists() and "\nbegun\n" in log.read_text(), "the build's step")
     assert "builds: one is going on" in account.ok("doctor", "--all")
     process.kill()
     process.communicate()
-    account.wait_for_rest(seconds=15)
+    account.wait_for_rest()
     assert account.podman("ps", "--all", "--external", "--quiet") != ""
     assert (
         "left behind by builds that were killed" in found(account.run("doctor", "--json"))["builds"]["words"]
@@ -199,5 +197,5 @@ def test_an_interrupted_look_leaves_nothing(account: Account, ending: signal.Sig
     process = account.begin("doctor")
     until(lambda: account.workers(), "it runs")
     os.kill(process.pid, ending)
-    process.communicate(timeout=30)
+    process.communicate(timeout=COMMAND_SECONDS)
     account.wait_for_rest()

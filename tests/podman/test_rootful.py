@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from tests.account import Account
-from tests.waiting import until
+from tests.waiting import COMMAND_SECONDS, TIMEOUT, until
 
 pytestmark = pytest.mark.rootful
 
@@ -33,7 +33,7 @@ def test_root_is_warned_and_keeps_nothing_of_its_power_in_a_session(account: Acc
         account.inside("default", "sh", "-c", "echo $HOME $IS_SANDBOX; pwd")
         == "/home/agent 1\n/workspace/app"
     )
-    assert account.ok("wait", "--until", "idle", "--timeout", "30", "default") == "default\tidle\n"
+    assert account.ok("wait", "--until", "idle", "--timeout", TIMEOUT, "default") == "default\tidle\n"
     assert "read through /proc, without a process" in account.ok("status", "--explain")
     assert account.inspect()["HostConfig"]["NetworkMode"] != "host"
     assert "sk-ant-root" not in json.dumps(account.inspect())
@@ -72,7 +72,7 @@ def test_an_interrupted_start_of_roots_leaves_nothing_in_the_way(
         "the volume",
     )
     process.send_signal(ending)
-    process.communicate(timeout=30)
+    process.communicate(timeout=COMMAND_SECONDS)
     if ending != signal.SIGKILL and process.returncode != 0:
         assert process.returncode == 128 + ending
         assert (account.containers(), account.volumes()) == ([], [])
@@ -85,7 +85,7 @@ def test_claude_runs_as_root_in_its_sandbox(account: Account, claude: str) -> No
     terminal = account.window(
         "start", "-a", "claude", cwd=account.project(), env=nobody, columns=110, rows=36
     )
-    terminal.wait_for("Claude Code", "❯", seconds=60)
+    terminal.wait_for("Claude Code", "❯")
 
 
 def test_sessions_of_root_and_of_others_are_not_the_same(account: Account, other_account: Account) -> None:

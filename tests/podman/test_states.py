@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.account import LAUNCHER, Account, Storage
-from tests.waiting import until
+from tests.waiting import COMMAND_SECONDS, TIMEOUT, until
 
 pytestmark = pytest.mark.podman
 FILE = "/run/agent-session/state"
@@ -24,7 +24,7 @@ def states(storage: Storage, shell: str) -> Iterator[Account]:  # noqa: ARG001
     account = Account(storage.path, storage.driver)
     try:
         account.ok("start", "-d", "-a", "shell", cwd=account.project())
-        account.ok("wait", "--until", "idle", "--timeout", "30", "default")
+        account.ok("wait", "--until", "idle", "--timeout", TIMEOUT, "default")
         yield account
     finally:
         account.close()
@@ -36,7 +36,7 @@ def idle(states: Account) -> Iterator[Account]:
     yield states
     states.podman("exec", "agent_default", "sh", "-c", f"rm -rf {FILE} {FILE}.old")
     states.podman("exec", "agent_default", "pkill", "-f", "agent/state --follow")
-    states.ok("wait", "--until", "idle", "--timeout", "30", "default")
+    states.ok("wait", "--until", "idle", "--timeout", TIMEOUT, "default")
 
 
 def state(account: Account, name: str = "default") -> dict[str, Any]:
@@ -61,7 +61,7 @@ def forge(account: Account, **fields: Any) -> None:
 
 def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
     """How a command ended that was begun: exit code, stdout, stderr."""
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=COMMAND_SECONDS)
     return process.returncode, out, err
 
 
@@ -110,7 +110,7 @@ def test_a_file_is_believed_no_longer_than_its_keeper_lives(idle: Account) -> No
     assert state(idle)["value"] == "idle"
     keeper = json.loads(idle.inside("default", "cat", FILE))["keeper"][0]
     inside(idle, f"kill -STOP {keeper}; cp {FILE} {FILE}.old; kill -KILL {keeper}; cp {FILE}.old {FILE}")
-    until(lambda: state(idle)["value"] == "idle", "another keeper", seconds=30, told=lambda: state(idle))
+    until(lambda: state(idle)["value"] == "idle", "another keeper", told=lambda: state(idle))
     assert json.loads(idle.inside("default", "cat", FILE))["keeper"][0] != keeper
 
 
@@ -122,9 +122,9 @@ def test_a_keeper_that_died_has_a_successor_at_once_and_none_in_a_loop(idle: Acc
     }
     cut -d' ' -f1 /proc/uptime; again; again"""
     died, first, second = (float(word) for word in idle.inside("default", "sh", "-c", script).split())
-    assert first - died < 8, "a nap is 15 seconds"
-    assert 3 < second - first < 10
-    until(lambda: state(idle)["value"] == "idle", "its word", seconds=30, told=lambda: state(idle))
+    assert first - died < 15, "it is not what looks every 15 seconds that found it"
+    assert second - first > 3
+    until(lambda: state(idle)["value"] == "idle", "its word", told=lambda: state(idle))
     assert idle.inside("default", "pgrep", "--count", "--full", "agent/state --follow") == "1"
 
 
@@ -150,7 +150,7 @@ def test_status_says_how_it_knows(states: Account) -> None:
 
 
 def test_wait_ends_with_the_change_and_not_before(states: Account) -> None:
-    waits = [states.begin("wait", "--until", "working", "--timeout", "60", "default") for _ in range(2)]
+    waits = [states.begin("wait", "--until", "working", "--timeout", TIMEOUT, "default") for _ in range(2)]
     for process in waits:
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=1.5)
@@ -160,7 +160,7 @@ def test_wait_ends_with_the_change_and_not_before(states: Account) -> None:
             assert ended(process) == (0, "default\tworking\n", "")
     finally:
         inside(states, "pkill -x cat")
-        states.ok("wait", "default", "--timeout", "30")
+        states.ok("wait", "default", "--timeout", TIMEOUT)
 
 
 def test_watch_tells_each_change_and_whom_it_shall(account: Account, tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_watch_tells_each_change_and_whom_it_shall(account: Account, tmp_path: P
     (bin_ / "notify-send").write_text(f'#!/bin/sh\necho "$*" >>{tmp_path}/desktop\n')
     (bin_ / "notify-send").chmod(0o755)
     account.ok("start", "-d", "-a", "shell", cwd=account.project())
-    account.ok("wait", "--until", "idle", "--timeout", "30", "default")
+    account.ok("wait", "--until", "idle", "--timeout", TIMEOUT, "default")
     with ThreadingHTTPServer(("127.0.0.1", 0), Heard) as server, (tmp_path / "out").open("w") as out:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         watch = subprocess.Popen(
@@ -208,7 +208,7 @@ def test_watch_tells_each_change_and_whom_it_shall(account: Account, tmp_path: P
         until(lambda: told()[-1] == "removed", "the removal", told=told)
         assert told() == ["idle", "waiting", "working", "exited", "removed"]
         watch.send_signal(signal.SIGINT)
-        _, said = watch.communicate(timeout=10)
+        _, said = watch.communicate(timeout=COMMAND_SECONDS)
         server.shutdown()
     assert (watch.returncode, said) == (130, "")
     assert posted == [("default waits for you", '$(id) "; id')]
@@ -223,11 +223,11 @@ def test_ten_sessions_are_waited_for_at_once_and_a_removed_one_is_not_found(acco
     project = account.project()
     for name in names:
         account.ok("start", "-d", "-a", "shell", "-n", name, cwd=project)
-    reached = account.ok("wait", "--until", "idle", "--timeout", "60", *names)
+    reached = account.ok("wait", "--until", "idle", "--timeout", TIMEOUT, *names)
     assert sorted(reached.splitlines()) == [f"{name}\tidle" for name in names]
     assert {session["state"]["value"] for session in json.loads(account.ok("ls", "--json"))} == {"idle"}
     account.tell("s3", "cat")
-    account.ok("wait", "--until", "working", "--timeout", "30", "s3")
+    account.ok("wait", "--until", "working", "--timeout", TIMEOUT, "s3")
     rows = account.ok("ls").splitlines()[1:]
     assert [row.split()[0] for row in rows if " working " in row] == ["s3"]
     waiting = account.begin("wait", "--until", "idle", "s3")
@@ -239,7 +239,7 @@ def test_ten_sessions_are_waited_for_at_once_and_a_removed_one_is_not_found(acco
     assert (code, out) == (4, "")
     assert "session 's3' not found" in err
     account.ok("restart", "-d", "s4")
-    account.ok("wait", "--until", "idle", "--timeout", "30", "s4")
+    account.ok("wait", "--until", "idle", "--timeout", TIMEOUT, "s4")
 
 
 # from elsewhere
@@ -249,7 +249,7 @@ def test_cron_is_told_the_same(states: Account) -> None:
     few = {name: states.environment[name] for name in ("HOME", "XDG_RUNTIME_DIR", "CONTAINERS_STORAGE_CONF")}
     done = subprocess.run(
         ["/bin/sh", "-c", f"{LAUNCHER} wait --timeout 20 default <&- && {LAUNCHER} ls --json <&-"],
-        env={**few, "PATH": "/usr/bin:/bin"}, cwd="/", text=True, capture_output=True, timeout=60, check=False,
+        env={**few, "PATH": "/usr/bin:/bin"}, cwd="/", text=True, capture_output=True, timeout=COMMAND_SECONDS, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     first, _, listed = done.stdout.partition("\n")
@@ -274,7 +274,7 @@ def test_through_another_machines_podman_the_state_is_the_same(states: Account) 
         assert asked("ls", "--json")[0]["state"] == state(states)
         explained = asked("status", "--json", "--explain")
         assert "read by a command in the container" in explained["explained"]["state's file"]
-        process = states.begin("wait", "--until", "working", "--timeout", "60", "default", env=there)
+        process = states.begin("wait", "--until", "working", "--timeout", TIMEOUT, "default", env=there)
         states.tell("default", "cat")
         assert ended(process)[0] == 0
         lies: tuple[tuple[str, Callable[[], object]], ...] = (
@@ -294,4 +294,4 @@ def test_through_another_machines_podman_the_state_is_the_same(states: Account) 
         service.terminate()
         service.wait()
         inside(states, f"rm -f {FILE} {FILE}.old; pkill -x cat")
-        states.ok("wait", "--until", "idle", "--timeout", "30", "default")
+        states.ok("wait", "--until", "idle", "--timeout", TIMEOUT, "default")

@@ -129,9 +129,7 @@ def test_a_repository_that_git_cannot_read_is_work(session: Account) -> None:
 
 
 def test_conversations_are_counted_where_it_is_asked(account: Account, claude: str) -> None:  # noqa: ARG001
-    account.ok(
-        "start", "-d", "-a", "claude", cwd=account.project(), env={"ANTHROPIC_API_KEY": "k"}, seconds=120
-    )
+    account.ok("start", "-d", "-a", "claude", cwd=account.project(), env={"ANTHROPIC_API_KEY": "k"})
     do(account, "mkdir -p ~/.claude/projects/-workspace-app; touch ~/.claude/projects/-workspace-app/1.jsonl")
     account.ok("stop")
     window = account.window("rm", "default")

@@ -13,7 +13,7 @@ from typing import Any
 
 from agent_session.sessions.names import container_name, next_name, volume_names
 from tests.account import Account
-from tests.waiting import until
+from tests.waiting import COMMAND_SECONDS, SECONDS, until
 
 PODMANS = {"libpod", "containers", "crun", "runc", "netns", "networks", "bus", "systemd"}
 """In XDG_RUNTIME_DIR: what Podman and its runtimes keep there."""
@@ -51,12 +51,12 @@ class Inventory:
 
 class _Connection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
-        super().__init__("d", timeout=60)
+        super().__init__("d", timeout=COMMAND_SECONDS)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(60)
+        self.sock.settimeout(COMMAND_SECONDS)
         self.sock.connect(str(self._path))
 
 
@@ -133,8 +133,8 @@ class Storekeeper:
         self._account.podman_done("unshare", "sh", "-c", 'rm -rf "$0"/*', str(self._account.folder / "tmp"))
 
     def settled(self) -> dict[int, str]:
-        """Wait until no command works any more, for 10 s at most; those that still do."""
-        deadline = time.monotonic() + 10
+        """Wait until no command works any more; return those that still do when the time is up."""
+        deadline = time.monotonic() + SECONDS
         while (found := self._workers()) and time.monotonic() < deadline:
             time.sleep(0.02)
         return found

@@ -28,6 +28,7 @@ from agent_session.engine.podman import answers, builds
 from agent_session.engine.podman.builds import Builds
 from agent_session.engine.podman.connection import Connection
 from agent_session.engine.podman.engine import PodmanEngine
+from tests.waiting import COMMAND_SECONDS
 
 for module in pkgutil.walk_packages(agent_session.__path__, "agent_session."):
     if not module.name.endswith("__main__"):
@@ -74,7 +75,7 @@ class Running:
     err: IO[bytes]
     trail: IO[bytes]
 
-    def interrupt(self, *, seconds: float = 60) -> None:
+    def interrupt(self, *, seconds: float = COMMAND_SECONDS) -> None:
         """Ctrl-C, once it has printed something or has ended."""
         deadline = time.monotonic() + seconds
         while not os.fstat(self.out.fileno()).st_size and time.monotonic() < deadline:
@@ -83,7 +84,7 @@ class Running:
             time.sleep(0.005)
         os.killpg(self.pid, signal.SIGINT)
 
-    def wait(self, *, seconds: float = 60) -> Ended:
+    def wait(self, *, seconds: float = COMMAND_SECONDS) -> Ended:
         """Its end; one that is not done in time is killed and counts as a failure of its own."""
         code = _wait(self.pid, self.master, seconds)
         out, err, trail = (_text(file) for file in (self.out, self.err, self.trail))
@@ -124,7 +125,7 @@ class Program:
         given.close()
         return Running(pid=child, master=master, out=out, err=err, trail=trail)
 
-    def run(self, *arguments: str | Path, seconds: float = 60, **how: Any) -> Ended:
+    def run(self, *arguments: str | Path, seconds: float = COMMAND_SECONDS, **how: Any) -> Ended:
         """One command, from its beginning (which takes the keywords) to its end."""
         return self.begin(*arguments, **how).wait(seconds=seconds)
 

@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +28,7 @@ from agent_session.sessions.labels import (
 )
 from tests.account import LAUNCHER, Account, Done
 from tests.reliability.program import Ended, Meanwhile, Program
-from tests.waiting import until
+from tests.waiting import COMMAND_SECONDS, until
 
 pytestmark = pytest.mark.podman
 
@@ -190,11 +189,9 @@ def test_a_wedged_terminal_is_told_and_can_be_stopped_and_started_again(account:
     account.ok("start", "-d", "-a", "shell", account.project())
     account.podman("exec", "agent_default", "pkill", "-STOP", "-x", "zellij")
     assert account.sessions() == {"default": "running"}
-    told(account.run("screen", "default", seconds=30), 9, "default")
-    told(account.run("send", "default", "true", seconds=30), 5, "its terminal does not answer")
-    began = time.monotonic()
+    told(account.run("screen", "default"), 9, "default")
+    told(account.run("send", "default", "true"), 5, "its terminal does not answer")
     account.ok("stop")
-    assert time.monotonic() - began < 20
     account.ok("start", "-d")
     assert "agent@" in account.screen()
 
@@ -206,7 +203,7 @@ def test_a_clock_that_jumps_is_borne_with(account: Account, jump: str) -> None:
     def at_another_time(*words: str) -> Done:
         done = subprocess.run(
             ["faketime", "-f", jump, LAUNCHER, *words],
-            env=account.environment, cwd=account.home, text=True, capture_output=True, timeout=60, check=False,
+            env=account.environment, cwd=account.home, text=True, capture_output=True, timeout=COMMAND_SECONDS, check=False,
         )  # fmt: skip
         return Done(code=done.returncode, out=done.stdout, err=done.stderr)
 
@@ -224,9 +221,7 @@ def test_a_clock_that_jumps_is_borne_with(account: Account, jump: str) -> None:
 
 
 def test_a_registry_whose_name_nobody_knows_is_told_with_the_variable(account: Account) -> None:
-    done = account.run(
-        "build", "shell", env={"AGENT_SESSION_BASE_IMAGE": "registry.invalid/base:1"}, seconds=120
-    )
+    done = account.run("build", "shell", env={"AGENT_SESSION_BASE_IMAGE": "registry.invalid/base:1"})
     told(done, 8, "registry.invalid", "unset AGENT_SESSION_BASE_IMAGE")
 
 
@@ -300,7 +295,7 @@ def test_a_broken_registry_is_told_and_leaves_no_image(account: Account, broken:
     with registry(account, broken) as (address, variable):
         chosen = {"AGENT_SESSION_BASE_IMAGE": f"{address}/base:1", **variable}
         told(
-            account.run("build", "shell", env=chosen, seconds=180),
+            account.run("build", "shell", env=chosen),
             8,
             address,
             "unset AGENT_SESSION_BASE_IMAGE",
@@ -364,7 +359,7 @@ def test_ten_thousand_files_in_two_hundred_directories_are_a_project_like_anothe
         for file in range(50):
             (folder / f"f{file}").touch()
     subprocess.run(["git", "init", "-q", project / "d1"], env=account.environment, check=True)
-    account.ok("start", "-d", "-a", "shell", project, seconds=60)
+    account.ok("start", "-d", "-a", "shell", project)
     assert account.inside("default", "sh", "-c", "find /workspace/app -name 'f[0-9]*' | wc -l") == "10000"
     account.ok("stop")
     account.ok("rm", "-f", "default")
@@ -384,10 +379,12 @@ def test_two_hundred_sessions_are_listed_and_examined(account: Account, shell: s
         )
         for number in range(1, 200)
     )  # fmt: skip
-    subprocess.run(["sh"], input=script, text=True, env=account.environment, check=True, timeout=300)
+    subprocess.run(
+        ["sh"], input=script, text=True, env=account.environment, check=True, timeout=COMMAND_SECONDS
+    )
     assert len(account.sessions()) == 200
     assert len(account.ok("ls").splitlines()) == 201
-    report = account.run("doctor", "--json", seconds=120)
+    report = account.run("doctor", "--json")
     assert "Traceback" not in report.err
     json.loads(report.out)
     account.podman("rm", "--all", "--force")
@@ -410,7 +407,7 @@ def test_a_lock_whose_owner_was_killed_is_free(account: Account) -> None:
     assert f"process {running.pid}" in waiting.stderr.readline()
     os.kill(running.pid, signal.SIGKILL)
     assert running.wait().code == -signal.SIGKILL
-    assert waiting.communicate(timeout=30)[0] == "default\n"
+    assert waiting.communicate(timeout=COMMAND_SECONDS)[0] == "default\n"
     assert account.sessions() == {"default": "running"}
 
 
@@ -418,7 +415,7 @@ def test_two_starts_at_once_are_one_session_on_two_terminals(account: Account) -
     project = account.project()
     windows = [account.window("start", "-a", "shell", cwd=project) for _ in range(2)]
     for window in windows:
-        window.wait_for("agent@", seconds=60)
+        window.wait_for("agent@")
     assert account.containers() == ["agent_default"]
     windows[0].type("echo seen $((6 * 7)) by both", "Enter")
     for window in windows:
@@ -430,7 +427,7 @@ def test_two_starts_at_once_are_one_session_on_two_terminals(account: Account) -
 def test_two_builds_at_once_build_once(account: Account) -> None:
     (account.agent("fresh") / "Containerfile").write_text('FROM scratch\nCOPY Containerfile /\nCMD ["x"]\n')
     both = [account.begin("build", "fresh") for _ in range(2)]
-    ends = [process.communicate(timeout=90) for process in both]
+    ends = [process.communicate(timeout=COMMAND_SECONDS) for process in both]
     assert [process.returncode for process in both] == [0, 0], ends
     assert len({out for out, _ in ends}) == 1
     assert sum(err.count("STEP 2") for _, err in ends) == 1, ends

@@ -1,14 +1,16 @@
 """A child does not outlive its reader, however that ends."""
 
+import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from agent_session.host import child_process
+from tests.account import REPOSITORY
+from tests.waiting import until
 
 MARKED = 'trap "echo ended > {mark}; exit" TERM; echo "up $$"; while :; do sleep 0.05; done'
 
@@ -31,13 +33,14 @@ def test_an_interruption_ends_it(tmp_path: Path) -> None:
 def test_it_ends_when_we_are_killed(tmp_path: Path) -> None:
     command = ["sh", "-c", MARKED.format(mark=tmp_path / "mark")]
     program = (
-        f"from agent_session import child; child.run({command!r}, tell=lambda line: print(line, flush=True))"
+        "from agent_session.host import child_process; "
+        f"child_process.run({command!r}, tell=lambda line: print(line, flush=True))"
     )
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as reader:
+    ours = os.environ | {"PYTHONPATH": str(REPOSITORY / "src")}
+    with subprocess.Popen(
+        [sys.executable, "-c", program], env=ours, stdout=subprocess.PIPE, text=True
+    ) as reader:
         assert reader.stdout is not None
         assert reader.stdout.readline().startswith("up")
         reader.send_signal(signal.SIGKILL)
-    deadline = time.monotonic() + 5
-    while not (tmp_path / "mark").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert (tmp_path / "mark").exists()
+    until((tmp_path / "mark").exists, "the command's end")
