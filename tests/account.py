@@ -95,9 +95,14 @@ class Account:
             (project / file.replace("__", ".")).write_text(content)
         return project
 
+    @property
+    def agents(self) -> Path:
+        """The folder of the user's own agents, which need not exist."""
+        return self.home / ".local" / "share" / "agent-session" / "agents"
+
     def agent(self, name: str, containerfile: str = "CMD []", yaml: str = "title: Test\n") -> Path:
         """An agent of the user's own; its Containerfile goes on from the base image."""
-        folder = self.home / ".local" / "share" / "agent-session" / "agents" / name
+        folder = self.agents / name
         folder.mkdir(parents=True)
         (folder / "agent.yaml").write_text(yaml)
         (folder / "Containerfile").write_text(f"ARG BASE\nFROM ${{BASE}}\n{containerfile}\n")

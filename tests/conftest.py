@@ -71,7 +71,7 @@ def other_account(storage: Storage, shell: str) -> Iterator[Account]:  # noqa: A
 @pytest.fixture
 def stub_account(account: Account, stub: str) -> Account:  # noqa: ARG001
     """An account with the stub among its own agents."""
-    agents = account.home / ".local" / "share" / "agent-session" / "agents"
+    agents = account.agents
     agents.mkdir()
     (agents / "stub").symlink_to(STUB)
     return account

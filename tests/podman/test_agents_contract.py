@@ -33,7 +33,7 @@ def started(request: pytest.FixtureRequest, storage: Storage) -> Iterator[Subjec
     account = Account(storage.path, storage.driver)
     try:
         if name == "stub":
-            agents = account.home / ".local" / "share" / "agent-session" / "agents"
+            agents = account.agents
             agents.mkdir()
             (agents / name).symlink_to(STUB)
         yield SUBJECTS[name](account, name)

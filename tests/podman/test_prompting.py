@@ -17,7 +17,7 @@ def shared(storage: Storage, stub: str) -> Iterator[Account]:  # noqa: ARG001
     """An account in which a stub is the session "web" for all tests of this file."""
     account = Account(storage.path, storage.driver)
     try:
-        agents = account.home / ".local" / "share" / "agent-session" / "agents"
+        agents = account.agents
         agents.mkdir()
         (agents / "stub").symlink_to(STUB)
         account.ok("start", "-d", "-a", "stub", "-n", "web", cwd=account.project())

@@ -11,46 +11,32 @@ from typing import Any
 
 import pytest
 
-from tests.account import LAUNCHER, Account
+from tests import probe as probe_agent
+from tests.account import LAUNCHER, Account, Storage
 from tests.waiting import until
 
 pytestmark = pytest.mark.podman
 
 TOKEN = "probe-token-" + "0123456789abcdef" * 6
 KEY = "sk-ant-api03-a-key-of-the-tests"
-AGENT = """title: Probe
-environment: [PROBE_KEY, PROBE_TOKEN]
-files: [{source: ~/.probe.json, target: probe.json}]
-credentials: [PROBE_KEY, probe.json]
-login: {command: [probe-login, a b], variable: PROBE_TOKEN, pattern: "probe-token-[a-z0-9]+", not_shared: ~/.probe-login}
-"""
-# Prints the token as a program does that breaks lines itself.
-LOGIN = """#!/bin/sh
-[ "$1" = "a b" ] || exit 4
-stty -echo; printf 'Code: '; read -r code; stty echo; echo
-[ "$code" = open ] || exit 3
-printf '\\033[32mYour token:\\033[0m\\n\\n'
-columns=$(stty size | cut -d' ' -f2) part=0123456789abcdef
-echo "probe-token-$part$part$part$part$part$part" | fold -w "$columns"
-printf '\\nStore it.\\n'
-"""
+
+
+@pytest.fixture(scope="module")
+def images(storage: Storage) -> dict[str, str]:
+    """The probe's images, by version."""
+    return probe_agent.build(storage)
 
 
 @pytest.fixture
-def probe(account: Account) -> Account:
+def probe(account: Account, images: dict[str, str]) -> Account:  # noqa: ARG001
     """An account with an agent of its own, which can log in."""
-    folder = account.home / ".local/share/agent-session/agents/probe"
-    (folder / "rootfs/usr/local/bin").mkdir(parents=True)
-    (folder / "agent.yaml").write_text(AGENT)
-    (folder / "Containerfile").write_text("ARG BASE\nFROM ${BASE}\nCOPY rootfs/ /\nCMD []\n")
-    (folder / "rootfs/usr/local/bin/probe-login").write_text(LOGIN)
-    account.ok("build", "probe")
+    change(account, "one")
     return account
 
 
-def change(account: Account) -> None:
-    file = account.home / ".local/share/agent-session/agents/probe/rootfs/usr/local/bin/version"
-    file.write_text(f"#!/bin/sh\necho {time.monotonic_ns()}\n")
+def change(account: Account, version: str) -> None:
+    """Give the account's agent another version."""
+    probe_agent.write(account.agents / "probe", version)
 
 
 def stored(account: Account) -> list[str]:
@@ -78,7 +64,7 @@ def test_update_keeps_everything_but_the_image(probe: Account) -> None:
     probe.ok("stop", "rests")
     before = listed(probe)
     assert probe.ok("update", "--all") == ""
-    change(probe)
+    change(probe, f"{time.monotonic_ns()}")
     probe.ok("build", "probe")
     assert set(probe.ok("update", "--all").split()) == {"runs", "rests"}
     after = listed(probe)
@@ -103,16 +89,13 @@ def test_update_keeps_everything_but_the_image(probe: Account) -> None:
 def test_update_to_an_image_that_does_not_start_leaves_the_session_running(probe: Account) -> None:
     probe.ok("start", "-d", "-a", "probe", cwd=probe.project())
     probe.inside("default", "sh", "-c", "echo kept > ~/kept")
-    broken = probe.home / ".local/share/agent-session/agents/probe/rootfs/usr/local/bin/session-run"
-    broken.write_text("#!/bin/sh\necho broken >&2; exit 1\n")
-    probe.ok("build", "probe")
+    change(probe, "broken")
     before = listed(probe)
     assert probe.run("update").code == 9
     assert listed(probe) == before
     assert before[0]["status"] == "running"
     assert probe.inside("default", "cat", "/home/agent/kept") == "kept"
     assert probe.containers() == ["agent_default"]
-    broken.unlink()
 
 
 @pytest.mark.parametrize("moment", ["agent-next_default", "running", 0.6])
@@ -121,8 +104,7 @@ def test_an_update_that_is_killed_leaves_one_session_with_all_it_had(
 ) -> None:
     probe.ok("start", "-d", "-a", "probe", cwd=probe.project())
     probe.inside("default", "sh", "-c", "echo kept > ~/kept")
-    change(probe)
-    probe.ok("build", "probe")
+    change(probe, "two")
     update = probe.begin("update")
     if isinstance(moment, float):
         time.sleep(moment)
@@ -316,7 +298,7 @@ class _Watching:
 
 def test_a_traceback_shows_no_key(probe: Account) -> None:
     """A bug is told with its traceback: never with values."""
-    code = "import agent_session.seed as s; s._add = lambda *a: 1/0; from agent_session.cli.main import main; main()"
+    code = "import agent_session.agents.seed as s; s._add = lambda *a: 1/0; from agent_session.cli.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", code, "start", "-d", "-a", "probe"],
         env=probe.environment | {"PROBE_KEY": KEY, "PYTHONPATH": str(LAUNCHER.parent / "src")},

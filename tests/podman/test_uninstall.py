@@ -25,7 +25,7 @@ def test_what_was_built_and_stored_is_gone(account: Account) -> None:
     assert account.podman("secret", "ls", "-q") == ""
     assert not (account.runtime / "agent-session").exists()
     assert not (account.home / ".local/state/agent-session").exists()
-    own = account.home / ".local" / "share" / "agent-session" / "agents"
+    own = account.agents
     assert f"rm -r {own}  # stays: your settings and agents" in done.out
     assert "# stays: the program" in done.out
     assert (account.home / "projects" / "webapp").is_dir()
