@@ -23,7 +23,7 @@ matrix: ## the kill matrix: every verb, struck by every signal between each two 
 faults: ## what breaks under a session, what was promised, and whether it was kept: a table
 	@scripts/reliability faults
 
-nightly: ## all of the matrix and of the faults, and 1,000 random operations against a model; an hour
+nightly: ## all of the matrix and of the faults, 1,000 random operations against a model, and the tests marked long; over an hour
 	@scripts/reliability nightly
 
 check: ## lint, format, types and unit tests

@@ -2,11 +2,40 @@
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from agent_session.host.signals import ENDINGS
 from tests.account import STUB, Account, Storage, find_storage
+
+SLOWEST_FIRST = (
+    "podman/test_agents_contract.py",
+    "reliability/test_faults.py",
+    "podman/test_interruptions.py",
+    "podman/test_renewal.py",
+    "e2e/test_claude.py",
+    "podman/test_work.py",
+    "reliability/test_matrix.py",
+    "contract/test_engine.py",
+    "e2e/test_opencode_state.py",
+    "e2e/test_coming_back.py",
+    "podman/test_states.py",
+    "podman/test_protection.py",
+    "e2e/test_claude_orders.py",
+    "e2e/test_claude_state.py",
+    "reliability/test_model.py",
+    "e2e/test_opencode_orders.py",
+    "contract/test_podman.py",
+)
+"""Files that are begun before all others where several run at once, so that none of them is left over at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files, not what is in them."""
+    folder = Path(__file__).parent
+    order = {folder / file: number for number, file in enumerate(SLOWEST_FIRST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
 def pytest_configure() -> None:

@@ -53,6 +53,8 @@ LOGINS = {
     ),
     "Vertex": (None, VERTEX, {}),
 }
+EACH_KIND = {"apiKey", "CLAUDE_CODE_OAUTH_TOKEN", "Bedrock, keys"}
+"""A file, a variable, another company's servers: one login each, and `make nightly` has the others."""
 PROMPT = "\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT}"
 DIALOGS = (
     "trust",
@@ -86,7 +88,9 @@ def granted(terminal: Terminal, file: Path) -> bool:
     return file.exists()
 
 
-@pytest.mark.parametrize("form", LOGINS)
+@pytest.mark.parametrize(
+    "form", [form if form in EACH_KIND else pytest.param(form, marks=pytest.mark.long) for form in LOGINS]
+)
 def test_each_login_alone_ends_in_a_prompt_that_answers(account: Account, form: str) -> None:
     file, variables, shown = LOGINS[form]
     if file:
@@ -100,13 +104,16 @@ def test_each_login_alone_ends_in_a_prompt_that_answers(account: Account, form: 
         assert request["headers"][header].startswith(value)
 
 
-def test_the_tenth_start_asks_as_little_as_the_first_and_keys_stay_in_memory(account: Account) -> None:
+@pytest.mark.parametrize("starts", [3, pytest.param(10, marks=pytest.mark.long)])
+def test_the_last_of_many_starts_asks_as_little_as_the_first_and_keys_stay_in_memory(
+    account: Account, starts: int
+) -> None:
     file = claude_json(account, {"apiKey": KEY, "someUnknownKey": {"kept": True}, "numStartups": 3})
     before = file.read_bytes()
     project = account.project()
-    for number in range(10):
+    for number in range(starts):
         account.ok("start", "-d", "-a", "claude", cwd=project, env=BASE)
-        if number in {0, 9}:
+        if number in {0, starts - 1}:
             ask(Model(account).begin({"text": f"answer {number}"}), "hello", f"answer {number}")
         account.ok("stop", cwd=project)
     assert file.read_bytes() == before

@@ -51,6 +51,8 @@ def asked(model: Model) -> str:
     return content if isinstance(content, str) else "".join(part["text"] for part in content)
 
 
+# The contract of all agents (tests/podman/test_agents_contract.py) has these as well, near the agent: here by the commands.
+@pytest.mark.long
 @pytest.mark.parametrize("text", HARD.values(), ids=HARD)
 def test_a_text_arrives_as_it_is_written(account: Account, model: Model, text: str) -> None:
     model.script({"text": "Got it"})
@@ -58,6 +60,7 @@ def test_a_text_arrives_as_it_is_written(account: Account, model: Model, text: s
     assert asked(model) == text
 
 
+@pytest.mark.long
 def test_a_text_of_a_megabyte_arrives_whole_and_an_answer_of_five_comes_back(
     account: Account, model: Model
 ) -> None:
@@ -99,6 +102,7 @@ def test_a_refusal_can_say_what_to_do_instead(account: Account, model: Model) ->
     assert "LOQUAT" in json.dumps(model.turns()[-1]["body"]["messages"])
 
 
+@pytest.mark.long
 def test_of_two_prompts_at_once_one_is_taken_and_the_other_refused(account: Account, model: Model) -> None:
     account.ok("wait", "--until", "idle", "--timeout", TIMEOUT, "default")
     model.script({"text": "Only one", "delay": 2})

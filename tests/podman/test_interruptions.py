@@ -56,6 +56,8 @@ def commands(account: Account) -> list[tuple[str, bytes]]:
 
 Moment = Callable[[Account], bool]
 MOMENTS: list[Moment] = [spawned, served, volume_made, container_made, container_runs, seed_on_its_way]
+HALF_MADE = (volume_made, container_runs)
+"""The moments at which all is tried; the kill matrix has each step, for all verbs."""
 
 
 def at(moment: Moment, account: Account, process: "subprocess.Popen[str]") -> None:
@@ -63,7 +65,10 @@ def at(moment: Moment, account: Account, process: "subprocess.Popen[str]") -> No
     until(lambda: process.poll() is not None or moment(account), moment.__name__)
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(
+    "moment",
+    [moment if moment in HALF_MADE else pytest.param(moment, marks=pytest.mark.long) for moment in MOMENTS],
+)
 def test_after_kill_9_the_next_start_works(account: Account, moment: Moment) -> None:
     project = account.project()
     process = account.begin("start", "-d", "-a", "shell", cwd=project)
@@ -81,8 +86,16 @@ def test_after_kill_9_the_next_start_works(account: Account, moment: Moment) -> 
     account.wait_for_rest()
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(
+    ("moment", "ending"),
+    [
+        pytest.param(
+            moment, ending, marks=[] if ending == signal.SIGINT or moment in HALF_MADE else [pytest.mark.long]
+        )
+        for moment in MOMENTS
+        for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    ],
+)
 def test_a_start_that_is_asked_to_end_leaves_nothing(
     account: Account, moment: Moment, ending: signal.Signals
 ) -> None:
@@ -154,7 +167,8 @@ def test_a_build_that_was_killed_is_built_by_the_next_one(account: Account) -> N
     process.kill()
     process.communicate()
     account.wait_for_rest()
-    (folder / "Containerfile").write_text("ARG BASE\nFROM ${BASE}\nCMD []\n")
+    # Of nothing: to copy the base for sessions takes seconds, and what is built is no matter here.
+    (folder / "Containerfile").write_text('FROM scratch\nCOPY Containerfile /\nCMD ["x"]\n')
     assert account.ok("build", "slow").startswith("localhost/agent-session-slow:")
     assert account.podman("ps", "--all", "--external", "--quiet") == ""
 

@@ -464,8 +464,6 @@ def test_nothing_is_left_on_the_host(host: Host) -> None:
         assert tree(app.parent) != before
         assert host.account.sessions() == {"s": "stopped"}
         assert tree(app.parent) == before, "killed"
-        host.account.ok("start", "-d", "-n", "s")
-        host.account.ok("stop", "s")
         host.account.ok("rm", "-f", "s")
         assert tree(app.parent) == before, "removed"
 

@@ -34,8 +34,7 @@ def states(storage: Storage, shell: str) -> Iterator[Account]:  # noqa: ARG001
 def idle(states: Account) -> Iterator[Account]:
     """The same, and what keeps its state is its own again after the test."""
     yield states
-    states.podman("exec", "agent_default", "sh", "-c", f"rm -rf {FILE} {FILE}.old")
-    states.podman("exec", "agent_default", "pkill", "-f", "agent/state --follow")
+    inside(states, f"if [ -e {FILE}.old ]; then rm -rf {FILE}; mv {FILE}.old {FILE}; fi")
     states.ok("wait", "--until", "idle", "--timeout", TIMEOUT, "default")
 
 
@@ -55,7 +54,7 @@ def forge(account: Account, **fields: Any) -> None:
     """Change what the container keeps of its state."""
     kept = json.loads(account.inside("default", "cat", FILE))
     kept["state"] |= fields
-    put = f'printf "%s\\n" "$0" >{FILE}.new && mv {FILE}.new {FILE}'
+    put = f'cp {FILE} {FILE}.old; printf "%s\\n" "$0" >{FILE}.new && mv {FILE}.new {FILE}'
     account.podman("exec", "agent_default", "sh", "-c", put, json.dumps(kept))
 
 
@@ -109,7 +108,7 @@ def test_no_escape_sequence_of_a_containers_reaches_a_terminal(idle: Account) ->
 def test_a_file_is_believed_no_longer_than_its_keeper_lives(idle: Account) -> None:
     assert state(idle)["value"] == "idle"
     keeper = json.loads(idle.inside("default", "cat", FILE))["keeper"][0]
-    inside(idle, f"kill -STOP {keeper}; cp {FILE} {FILE}.old; kill -KILL {keeper}; cp {FILE}.old {FILE}")
+    inside(idle, f"kill -STOP {keeper}; cp {FILE} {FILE}.old; kill -KILL {keeper}; mv {FILE}.old {FILE}")
     until(lambda: state(idle)["value"] == "idle", "another keeper", told=lambda: state(idle))
     assert json.loads(idle.inside("default", "cat", FILE))["keeper"][0] != keeper
 

@@ -196,7 +196,7 @@ def test_a_wedged_terminal_is_told_and_can_be_stopped_and_started_again(account:
     assert "agent@" in account.screen()
 
 
-@pytest.mark.parametrize("jump", ["-1d", "+1d"])
+@pytest.mark.parametrize("jump", ["-1d", pytest.param("+1d", marks=pytest.mark.long)])
 def test_a_clock_that_jumps_is_borne_with(account: Account, jump: str) -> None:
     account.ok("start", "-d", "-a", "shell", account.project())
 
