@@ -1,7 +1,7 @@
 # What to do with a checkout; from a bare Debian machine on. `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help start test bench matrix faults nightly check build package pictures clean
+.PHONY: help start test bench matrix faults nightly check build package docs pictures clean
 ARGS ?=
 
 help: ## list these targets
@@ -38,7 +38,11 @@ package: ## a wheel and a source distribution in dist/
 	@scripts/setup --dev
 	@.venv/bin/python -m build --outdir dist .
 
-pictures: ## draw the README's pictures anew, from the running program
+docs: ## write what docs/ tells from the program anew
+	@scripts/setup --dev
+	@.venv/bin/python scripts/docs
+
+pictures: ## draw the pictures of docs/ anew, from the running program
 	@scripts/setup --all --dev
 	@.venv/bin/python scripts/pictures
 

@@ -49,7 +49,8 @@ def test_an_installed_package_needs_no_checkout(account: Account, wheel: Path, s
     def told(*arguments: str) -> str:
         return run(program, *arguments, env=account.environment, cwd=account.home)
 
-    assert not list(place.rglob("readme"))
+    assert not list(place.rglob("pictures"))
+    assert list(place.rglob("agent_session-*/licenses/LICENSE"))
     assert told("--version") == f"agent-session {__version__}\n"
     agents = {agent["name"]: Path(agent["folder"]) for agent in json.loads(told("agents", "--json"))}
     assert {"claude", "opencode", "shell"} <= agents.keys()
