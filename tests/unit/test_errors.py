@@ -1,6 +1,7 @@
 """Every expected failure has words, and an exit code that is documented."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from signal import Signals
@@ -9,7 +10,7 @@ import pytest
 
 from agent_session import errors
 from agent_session.cli.app import EXIT_CODES
-from agent_session.errors import AgentSessionError
+from agent_session.errors import AgentSessionError, Hint, edit
 
 HOUSE = {
     errors.UsageError: 2,
@@ -87,7 +88,35 @@ def test_an_error_owns_its_words(error: AgentSessionError, words: str) -> None:
 
 @pytest.mark.parametrize("error", [error for error, _ in EXAMPLES], ids=lambda error: type(error).__name__)
 def test_an_error_names_a_command_to_type(error: AgentSessionError) -> None:
-    assert error.hint.startswith(("agent-session ", "podman "))
+    assert error.hints
+    assert all(hint.verb or hint.shell for hint in error.hints)
+
+
+@pytest.mark.parametrize("kind", [AgentSessionError, *KINDS], ids=lambda kind: kind.__name__)
+def test_every_class_has_a_code_of_its_own_for_programs(kind: type[AgentSessionError]) -> None:
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", kind.code)
+    everybody: list[type[AgentSessionError]] = [AgentSessionError, *KINDS]
+    assert [other.code for other in everybody].count(kind.code) == 1
+
+
+@pytest.mark.parametrize("name", ["web", "a b", "it's", "$HOME", "-x", "größe"])
+def test_a_hint_can_be_pasted_whatever_its_arguments_are(name: str) -> None:
+    hint = Hint("stop", [name], then=Hint("start", ["-n", name]), note="a remark")
+    words = shlex.split(hint.command("/a b/agent-session"))
+    called = "/a b/agent-session"
+    assert words == [called, "stop", name, "&&", called, "start", "-n", name]
+    assert hint.text().endswith("   (a remark)")
+
+
+def test_a_hint_can_end_as_a_shell_reads_it() -> None:
+    assert Hint("cp", ["a b:x", "-"], shell="| tar -t").command() == "agent-session cp 'a b:x' - | tar -t"
+    assert edit("/a b/config.yaml").command() == "$EDITOR '/a b/config.yaml'"
+
+
+def test_several_hints_are_several_ways_on() -> None:
+    error = AgentSessionError("no", hint=[Hint("ls"), Hint(shell="df -h")])
+    assert error.hint == "agent-session ls, or: df -h"
+    assert AgentSessionError("no").hint == ""
 
 
 @pytest.mark.parametrize(

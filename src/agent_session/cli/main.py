@@ -9,7 +9,7 @@ import os
 import sys
 
 from agent_session.cli.prefetch import Foresight
-from agent_session.errors import AgentSessionError, EngineUnavailable, Interrupted, UsageError
+from agent_session.errors import DOCTOR, AgentSessionError, EngineUnavailable, Hint, Interrupted, UsageError
 from agent_session.host import signals
 
 
@@ -55,8 +55,8 @@ def run(arguments: list[str], foresight: Foresight | None = None) -> int:
             sys.stdout.flush()  # or a reader that left is only noticed when nobody can answer it any more
         return code
     except AgentSessionError as error:
-        unknown = "agent-session doctor" if error.exit_code >= EngineUnavailable.exit_code else ""
-        return _fail(error.message, hint=error.hint or unknown, code=error.exit_code)
+        unknown = (DOCTOR,) if error.exit_code >= EngineUnavailable.exit_code else ()
+        return _fail(error.message, *(error.hints or unknown), code=error.exit_code)
     except KeyboardInterrupt:
         return Interrupted.exit_code
     except BrokenPipeError:
@@ -71,11 +71,12 @@ def run(arguments: list[str], foresight: Foresight | None = None) -> int:
             from agent_session import sanitize
 
             place = sanitize.shown(os.fsdecode(error.filename))
-            return _fail(f"{place}: {error.strerror}", hint=f"ls -ld {shlex.quote(place)}; df -h", code=3)
+            look = Hint(shell=f"ls -ld {shlex.quote(place)}; df -h")
+            return _fail(f"{place}: {error.strerror}", look, code=3)
         import traceback
 
         traceback.print_exc()
-        return _fail("this is a bug in agent-session", hint="agent-session --version", code=1)
+        return _fail("this is a bug in agent-session", Hint("--version"), code=1)
     finally:
         if foresight:
             foresight.drop()
@@ -93,15 +94,18 @@ def _obey(arguments: list[str], foresight: Foresight | None) -> int:
     try:
         return int(app(arguments, prog_name="agent-session", standalone_mode=False, obj=foresight) or 0)
     except TyperException as error:
-        verb = next((f"{word} " for word in arguments if word in NAMES), "")
-        raise UsageError(error.format_message(), hint=f"agent-session {verb}--help") from error
+        verb = next((word for word in arguments if word in NAMES), "")
+        raise UsageError(
+            error.format_message(), hint=Hint(verb, ["--help"]) if verb else Hint("--help")
+        ) from error
 
 
-def _fail(message: str, *, hint: str, code: int) -> int:
+def _fail(message: str, *hint: Hint, code: int) -> int:
     if code != Interrupted.exit_code:
+        from agent_session.cli import hints
         from agent_session.sanitize import shown  # once more for all: words of others get into messages
 
         print(f"error: {shown(message, newlines=True)}", file=sys.stderr)
-        if hint:
-            print(f"hint: {shown(hint, newlines=True)}", file=sys.stderr)
+        for line in hints.lines(hint):
+            print(shown(line, newlines=True), file=sys.stderr)
     return code

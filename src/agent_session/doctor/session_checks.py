@@ -69,7 +69,12 @@ def _strangers(containers: Sequence[Container]) -> Iterator[Finding]:
             yield Finding(level="warning", subject="names", words=words, fix=fix)
         elif container.name.startswith("agent_") and NAME.fullmatch(name):
             taken = NameTaken(name, container.name)
-            yield Finding(level="warning", subject="names", words=taken.message, fix=taken.hint)
+            yield Finding(
+                level="warning",
+                subject="names",
+                words=taken.message,
+                fix=f"podman rm {shlex.quote(container.name)}",
+            )
 
 
 def _session(

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 from agent_session import inside, sanitize
 from agent_session.engine.protocol import ContainerSpec, Engine
-from agent_session.errors import EngineRefused, NotFoundError, NotReady, SessionNotFound, SessionRunning
+from agent_session.errors import (
+    DOCTOR,
+    EngineRefused,
+    NotFoundError,
+    NotReady,
+    SessionNotFound,
+    SessionRunning,
+)
 from agent_session.host.signals import uninterrupted
 from agent_session.sessions import endpoint, find, plan
 from agent_session.sessions.labels import LABEL_RUNS, read
@@ -66,7 +73,7 @@ def create(engine: Engine, request: SessionRequest, seed: "Seed", *, screen: boo
                     engine.remove_volume(volume)
             find.tidy(engine, request.protection.placeholders)
         if isinstance(error, NotReady):
-            error.hint = "agent-session doctor"  # there is no session any more that could be stopped
+            error.hints = (DOCTOR,)  # there is no session any more that could be stopped
         raise
     return replace(find.get(engine, request.name), notes=notes)
 

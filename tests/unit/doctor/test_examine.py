@@ -321,7 +321,7 @@ def test_a_container_with_a_sessions_name_is_told_and_hinders_nobody(ward: Ward)
     problem = ward.problem()
     assert (problem.level, exit_code(ward.look())) == ("warning", 0)
     assert "'agent_taken' exists already and is not a session" in problem.words
-    assert "podman rm agent_taken" in problem.fix
+    assert problem.fix == "podman rm agent_taken"
 
 
 def test_a_session_label_on_another_container_is_told(ward: Ward) -> None:

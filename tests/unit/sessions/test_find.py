@@ -362,7 +362,7 @@ def test_another_agent_is_a_conflict_that_says_what_there_is_and_the_two_ways_on
         caught.value.message
         == f"session 'web' already exists with agent stub and {app.source}; asked for: agent claude"
     )
-    assert caught.value.hint == "agent-session start -n OTHER-NAME ..., or: agent-session rm web"
+    assert caught.value.hint == "agent-session start -n OTHER-NAME, or: agent-session rm web"
 
 
 def test_another_project_is_a_conflict(engine: FakeEngine, request_: SessionRequest, home: Path) -> None:

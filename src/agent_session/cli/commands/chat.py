@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent_session import sanitize
+from agent_session.cli import hints
 from agent_session.cli.commands import prompt as turns_of_prompt
 from agent_session.cli.context import note, of, on_terminal
 from agent_session.cli.options import NameOrDefault
@@ -104,8 +105,8 @@ class Chat:
         except AgentSessionError as error:
             self._new_line()
             note(f"error: {error.message}")
-            if error.hint:
-                note(f"hint: {error.hint}")
+            for line in hints.lines(error.hints):
+                note(line)
 
     def _next(self) -> str | None:
         """What the person says next, None when they leave."""
