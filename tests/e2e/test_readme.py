@@ -48,7 +48,7 @@ def test_the_commands_of_a_page_do_what_it_shows(stub_account: Account, page: Pa
         done = subprocess.run(
             ["bash", "-eu", "-c", "\n".join(runnable(block))],
             env=account.environment | WORK | {"AGENT_SESSION_AGENT": agent}, cwd=account.home, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=2 * COMMAND_SECONDS,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=COMMAND_SECONDS,
         )  # fmt: skip
         assert done.returncode == 0, f"{block}\n{done.stdout}"
         expected = "".join(f"{line}\n" for line in outputs(block))
