@@ -186,3 +186,14 @@ def test_readme_tells_every_state() -> None:
 def test_every_key_of_an_agents_folder_is_told() -> None:
     table = text(REPOSITORY / "docs" / "agents.md").partition("## agent.yaml")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == catalog.KEYS
+
+
+def test_design_tells_every_room_and_fifteen_words() -> None:
+    design = text(REPOSITORY / "docs" / "design.md")
+    rooms = {file.parent.name for file in (REPOSITORY / "src" / "agent_session").glob("*/__init__.py")}
+    told = re.findall(
+        r"^\| `(\w+)` \|", design.partition("## The rooms")[2].partition("\n## ")[0], re.MULTILINE
+    )
+    assert set(told) == rooms
+    words = design.partition("## Words")[2].partition("\n## ")[0]
+    assert len(re.findall(r"^\| \w+ \|", words, re.MULTILINE)) - 1 == 15
