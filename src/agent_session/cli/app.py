@@ -16,49 +16,40 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from agent_session import __version__
+from agent_session.cli import verbs
 from agent_session.cli.context import UNNAMED, Invocation, silence
 from agent_session.config import Config, read_config
 from agent_session.errors import AgentSessionError
 from agent_session.host import paths
 
-NAMES = (
-    "start", "attach", "stop", "restart", "ls", "rm", "update", "build", "agents", "login", "logout", "export", "send",
-    "screen", "logs", "cp", "exec", "status", "wait", "watch", "chat", "prompt", "answer", "models", "completion", "doctor",
-    "uninstall",
-)  # fmt: skip
-"""In the order of --help. A verb NAME is the function NAME of the module cli/NAME.py."""
-
-SETTINGS = {
-    "exec": {"allow_interspersed_args": False}
-}  # what follows its NAME is somebody else's command line
-EVERYWHERE = {"verbose", "quiet"}
 PLAIN = (str, bool, list[str])
+EVERYWHERE = {"verbose", "quiet"}
 
-EXIT_CODES = """Exit codes: 0 done, 1 a bug (with a traceback), 2 usage, 3 configuration, 4 not found, 5 conflict,
-6 Podman unavailable, 7 Podman refused, 8 build failed or image missing, 9 not ready, 10 agent server, 124 time-out, 130 interrupted."""
-
-
-class _AsTyped:
-    """In place of Typer's conversion: a value that is of its type already, and one that was not given, stay what they are."""
-
-    def __init__(self, parameter: Any) -> None:
-        described = parameter.type_descriptor
-        plain = described.annotation in PLAIN or getattr(parameter, "count", False)
-        self._converted = not plain or described.parameter_info.parser is not None
-        self._typers = type(parameter).get_runtime_param
-
-    def coerce(self, value: Any, *, param: Any, ctx: Any) -> Any:
-        """The value, by Typer's names."""
-        if value is None:
-            return () if param.multiple or param.nargs == -1 else None
-        return self._typers(param).coerce(value, param=param, ctx=ctx) if self._converted else value
+EXIT_CODES = """Exit codes: 0 done, 1 a bug (with a traceback), 2 usage, 3 configuration, or a file that cannot be read or written,
+4 not found, 5 conflict, 6 Podman unavailable, 7 Podman refused, 8 build failed or image missing, 9 not ready, 10 agent server,
+124 time-out, 130 interrupted, 141 nobody reads the output."""
 
 
-def _left_as_typed(parameters: list[Any]) -> list[Any]:
-    """Where a Typer of another version does not ask like this, it converts as it always did."""
+def _processed(parameter: Any, context: Any, value: Any) -> Any:
+    """In place of a parameter's own process_value: texts, flags and what was not given stay what they are.
+
+    Typer (0.29) would import pydantic, 45 ms, to make a text of a text.
+    """
+    given = value is not None
+    converted = given and not (
+        parameter.type_descriptor.annotation in PLAIN or getattr(parameter, "count", False)
+    )
+    if converted or parameter.type_descriptor.parameter_info.parser or (parameter.required and not given):
+        return type(parameter).process_value(parameter, context, value)
+    if not given:
+        value = () if parameter.multiple or parameter.nargs == -1 else None
+    return parameter.callback(context, parameter, value) if parameter.callback else value
+
+
+def _as_typed(parameters: list[Any]) -> list[Any]:
     for parameter in parameters:
-        if hasattr(parameter, "type_descriptor"):
-            parameter.get_runtime_param = partial(_AsTyped, parameter)
+        if hasattr(parameter, "type_descriptor"):  # a Typer of another version converts as it always did
+            parameter.process_value = partial(_processed, parameter)
     return parameters
 
 
@@ -66,24 +57,29 @@ class _Verb(TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
         """Its own, and the program's -v and -q, which are typed after the verb as well; help tells them once, before it."""
         own = super().get_params(ctx)
-        taken = {name for parameter in own for name in parameter.opts}
-        return _left_as_typed([*own, *(one for one in self._everywhere(ctx) if not taken & {*one.opts})])
+        return _as_typed([*own, *self._everywhere(ctx, {name for one in own for name in one.opts})])
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 (click's name)
+        """Ours in place of click's."""
+        from agent_session.cli import help as helps
+        from agent_session.cli import schema
+
+        formatter.write(helps.of_verb(schema.read_verb(self.name or "", self), formatter.width))
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
         """As ever; noted is whether `--` stood before the first argument, which only `exec` asks."""
         ctx.meta[UNNAMED] = "--" in args and all(word.startswith("-") for word in args[: args.index("--")])
         return super().parse_args(ctx, args)
 
-    def _everywhere(self, ctx: Any) -> list[Any]:
-        """The same objects each time: the parser compares them."""
+    def _everywhere(self, ctx: Any, taken: set[str]) -> list[Any]:
+        """The same objects each time: the parser compares them. `taken` are names that are the verb's own."""
         if not hasattr(self, "_copies"):
-            self._copies = [
-                copy(one)
-                for one in (ctx.parent.command.params if ctx.parent else ())
-                if one.name in EVERYWHERE
-            ]
-            for one in self._copies:
-                one.expose_value, one.hidden, one.callback = False, True, _say_as_much
+            self._copies = []
+            for one in map(copy, ctx.parent.command.params if ctx.parent else ()):
+                one.opts = [name for name in one.opts if name not in taken]
+                if one.name in EVERYWHERE and one.opts:
+                    one.expose_value, one.hidden, one.callback = False, True, _say_as_much
+                    self._copies.append(one)
         return self._copies
 
 
@@ -106,20 +102,22 @@ class _Shelf(Mapping[str, Any]):
         self._made: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
-        if name not in NAMES:
+        verb = verbs.find(name)
+        if verb is None:
             raise KeyError(name)
-        if name not in self._made:
+        if verb.name not in self._made:
             alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-            function = getattr(import_module(f"agent_session.cli.commands.{name}"), name)
-            alone.command(name, cls=_Verb, context_settings=SETTINGS.get(name))(function)
-            self._made[name] = typer.main.get_command(alone)
-        return self._made[name]
+            function = getattr(import_module(f"agent_session.cli.commands.{verb.name}"), verb.name)
+            settings = {"allow_interspersed_args": False} if verb.ends_options else None
+            alone.command(verb.name, cls=_Verb, context_settings=settings)(function)
+            self._made[verb.name] = typer.main.get_command(alone)
+        return self._made[verb.name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(NAMES)
+        return iter(verbs.VERBS)
 
     def __len__(self) -> int:
-        return len(NAMES)
+        return len(verbs.VERBS)
 
 
 class Verbs(TyperGroup):
@@ -130,11 +128,18 @@ class Verbs(TyperGroup):
 
     def get_params(self, ctx: Any) -> list[Any]:
         """All parameters, `--help` included."""
-        return _left_as_typed(super().get_params(ctx))
+        return _as_typed(super().get_params(ctx))
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (Typer's name)
         """Names alone: Typer's own would make all commands."""
-        return list(NAMES)
+        return list(verbs.VERBS)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 (Typer's name)
+        """Ours in place of click's, of which no verb's module is imported."""
+        from agent_session.cli import help as helps
+        from agent_session.cli import schema
+
+        formatter.write(helps.program(schema.read(self), formatter.width))
 
 
 app = typer.Typer(
@@ -142,6 +147,7 @@ app = typer.Typer(
     help="A persistent, rootless home for AI coding agents.",
     epilog=EXIT_CODES,
     add_completion=False,
+    invoke_without_command=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -188,7 +194,8 @@ def options(
         ),
     ] = None,
     _version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+        bool,
+        typer.Option("-V", "--version", help="Print the version.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
     """A persistent, rootless home for AI coding agents."""
@@ -200,5 +207,9 @@ def options(
         if context.invoked_subcommand != "doctor":
             raise
         chosen, trouble = Config(), error
-    invocation = Invocation(config=chosen, environment=environment, trouble=trouble, foresight=context.obj)
+    invocation = Invocation(config=chosen, environment=environment, trouble=trouble, prefetch=context.obj)
     context.obj = _told(invocation, verbose=verbose, quiet=quiet)
+    if context.invoked_subcommand is None:
+        from agent_session.cli.commands import ls
+
+        ls.overview(context)

@@ -1,5 +1,6 @@
 """What every verb gets: the configuration, the environment, and a way to the engine."""
 
+import contextlib
 import os
 import stat
 import sys
@@ -17,14 +18,19 @@ from agent_session.host import paths
 
 if TYPE_CHECKING:
     from agent_session.agents.catalog import Agent
-    from agent_session.cli.prefetch import Foresight
+    from agent_session.cli.prefetch import Prefetch
     from agent_session.engine.protocol import Engine
     from agent_session.images.build import Workshop
     from agent_session.sessions.session import Session
 
 
-_silenced = [False]
 UNNAMED = "agent-session.unnamed"
+
+
+class _Notes:
+    """Whether notes are silenced. A process has one stderr, hence one of these."""
+
+    silenced = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +39,7 @@ class Invocation:
 
     config: Config
     environment: Mapping[str, str]
-    foresight: "Foresight | None" = None
+    prefetch: "Prefetch | None" = None
     trouble: AgentSessionError | None = (
         None  # why the configuration is not the user's; only `doctor` goes on then
     )
@@ -45,11 +51,11 @@ class Invocation:
         """
         from agent_session.engine.podman.engine import PodmanEngine
 
-        foreseen = self.foresight
+        prefetched = self.prefetch
         engine = PodmanEngine(
             self.environment,
-            listing=foreseen.listing if foreseen else None,
-            service=foreseen.taken_service() if foreseen else None,
+            listing=prefetched.listing if prefetched else None,
+            service=prefetched.taken_service() if prefetched else None,
         )
         if not one_question:
             try:
@@ -100,8 +106,8 @@ class Invocation:
         from agent_session.sessions.names import check_name, lock_name
 
         def waiting(pid: str) -> None:
-            if self.foresight and self.foresight.listing:
-                self.foresight.listing.drop()
+            if self.prefetch and self.prefetch.listing:
+                self.prefetch.listing.drop()
             note(
                 f"session '{name}' is being worked on by another agent-session (process {pid}); waiting for it"
             )
@@ -165,22 +171,23 @@ def of_unnamed(context: typer.Context) -> bool:
 
 def silence(*, notes: bool) -> None:
     """With --quiet: from now on no notes."""
-    _silenced[0] = notes
+    _Notes.silenced = notes
 
 
 def note(line: str, *, needed: bool = False) -> None:
     """A line for the person, on stderr: stdout is for results. With --quiet only what is needed to answer a question."""
-    if needed or not _silenced[0]:
+    if needed or not _Notes.silenced:
         _tell(line)
 
 
 def quiet() -> bool:
     """Whether notes are silenced."""
-    return _silenced[0]
+    return _Notes.silenced
 
 
 def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # stderr may be full, or nobody reads it: no reason to give up
+        print(line, file=sys.stderr, flush=True)
 
 
 def on_terminal() -> bool:

@@ -3,12 +3,13 @@
 Imports next to nothing itself: Podman works while the rest is imported.
 """
 
+import contextlib
 import gc
 import io
 import os
 import sys
 
-from agent_session.cli.prefetch import Foresight
+from agent_session.cli.prefetch import Prefetch
 from agent_session.errors import DOCTOR, AgentSessionError, EngineUnavailable, Hint, Interrupted, UsageError
 from agent_session.host import signals
 
@@ -19,7 +20,7 @@ def main() -> None:
     signals.raise_on_endings()
     _open_what_is_closed()
     _replace_what_cannot_be_said()
-    code = run(sys.argv[1:], Foresight())
+    code = run(sys.argv[1:], Prefetch())
     gc.freeze()  # and at the end as much: what is left goes with the process
     sys.exit(code)
 
@@ -45,27 +46,83 @@ def _replace_what_cannot_be_said() -> None:
             stream.reconfigure(errors="replace")
 
 
-def run(arguments: list[str], foresight: Foresight | None = None) -> int:
+def run(arguments: list[str], prefetch: Prefetch | None = None) -> int:
     """Run one command line; returns its exit code. Expected failures are told on stderr, a bug with its traceback."""
     try:
-        if foresight:
-            foresight.begin(arguments)
-        code = _obey(arguments, foresight)
+        if prefetch:
+            prefetch.begin(arguments)
+        code = _obey(arguments, prefetch)
         if sys.stdout:  # None where somebody closed it before we began
             sys.stdout.flush()  # or a reader that left is only noticed when nobody can answer it any more
         return code
+    except Interrupted as ending:
+        return ending.exit_code
+    except KeyboardInterrupt:
+        return Interrupted.exit_code
     except AgentSessionError as error:
         unknown = (DOCTOR,) if error.exit_code >= EngineUnavailable.exit_code else ()
         return _fail(error.message, *(error.hints or unknown), code=error.exit_code)
-    except KeyboardInterrupt:
-        return Interrupted.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `agent-session ls | head -1`
-        return 141
     except Exception as error:
-        if (
-            isinstance(error, OSError) and error.filename and error.strerror
-        ):  # a file or directory of this machine
+        return _fail_unexpectedly(error)
+    finally:
+        if prefetch:
+            prefetch.drop()
+        _discard_what_cannot_be_written()
+
+
+def _obey(arguments: list[str], prefetch: Prefetch | None) -> int:
+    if arguments[:1] == ["__complete"]:
+        from agent_session.cli.completion import candidates
+
+        return candidates.answer(arguments[1:], os.environ)
+    import typer
+    from typer.exceptions import TyperException
+
+    from agent_session.cli import verbs
+    from agent_session.cli.app import app
+
+    try:
+        command = typer.main.get_command(app)
+        with command.make_context("agent-session", arguments, obj=prefetch) as context:
+            command.invoke(context)
+    except typer.Exit as ending:
+        return ending.exit_code
+    except EOFError:  # Ctrl-D at a question
+        raise KeyboardInterrupt from None
+    except TyperException as error:
+        verb = next((word for word in arguments if verbs.find(word)), "")
+        hint = Hint(verb, ["--help"]) if verb else Hint("--help")
+        raise UsageError(error.format_message(), hint=hint) from error
+    return 0
+
+
+def _fail(message: str, *hint: Hint, code: int) -> int:
+    from agent_session.cli import hints
+    from agent_session.sanitize import shown  # once more for all: words of others get into messages
+
+    with contextlib.suppress(OSError):  # stderr may be full or closed, too
+        print(f"{_marked('error:', '31')} {shown(message, newlines=True)}", file=sys.stderr)
+        for line in hints.lines(hint):
+            word, colon, rest = shown(line, newlines=True).partition(":")
+            print(f"{_marked(word + colon, '36')}{rest}", file=sys.stderr)
+    return code
+
+
+def _marked(word: str, colour: str) -> str:
+    """The word that a line of stderr begins with, in its colour on a terminal that wants any."""
+    from agent_session.cli.output import wants_colour
+
+    return f"\x1b[1;{colour}m{word}\x1b[0m" if wants_colour(sys.stderr) else word
+
+
+def _fail_unexpectedly(error: Exception) -> int:
+    """A file of this machine, or stdout, that cannot be read or written is told in a line; all else is a bug."""
+    if isinstance(error, OSError):
+        if _is_of_stdout(error):
+            if isinstance(error, BrokenPipeError):  # `agent-session ls | head -1`
+                return 141
+            return _fail(f"cannot write to standard output: {error.strerror}", code=3)
+        if error.filename and error.strerror:
             import shlex
 
             from agent_session import sanitize
@@ -73,39 +130,30 @@ def run(arguments: list[str], foresight: Foresight | None = None) -> int:
             place = sanitize.shown(os.fsdecode(error.filename))
             look = Hint(shell=f"ls -ld {shlex.quote(place)}; df -h")
             return _fail(f"{place}: {error.strerror}", look, code=3)
-        import traceback
+    import traceback
 
-        traceback.print_exc()
-        return _fail("this is a bug in agent-session", Hint("--version"), code=1)
-    finally:
-        if foresight:
-            foresight.drop()
+    with contextlib.suppress(OSError):
+        traceback.print_exception(error)
+    return _fail("this is a bug in agent-session", Hint("--version"), code=1)
 
 
-def _obey(arguments: list[str], foresight: Foresight | None) -> int:
-    if arguments[:1] == ["__complete"]:
-        from agent_session.cli.completion import candidates
-
-        return candidates.answer(arguments[1:], os.environ)
-    from typer.exceptions import TyperException
-
-    from agent_session.cli.app import NAMES, app
-
+def _is_of_stdout(error: OSError) -> bool:
+    """Whether that is why stdout cannot be written: then what is left in its buffer still cannot."""
+    if error.filename is not None:
+        return False
     try:
-        return int(app(arguments, prog_name="agent-session", standalone_mode=False, obj=foresight) or 0)
-    except TyperException as error:
-        verb = next((word for word in arguments if word in NAMES), "")
-        raise UsageError(
-            error.format_message(), hint=Hint(verb, ["--help"]) if verb else Hint("--help")
-        ) from error
+        sys.stdout.flush()
+    except OSError as again:
+        return again.errno == error.errno
+    return isinstance(error, BrokenPipeError)
 
 
-def _fail(message: str, *hint: Hint, code: int) -> int:
-    if code != Interrupted.exit_code:
-        from agent_session.cli import hints
-        from agent_session.sanitize import shown  # once more for all: words of others get into messages
-
-        print(f"error: {shown(message, newlines=True)}", file=sys.stderr)
-        for line in hints.lines(hint):
-            print(shown(line, newlines=True), file=sys.stderr)
-    return code
+def _discard_what_cannot_be_written() -> None:
+    """Python would try once more at its end, and end with 120 where that fails."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream:
+                stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

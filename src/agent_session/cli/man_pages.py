@@ -35,13 +35,13 @@ def _program(known: Grammar, version: str) -> str:
     verbs = [
         line
         for verb in known.verbs.values()
-        for line in (".TP", f".BR {_text(f'{PROGRAM}-{verb.name}')} (1)", _text(_summary(verb.help) + "."))
+        for line in (".TP", f".BR {_text(f'{PROGRAM}-{verb.name}')} (1)", _text(_lower(verb.summary) + "."))
     ]
     files = [line for path, meaning in FILES for line in (".TP", f".I {_text(path)}", _text(meaning))]
     return _page(
         PROGRAM,
         version,
-        *(".SH NAME", f"{_text(PROGRAM)} \\- {_text(_summary(known.help))}"),
+        *(".SH NAME", f"{_text(PROGRAM)} \\- {_text(_lower(sentence(known.help)))}"),
         *(
             ".SH SYNOPSIS",
             f".B {_text(PROGRAM)}",
@@ -66,7 +66,7 @@ def _verb(verb: Verb, version: str) -> str:
     return _page(
         f"{PROGRAM}-{verb.name}",
         version,
-        *(".SH NAME", f"{_text(f'{PROGRAM}-{verb.name}')} \\- {_text(_summary(verb.help))}"),
+        *(".SH NAME", f"{_text(f'{PROGRAM}-{verb.name}')} \\- {_text(_lower(verb.summary))}"),
         *(
             ".SH SYNOPSIS",
             f".B {_text(f'{PROGRAM} {verb.name}')}",
@@ -75,6 +75,7 @@ def _verb(verb: Verb, version: str) -> str:
         *(".SH DESCRIPTION", *_paragraphs(verb.help)),
         *([".SH ARGUMENTS", *arguments] if arguments else []),
         *(".SH OPTIONS", *_options(verb.options)),
+        *([".SH EXAMPLES", *_examples(verb)] if verb.examples else []),
         *(".SH EXIT STATUS", "0 when it is done; the others are in", f".BR {_text(PROGRAM)} (1)."),
         *(".SH SEE ALSO", f".BR {_text(PROGRAM)} (1)"),
     )
@@ -103,12 +104,15 @@ def _options(options: Iterable[Option]) -> list[str]:
     return lines
 
 
+def _examples(verb: Verb) -> list[str]:
+    return [line for command, meaning in verb.examples for line in (".TP", _text(command), _text(meaning))]
+
+
 def _paragraphs(help_: str) -> list[str]:
     return [line for paragraph in help_.split("\n\n") for line in (".PP", _text(paragraph))]
 
 
-def _summary(help_: str) -> str:
-    summary = sentence(help_)
+def _lower(summary: str) -> str:
     return summary[:1].lower() + summary[1:]
 
 

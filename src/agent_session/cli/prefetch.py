@@ -9,22 +9,19 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from agent_session.cli import verbs
 from agent_session.engine.podman.listing import Listing, is_local
 from agent_session.errors import AgentSessionError
 
 if TYPE_CHECKING:
     from agent_session.engine.podman.service import Service
 
-ASKING = {
-    "ls", "start", "attach", "exec", "send", "stop", "screen", "cp", "status", "logs", "wait", "watch", "prompt", "answer", "chat", "models",
-}  # fmt: skip
-WORKING = {"start", "stop", "restart", "rm", "build", "agents"}
 ALONE = {"-d", "--detach", "--json"}
 """A start with one of these is of a new session more often than not; without them, on a terminal, somebody comes back."""
 LOUD = {"-v", "-vv", "--verbose"}
 
 
-class Foresight:
+class Prefetch:
     """What has been begun, until an engine takes it."""
 
     def __init__(self) -> None:
@@ -34,22 +31,17 @@ class Foresight:
     def begin(self, words: list[str]) -> None:
         """Guess. What goes wrong is told by whoever asks in earnest."""
         told = os.environ.get("AGENT_SESSION_VERBOSE")  # each call, in its turn
-        if not words or told or {"-h", "--help", "--dry-run", *LOUD} & set(words) or not is_local(os.environ):
+        if told or {"-h", "--help", "--dry-run", *LOUD} & set(words) or not is_local(os.environ):
             return
-        back = words[0] == "start" and not ALONE & set(words) and sys.stdin is not None and sys.stdin.isatty()
-        single = (
-            words[0] == "stop"
-            and "--all" not in words
-            and sum(not word.startswith("-") for word in words) <= 2
-        )
+        needs = _needs(words)
         with contextlib.suppress(OSError, AgentSessionError):
-            if words[0] in WORKING and not back and not single:
+            if needs == verbs.SERVICE:
                 from agent_session.engine.podman import service as podman_service
                 from agent_session.host.signals import held_back
 
                 with held_back():
                     self._service = podman_service.connect(os.environ)
-            elif words[0] in ASKING:
+            elif needs == verbs.LISTING:
                 self.listing = Listing()
                 self.listing.begin()
 
@@ -66,3 +58,17 @@ class Foresight:
             with contextlib.suppress(AgentSessionError):
                 service.wait()  # before it answers, a signal might not reach all of it
             service.close()
+
+
+def _needs(words: list[str]) -> str:
+    """What a command line will ask of Podman first, by its verb and, where that is not enough, by its other words."""
+    if not words:  # the sessions are shown
+        return verbs.LISTING
+    verb = verbs.find(words[0])
+    if verb is None or verb.needs != verbs.EITHER:
+        return verb.needs if verb else ""
+    if verb.name == "start":
+        back = not ALONE & set(words) and sys.stdin is not None and sys.stdin.isatty()
+        return verbs.LISTING if back else verbs.SERVICE
+    single = "--all" not in words and sum(not word.startswith("-") for word in words) <= 2
+    return verbs.LISTING if single else verbs.SERVICE

@@ -5,14 +5,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent_session.cli.verbs import VERBS
+
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """`names` as they are typed; `metavar` is "" for one that takes no value."""
+    """`names` as they are typed; `metavar` is "" for one that takes no value; `group` is "" where it is in none."""
 
     names: tuple[str, ...]
     metavar: str
     help: str
+    group: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +30,14 @@ class Argument:
 
 @dataclass(frozen=True, kw_only=True)
 class Verb:
-    """One verb. `help` is its text, paragraphs between empty lines; the first one is its line in a list."""
+    """One verb. `help` is its text, paragraphs between empty lines; `summary` is its line in a list."""
 
     name: str
+    summary: str
     help: str
     options: tuple[Option, ...]
     arguments: tuple[Argument, ...]
+    examples: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +60,7 @@ class _Verbs(Mapping[str, Verb]):
         self._commands = commands
 
     def __getitem__(self, name: str) -> Verb:
-        return _verb(name, self._commands[name])
+        return read_verb(name, self._commands[name])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._commands)
@@ -81,7 +86,8 @@ def sentence(help_: str) -> str:
     )
 
 
-def _verb(name: str, command: Any) -> Verb:
+def read_verb(name: str, command: Any) -> Verb:
+    """Of one of Typer's commands, what is not hidden."""
     arguments = tuple(
         Argument(
             metavar=found.metavar or found.name.upper(),
@@ -92,8 +98,14 @@ def _verb(name: str, command: Any) -> Verb:
         for found in command.params
         if found.param_type_name == "argument" and not found.hidden
     )
+    known = VERBS[name]
     return Verb(
-        name=name, help=_text(command.help), options=(*_options(command.params), HELP), arguments=arguments
+        name=name,
+        summary=known.summary,
+        help=_text(command.help),
+        options=(*_options(command.params), HELP),
+        arguments=arguments,
+        examples=known.examples,
     )
 
 
@@ -105,6 +117,7 @@ def _options(parameters: Any) -> Iterator[Option]:
                 names=(*found.opts, *found.secondary_opts),
                 metavar="" if flag else found.metavar or found.name.upper(),
                 help=found.help or "",
+                group=found.rich_help_panel or "",
             )
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from agent_session.cli.verbs import ACCESS, AGENT, LIMITS, PROJECTS, SESSION
 from agent_session.engine import limits
 
 
@@ -22,6 +23,7 @@ def _limit(name: str, metavar: str, most: str, *, default: int = 0) -> Any:
         parser=read,
         help=f"The most {most}; 0 is no limit. [env: AGENT_SESSION_{name.upper()}] [default: {default}]",
         show_default=False,
+        rich_help_panel=LIMITS,
     )
 
 
@@ -42,6 +44,7 @@ AgentName = Annotated[
         metavar="AGENT",
         help="The agent. [env: AGENT_SESSION_AGENT] [default: asked on a terminal, otherwise claude]",
         show_default=False,
+        rich_help_panel=AGENT,
     ),
 ]
 Name = Annotated[
@@ -52,6 +55,7 @@ Name = Annotated[
         metavar="NAME",
         help="The session's name. [env: AGENT_SESSION_NAME] [default: default]",
         show_default=False,
+        rich_help_panel=SESSION,
     ),
 ]
 Detach = Annotated[
@@ -61,6 +65,7 @@ Detach = Annotated[
         "--detach",
         help="Do not attach: return when the agent's screen is up and print the session's name. [env: AGENT_SESSION_DETACH=1]",
         show_default=False,
+        rich_help_panel=SESSION,
     ),
 ]
 Build = Annotated[
@@ -69,15 +74,20 @@ Build = Annotated[
         "--build/--no-build",
         help="Build a missing image without asking, or never. [env: AGENT_SESSION_BUILD=1 or 0]",
         show_default=False,
+        rich_help_panel=AGENT,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Like --detach, and print the session as JSON.")]
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Like --detach, and print the session as JSON.", rich_help_panel=SESSION),
+]
 Fresh = Annotated[
     bool | None,
     typer.Option(
         "--fresh",
         help="A new conversation, not the last one. [env: AGENT_SESSION_FRESH=1]",
         show_default=False,
+        rich_help_panel=AGENT,
     ),
 ]
 AutoApprove = Annotated[
@@ -86,6 +96,7 @@ AutoApprove = Annotated[
         "--auto-approve/--no-auto-approve",
         help="The agent does not ask before it acts. [env: AGENT_SESSION_AUTO_APPROVE=1]",
         show_default=False,
+        rich_help_panel=AGENT,
     ),
 ]
 ImportFrom = Annotated[
@@ -96,6 +107,7 @@ ImportFrom = Annotated[
         help="A new session with what `agent-session export` saved: its agent, name and projects, unless others are given. "
         "[env: AGENT_SESSION_IMPORT_FROM]",
         show_default=False,
+        rich_help_panel=SESSION,
     ),
 ]
 Unprotected = Annotated[
@@ -106,6 +118,7 @@ Unprotected = Annotated[
         help="A path in a project that the agent may change although this machine could run what it puts there: .vscode, "
         ".git/hooks, ... Repeatable. [env: AGENT_SESSION_UNPROTECTED, colon-separated]",
         show_default=False,
+        rich_help_panel=PROJECTS,
     ),
 ]
 UserConfig = Annotated[
@@ -115,6 +128,7 @@ UserConfig = Annotated[
         help="Copies of your own instructions, settings, commands and skills for the agent come along (the default), or do not. "
         "[env: AGENT_SESSION_USER_CONFIG=1 or 0]",
         show_default=False,
+        rich_help_panel=AGENT,
     ),
 ]
 GitSigning = Annotated[
@@ -124,6 +138,7 @@ GitSigning = Annotated[
         help="Commits in the session are signed with your SSH key, by your ssh-agent: whatever the agent commits is signed as you. "
         "Implies --ssh-agent. [env: AGENT_SESSION_GIT_SIGNING=1]",
         show_default=False,
+        rich_help_panel=ACCESS,
     ),
 ]
 SshAgent = Annotated[
@@ -133,6 +148,7 @@ SshAgent = Annotated[
         help="The session may use your ssh-agent while it runs: log in, push and sign as you wherever its keys are known, "
         "though not read them. [env: AGENT_SESSION_SSH_AGENT=1]",
         show_default=False,
+        rich_help_panel=ACCESS,
     ),
 ]
 GithubToken = Annotated[
@@ -142,6 +158,7 @@ GithubToken = Annotated[
         help="The session gets your GitHub token (GH_TOKEN, GITHUB_TOKEN or gh's login): the agent can read it and do all that "
         "it allows. [env: AGENT_SESSION_GITHUB_TOKEN=1]",
         show_default=False,
+        rich_help_panel=ACCESS,
     ),
 ]
 Memory = Annotated[int | None, _limit("memory", "SIZE", "memory the session may use: 512m, 2g")]
@@ -153,6 +170,7 @@ AllowSecrets = Annotated[
         "--allow-secret-directories",
         help="Insist on a PROJECT that holds keys or logins. [env: AGENT_SESSION_ALLOW_SECRET_DIRECTORIES=1]",
         show_default=False,
+        rich_help_panel=PROJECTS,
     ),
 ]
 DryRun = Annotated[
@@ -160,5 +178,6 @@ DryRun = Annotated[
     typer.Option(
         "--dry-run",
         help="Change nothing: print what would be done, and the podman commands that do the same. With --json as one object.",
+        rich_help_panel=SESSION,
     ),
 ]

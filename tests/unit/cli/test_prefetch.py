@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_session.cli import app, prefetch
+from agent_session.cli import app, prefetch, verbs
 from agent_session.cli.context import Invocation
 from agent_session.config import Config
 from agent_session.engine.podman import listing as podman_listing
@@ -30,7 +30,8 @@ def has_one_question(verb: str) -> bool:
 
 
 def test_who_has_one_question_begins_to_ask_it_before_anything_else() -> None:
-    assert {verb for verb in app.NAMES if has_one_question(verb)} == prefetch.ASKING
+    asking = {verb.name for verb in verbs.VERBS.values() if verb.needs in {verbs.LISTING, verbs.EITHER}}
+    assert {verb for verb in verbs.VERBS if has_one_question(verb)} == asking
 
 
 @pytest.mark.parametrize(("fresh", "answers"), [(60, ["1", "2"]), (-1, ["2", "3"])])
@@ -73,11 +74,11 @@ def test_a_service_that_was_begun_ends_also_when_nobody_has_come_to_use_it(
 
     service = Service(url="unix:///run/gone.sock", process=subprocess.Popen(["sleep", "60"]))
     begun = service.process
-    ahead = prefetch.Foresight()
+    ahead = prefetch.Prefetch()
     ahead._service = service
     monkeypatch.setattr(PodmanEngine, "connect_soon", interrupted)
     monkeypatch.setattr(Service, "wait", lambda _service: None)
-    invocation = Invocation(config=Config(), environment={}, foresight=ahead)
+    invocation = Invocation(config=Config(), environment={}, prefetch=ahead)
     with pytest.raises(Interrupted):
         invocation.engine()
     assert begun

@@ -11,7 +11,7 @@ from agent_session.cli.options import NameOrDefault
 from agent_session.errors import UsageError
 
 Command = Annotated[
-    list[str] | None, typer.Argument(metavar="COMMAND", help="A program and its arguments, no shell line.")
+    list[str] | None, typer.Argument(metavar="COMMAND...", help="A program and its arguments, no shell line.")
 ]
 
 

@@ -1,26 +1,67 @@
 """`agent-session ls`: all sessions and their status, and what their agents do."""
 
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
 from agent_session.cli import output
-from agent_session.cli.context import note, of
+from agent_session.cli.context import Invocation, note, of
 from agent_session.cli.options import JsonList
+from agent_session.errors import AgentSessionError, UsageError
+
+if TYPE_CHECKING:
+    from agent_session.activity.state import State
+    from agent_session.sessions.session import Session
+
+Names = Annotated[bool, typer.Option("-q", "--names", help="Names only, one a line.")]
 
 
-def ls(context: typer.Context, as_json: JsonList = False) -> None:
-    """List all sessions with their status."""
+def ls(context: typer.Context, as_json: JsonList = False, names: Names = False) -> None:
+    """List all sessions with their status, what their agents do and since when, and their projects."""
+    if names and as_json:
+        raise UsageError("--names and --json contradict each other", hint="agent-session ls --json")
+    if names:
+        from agent_session.sessions import find
+
+        with of(context).engine(one_question=True) as engine:
+            for session in find.list_sessions(engine):
+                print(session.name)
+        return
+    found, now = _look(of(context))
+    if as_json:
+        output.print_json([output.session_json(session, now[session.name]) for session in found])
+    elif found:
+        _print(found, now)
+    else:
+        note("no sessions; start one in a project's directory: agent-session start")
+
+
+def overview(context: typer.Context) -> None:
+    """What `agent-session` alone shows: the sessions, then how each command is called."""
+    from agent_session.cli import help as helps
+    from agent_session.cli import schema
+
+    try:
+        found, now = _look(of(context))
+    except AgentSessionError as error:
+        note(f"the sessions cannot be listed: {error.message}\nhint: agent-session doctor")
+    else:
+        if found:
+            _print(found, now)
+            print()
+    print(helps.program(schema.read(context.command), context.make_formatter().width, short=True), end="")
+
+
+def _look(invocation: Invocation) -> "tuple[list[Session], dict[str, State]]":
     from agent_session.activity import state
     from agent_session.sessions import find
 
-    with of(context).engine(one_question=True) as engine:
+    with invocation.engine(one_question=True) as engine:
         found = find.list_sessions(engine)
-        now = state.read(engine, found)
-    if as_json:
-        output.print_json([output.session_json(session, now[session.name]) for session in found])
-        return
-    if not found:
-        note("no sessions; start one in a project's directory: agent-session start")
-        return
+        return found, state.read(engine, found)
+
+
+def _print(found: "list[Session]", now: "dict[str, State]") -> None:
     rows = [
         (
             s.name,

@@ -65,6 +65,7 @@ def _read(kept: dict[str, Any]) -> Grammar:
             | {
                 "options": _options(verb["options"]),
                 "arguments": tuple(Argument(**a) for a in verb["arguments"]),
+                "examples": tuple((command, meaning) for command, meaning in verb["examples"]),
             }
         )
         for name, verb in kept["verbs"].items()

@@ -10,12 +10,10 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from agent_session.cli import schema
+from agent_session.cli import schema, verbs
 from agent_session.cli.completion import cache
 from agent_session.cli.schema import Grammar, Option, Verb
 
-RUNNING = {"attach", "exec", "send", "screen", "stop", "chat", "prompt", "answer", "models"}
-STOPPED = {"rm", "restart"}
 FILES = {
     "FILE": ":files",
     "PATH": ":files",
@@ -67,7 +65,7 @@ def offers(known: Grammar, words: Sequence[str], environment: Mapping[str, str])
             options = typed.verb.options if typed.verb else known.options
             found = [(name, schema.sentence(option.help)) for option in options for name in option.names]
     elif typed.verb is None:
-        found = [(verb.name, schema.sentence(verb.help)) for verb in known.verbs.values()]
+        found = [(verb.name, verb.summary) for verb in known.verbs.values()]
     else:
         found = _arguments(typed, environment)
     return [
@@ -88,7 +86,7 @@ def understand(known: Grammar, words: Iterable[str]) -> Typed:
         elif word.startswith("-") and word != "-" and not typed.literal:
             typed.awaits = _awaiting(known, typed, word)
         elif typed.verb is None:
-            typed.verb = known.verbs.get(word)
+            typed.verb = known.verbs.get(verbs.ALIASES.get(word, word))
             typed.lost = typed.verb is None
             if typed.lost:
                 break
@@ -131,6 +129,8 @@ def _values(metavar: str, typed: Typed, environment: Mapping[str, str]) -> list[
     if "|" in metavar:
         return [(word, "") for word in metavar.split("|") if word.islower()]
     kind = re.split(r"\W", metavar)[0]
+    if kind == "COMMAND" and typed.verb and typed.verb.name == "help":
+        return [(verb.name, verb.summary) for verb in verbs.VERBS.values()]
     if kind == "STATE":
         from agent_session.activity.state import VALUES
 
@@ -151,11 +151,12 @@ def _values(metavar: str, typed: Typed, environment: Mapping[str, str]) -> list[
 def _sessions(typed: Typed, environment: Mapping[str, str]) -> list[tuple[str, str]]:
     from agent_session.cli.completion import sessions
 
-    verb = typed.verb.name if typed.verb else ""
+    known = verbs.find(typed.verb.name) if typed.verb else None
+    wanted = known.sessions if known else verbs.ANY
     return [
         (one.name, f"{one.agent}, {'running' if one.running else 'stopped'}")
         for one in sessions.sessions(environment)
-        if not (verb in RUNNING and not one.running) and not (verb in STOPPED and one.running)
+        if wanted == verbs.ANY or one.running == (wanted == verbs.RUNNING)
     ]
 
 

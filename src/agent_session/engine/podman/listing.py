@@ -1,7 +1,7 @@
 """All containers by one podman command, which may be begun before anybody knows what to ask of them.
 
 The command answers in 45 ms, and 50 containers are no slower than one. That is as long as the command line takes to be
-imported and understood, so the two are done at once (cli/foresight). Imports next to nothing, to be that early.
+imported and understood, so the two are done at once (cli/prefetch). Imports next to nothing, to be that early.
 """
 
 import json

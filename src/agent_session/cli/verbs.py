@@ -1,0 +1,97 @@
+"""The verbs, as data: their groups and lines in `--help`, their examples, and what each will ask of Podman. Imports nothing of Typer."""
+
+from typing import NamedTuple
+
+SESSIONS, TALK, LOOK, IMAGES, MAINTENANCE = GROUPS = (
+    "Sessions", "Talk to agents", "Look inside", "Images and logins", "Maintenance",
+)  # fmt: skip
+"""In the order of --help."""
+
+OPTION_GROUPS = SESSION, AGENT, PROJECTS, ACCESS, LIMITS = (
+    "Session", "Agent", "Projects", "Access", "Limits",
+)  # fmt: skip
+"""Of a verb with many options, in the order of its help; those in no group come last."""
+
+LISTING, SERVICE, EITHER = "listing", "service", "either"
+"""What a verb needs of Podman first: the list of all containers, its API, or (by its other words) the one or the other."""
+
+RUNNING, STOPPED, ANY = "running", "stopped", "any"
+"""Which sessions a verb is for: completion offers only those."""
+
+
+class Verb(NamedTuple):
+    """One verb; it is the function `name` of the module cli/commands/<name>.py."""
+
+    name: str
+    group: str
+    summary: str
+    """At most 45 characters: its line in --help, whole at 80 columns."""
+    needs: str = ""
+    sessions: str = ANY
+    examples: tuple[tuple[str, str], ...] = ()
+    """Command lines, and what each does."""
+    alias: str = ""
+    ends_options: bool = False
+    """What follows its first argument is somebody else's command line."""
+
+
+VERBS = {
+    verb.name: verb
+    for verb in (
+        Verb("start", SESSIONS, "Start a session here, or come back to it", EITHER, examples=(
+            ("agent-session start", "in a project's directory: a session of it, on this terminal"),
+            ("agent-session start -a claude -n web ~/projects/webapp ~/projects/api", "one session with two projects"),
+            ("agent-session start -d -n web --memory 4g", "in the background, with a limit"),
+        )),
+        Verb("attach", SESSIONS, "Put a running session on this terminal", LISTING, RUNNING),
+        Verb("ls", SESSIONS, "List sessions and what their agents do", LISTING, alias="ps"),
+        Verb("stop", SESSIONS, "Stop sessions; all they hold stays", EITHER, RUNNING),
+        Verb("restart", SESSIONS, "Start a stopped session again", SERVICE, STOPPED),
+        Verb("rm", SESSIONS, "Remove stopped sessions; projects stay", SERVICE, STOPPED),
+        Verb("update", SESSIONS, "Move sessions to their agent's newest image"),
+        Verb("export", SESSIONS, "Save a session in one file"),
+        Verb("prompt", TALK, "Give an agent a turn, wait for its answer", LISTING, RUNNING, examples=(
+            ("agent-session prompt --wait web 'why is the login page slow?'", "the answer on stdout"),
+            ("git diff | agent-session prompt --wait web -", "the prompt from standard input"),
+            ("agent-session prompt web 'fix the failing test' && agent-session wait web", "go on with something else meanwhile"),
+        )),
+        Verb("chat", TALK, "Talk with an agent on this terminal", LISTING, RUNNING),
+        Verb("answer", TALK, "Answer what an agent waits for", LISTING, RUNNING),
+        Verb("send", TALK, "Type into a session's terminal", LISTING, RUNNING),
+        Verb("wait", TALK, "Wait until agents are done or need you", LISTING, examples=(
+            ("agent-session wait web", "until it is idle, waits for a person, has quit or failed"),
+            ("agent-session wait --until waiting,failed --timeout 600 web api", "only for those two, ten minutes at most"),
+        )),
+        Verb("watch", TALK, "Tell each change of a session's state", LISTING),
+        Verb("models", TALK, "List the models a session can use", LISTING, RUNNING),
+        Verb("status", LOOK, "Tell everything about one session", LISTING),
+        Verb("screen", LOOK, "Print what a session's terminal shows", LISTING, RUNNING),
+        Verb("logs", LOOK, "Tell what happened to a session", LISTING),
+        Verb("exec", LOOK, "Run a command in a session", LISTING, RUNNING, ends_options=True, examples=(
+            ("agent-session exec web npm test", "where the agent starts, with its environment"),
+            ("agent-session exec -- git status", "in the session of this directory"),
+            ("agent-session exec web sh -c 'echo $HOME'", "a line for a shell"),
+        )),
+        Verb("cp", LOOK, "Copy files into a session and out of it", LISTING, examples=(
+            ("agent-session cp notes.md web:", "to where the agent starts"),
+            ("agent-session cp web:report.pdf .", "back to this directory"),
+            ("agent-session cp web:dist - | tar -t", "as a tar on standard output"),
+        )),
+        Verb("build", IMAGES, "Build the images of agents", SERVICE),
+        Verb("agents", IMAGES, "List agents, their images and logins", SERVICE),
+        Verb("login", IMAGES, "Log an agent in, once for all sessions"),
+        Verb("logout", IMAGES, "Forget an agent's stored login"),
+        Verb("doctor", MAINTENANCE, "Find what is wrong, and name the cure"),
+        Verb("completion", MAINTENANCE, "Print a shell's completion script"),
+        Verb("uninstall", MAINTENANCE, "Remove what agent-session put here"),
+        Verb("help", MAINTENANCE, "Show this help, or a command's"),
+        Verb("version", MAINTENANCE, "Print the version"),
+    )
+}  # fmt: skip
+
+ALIASES = {verb.alias: verb.name for verb in VERBS.values() if verb.alias}
+
+
+def find(word: str) -> Verb | None:
+    """The verb that is called so, by its name or its other one."""
+    return VERBS.get(ALIASES.get(word, word))
