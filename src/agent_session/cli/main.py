@@ -139,7 +139,7 @@ def _fail_unexpectedly(error: Exception) -> int:
 
 def _is_of_stdout(error: OSError) -> bool:
     """Whether that is why stdout cannot be written: then what is left in its buffer still cannot."""
-    if error.filename is not None:
+    if error.filename is not None or sys.stdout is None:
         return False
     try:
         sys.stdout.flush()
