@@ -4,9 +4,12 @@ Building one takes seconds (its layers are copied for the session's user ids), a
 each is kept by another name meanwhile.
 """
 
+import contextlib
+import fcntl
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tests.account import Storage
@@ -20,13 +23,22 @@ def build(storage: Storage, agent: str, versions: Sequence[str], write: Write) -
     storage.build("shell")  # the base, and the folder of this user's agents
     folder = storage.folder / "data" / "agent-session" / "agents" / agent
     built = {}
-    for version in versions:
-        write(folder, version)
-        built[version] = storage.build(agent)
-        _podman(storage, "tag", built[version], _kept(agent, version))
-    for version in versions:
-        _podman(storage, "tag", _kept(agent, version), built[version])
+    with _one_at_a_time():
+        for version in versions:
+            write(folder, version)
+            built[version] = storage.build(agent)
+            _podman(storage, "tag", built[version], _kept(agent, version))
+        for version in versions:
+            _podman(storage, "tag", _kept(agent, version), built[version])
     return built
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Of the tests' processes, which would remove each other's images before they are kept."""
+    with (Path(tempfile.gettempdir()) / f"agent-session-tests-{os.getuid()}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _kept(agent: str, version: str) -> str:

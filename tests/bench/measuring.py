@@ -67,8 +67,33 @@ def command(
     return done.stdout.decode(errors="replace")
 
 
-def first_screen(words: Sequence[str | Path], environment: Mapping[str, str], mark: bytes) -> float:
-    """Seconds until a command has written the mark on its terminal, which then detaches (Ctrl q) and is waited for."""
+def on_terminal(words: Sequence[str | Path], environment: Mapping[str, str], *, wanted: bytes) -> float:
+    """Seconds from a command's start on a terminal to its end; what it writes must have the wanted words in it."""
+    begun = time.perf_counter()
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvpe(words[0], [str(word) for word in words], dict(environment))
+    seen = b""
+    while True:
+        try:
+            more = os.read(terminal, 1 << 16)
+        except OSError:  # the other side is closed
+            break
+        if not more:
+            break
+        seen += more
+    os.close(terminal)
+    _, status = os.waitpid(pid, 0)
+    taken = time.perf_counter() - begun
+    if status or wanted not in seen:
+        raise Broken(f"{' '.join(map(str, words))[:200]} on a terminal: {seen[-500:]!r}")
+    return taken
+
+
+def first_screen(
+    words: Sequence[str | Path], environment: Mapping[str, str], mark: bytes, *, leave: bytes = b"\x11"
+) -> float:
+    """Seconds until a command has written the mark on its terminal, which is then left (by Ctrl q) and waited for."""
     begun = time.perf_counter()
     pid, terminal = pty.fork()
     if pid == 0:
@@ -76,14 +101,14 @@ def first_screen(words: Sequence[str | Path], environment: Mapping[str, str], ma
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     try:
         shown, taken = _shown(terminal, mark), time.perf_counter() - begun
-        os.write(terminal, b"\x11")
+        os.write(terminal, leave)
         ended = _drained(terminal)
     finally:
         os.kill(pid, signal.SIGHUP)
         os.close(terminal)
         os.waitpid(pid, 0)
     if not shown or not ended:
-        raise Broken(f"{' '.join(map(str, words))[:200]}: {'did not detach' if shown else 'no screen'}")
+        raise Broken(f"{' '.join(map(str, words))[:200]}: {'did not end' if shown else 'no screen'}")
     return taken
 
 

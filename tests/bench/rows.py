@@ -9,6 +9,7 @@ import tarfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -16,11 +17,22 @@ from pathlib import Path
 from agent_session.sessions.labels import LABEL_AGENT, LABEL_NAME, LABEL_OPTIONS, LABEL_PROJECTS
 from agent_session.sessions.names import volume_names
 from tests.account import LAUNCHER, Account, Storage
-from tests.bench.measuring import MEMORY, Broken, Samples, command, first_screen, in_turn, seconds
+from tests.bench.measuring import (
+    MEMORY,
+    Broken,
+    Samples,
+    command,
+    first_screen,
+    in_turn,
+    on_terminal,
+    seconds,
+)
+from tests.waiting import until
 
 MB = 1_000_000
 YOUNG_SECONDS = 95  # a session that has just started is asked more by the next start; people come back later
 MARK = b"detaches"  # in the frame's title
+PROMPT = b"$ "
 RAW = (
     "--userns=keep-id:uid=1000,gid=1000", "--user=1000:1000", "--cap-drop=all", "--security-opt=no-new-privileges",
     "--tmpfs=/run/agent-session:rw,nosuid,nodev,mode=1777", "--env=AGENT_SESSION_AGENT=shell", "--env=AGENT_SESSION_TITLE=Shell",
@@ -128,18 +140,24 @@ def listing(bench: Bench) -> list[Figure]:
     listings = {
         "agent-session ls": bench.ours("ls"),
         "podman ps -a": bench.podman("ps", "-a"),
-        "toolbox list": bench.other("toolbox", "list"),
+        "toolbox list": bench.other("toolbox", "list", "--containers"),
         "distrobox list": bench.other("distrobox", "list"),
     }
     for name, action in listings.items():
         if len(action().splitlines()) < bench.many:
             raise Broken(f"{name} does not show {bench.many} containers")
-    samples = _kept(bench, "ls", in_turn(bench.runs, **listings))
+    last = f"s{bench.many - 1}".encode()
+    shown = {
+        "ls on a terminal": partial(on_terminal, [LAUNCHER, "ls"], bench.account.environment, wanted=last)
+    }
+    samples = _kept(bench, "ls", in_turn(bench.runs, **listings, **shown))
     bench.clear()
     return [
-        _ratio(f"ls, {bench.many} sessions / podman ps -a", samples, "agent-session ls", "podman ps -a", 2.0),
-        _ratio("  / toolbox list", samples, "agent-session ls", "toolbox list", 1.0),
+        _ratio(f"ls, {bench.many} sessions / podman ps -a", samples, "agent-session ls", "podman ps -a", 1.6),
+        _ratio("  / toolbox list --containers", samples, "agent-session ls", "toolbox list", 1.0),
         _ratio("  / distrobox list", samples, "agent-session ls", "distrobox list", 1.0),
+        _ratio("ls on a terminal / podman ps -a", samples, "ls on a terminal", "podman ps -a", 1.6),
+        _ratio("  / toolbox list --containers", samples, "ls on a terminal", "toolbox list", 1.0),
     ]
 
 
@@ -160,16 +178,82 @@ def attaching(bench: Bench) -> list[Figure]:
         "attach",
         "here",
     ]
-    commands = {"start": [str(LAUNCHER), "start", "-n", "here"], "podman exec": raw}
+    theirs = run_boxes(bench)
+    commands = {
+        "start": partial(first_screen, [LAUNCHER, "start", "-n", "here"], environment, MARK),
+        "podman exec": partial(first_screen, raw, environment, MARK),
+        "distrobox enter": partial(
+            first_screen, ["distrobox", "enter", "distrobox"], theirs, PROMPT, leave=b"exit\n"
+        ),
+        "toolbox enter": partial(
+            first_screen, ["toolbox", "enter", "toolbox"], theirs, PROMPT, leave=b"exit\n"
+        ),
+    }
     samples = Samples()
     for run in range(bench.runs + 1):
-        for name, words in commands.items():
-            taken = first_screen(words, environment, MARK)
+        for name, entered in commands.items():
+            taken = entered()
             if run:
                 samples.add(name, taken)
     _kept(bench, "attach", samples)
     bench.clear()
-    return [_ratio("start on a running session / podman exec", samples, "start", "podman exec", 1.3)]
+    return [
+        _ratio("start on a running session / podman exec", samples, "start", "podman exec", 1.5),
+        _ratio("  / distrobox enter", samples, "start", "distrobox enter", 1.0),
+        _ratio("  / toolbox enter", samples, "start", "toolbox enter", 1.0),
+    ]
+
+
+def run_boxes(bench: Bench) -> dict[str, str]:
+    """Run a container each as toolbox and distrobox know their own, on the same image; return the environment to enter them in.
+
+    What they install at a first start is not measured: a program that waits has the name of toolbox's, and one of two lines that of capsh.
+    """
+    account = bench.account
+    environment = account.environment | {"DBX_CONTAINER_MANAGER": "podman", "SHELL": "/bin/bash"}
+    command(
+        ["toolbox", "list", "--containers"], environment
+    )  # the first one has podman migrate its containers
+    for name, script in (("toolbox", "exec sleep infinity"), ("capsh", 'shift 2; exec /bin/sh "$@"')):
+        program = account.folder / f"inside-{name}"
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    for name, label in (
+        ("distrobox", "manager=distrobox"),
+        ("toolbox", "com.github.containers.toolbox=true"),
+    ):
+        bench.podman(
+            "run", "--detach", "--userns=keep-id", f"--name={name}", f"--label={label}", "--entrypoint=",
+            f"--volume={account.home}:{account.home}",
+            f"--volume={account.folder}/inside-toolbox:/usr/bin/toolbox:ro", f"--volume={account.folder}/inside-capsh:/usr/sbin/capsh:ro",
+            bench.image, "toolbox",
+        )()  # fmt: skip
+    stamps = account.runtime / "toolbox"
+    stamps.mkdir(exist_ok=True)
+    pid = bench.podman("inspect", "--format={{.State.Pid}}", "toolbox")().strip()
+    (stamps / f"container-initialized-{pid}").touch()
+    user = bench.podman("exec", "distrobox", "id", "-un")().strip()
+    return environment | {"USER": user, "LOGNAME": user}
+
+
+def following(bench: Bench) -> list[Figure]:
+    """From the change of an agent's state, as it dates it, to the moment in which the host can read it."""
+    account = bench.account
+    bench.ours("start", "-d", "-a", "shell", "-n", "state", _project(bench))()
+    samples = Samples()
+    for _ in range(bench.runs):
+        for value, change in (
+            ("working", partial(account.tell, "state", "cat")),
+            ("idle", bench.ours("send", "state", "--key", "C-c")),
+        ):
+            change()
+            until(lambda value=value: account.state("state")["value"] == value, f"the state {value}")  # type: ignore[misc]
+            since = datetime.fromisoformat(account.state("state")["since"]).timestamp()
+            pid = account.inspect("state")["State"]["Pid"]
+            samples.add("told", Path(f"/proc/{pid}/root/run/agent-session/state").stat().st_mtime - since)
+    _kept(bench, "state", samples)
+    bench.clear()
+    return [_seconds("a state is told after its change", samples, "told", 2.0)]
 
 
 def living(bench: Bench) -> list[Figure]:
@@ -346,6 +430,7 @@ ROWS: Mapping[str, Row] = {
     "completion": completing,
     "ls": listing,
     "attach": attaching,
+    "state": following,
     "life": living,
     "memory": remembering,
     "build": building,
@@ -354,7 +439,8 @@ ROWS: Mapping[str, Row] = {
 }
 """By the names of --only, the quick ones first."""
 
-NEEDED = {"ls": {"toolbox": "podman-toolbox", "distrobox": "distrobox"}}
+BOXES = {"toolbox": "podman-toolbox", "distrobox": "distrobox"}
+NEEDED = {"ls": BOXES, "attach": BOXES}
 """Programs that a row needs, and Debian's packages that have them."""
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from tests.account import Account
 from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
+NAP = f"61.{os.getpid()}"
+"""Seconds that no other test sleeps: its processes are looked for on the whole machine."""
 QUESTION = "Select agent (default: claude)"
 
 
@@ -85,16 +88,16 @@ def test_ctrl_c_at_the_build_question_makes_nothing(account: Account) -> None:
 
 
 def test_a_build_shows_where_it_is_and_ctrl_c_leaves_nothing_of_it(account: Account) -> None:
-    account.agent("slow", f"RUN sleep 61.7; : {'a step as long as those of the base image; ' * 20}")
+    account.agent("slow", f"RUN sleep {NAP}; : {'a step as long as those of the base image; ' * 20}")
     terminal = account.window("start", "--build", "-a", "slow", cwd=account.project(), columns=120)
-    terminal.wait_for("Building Test", "sleep 61.7")
+    terminal.wait_for("Building Test", f"sleep {NAP}")
     assert sum("a step as long" in line for line in terminal.screen().splitlines()) == 1
-    until(lambda: running("61.7"), "the build's step")
+    until(lambda: running(NAP), "the build's step")
     terminal.press("C-c")
     assert terminal.wait_for_end() == 130
     assert "Traceback" not in terminal.screen()
     account.wait_for_rest()
-    until(lambda: not running("61.7"), "end of the build's step")
+    until(lambda: not running(NAP), "end of the build's step")
     assert account.podman("ps", "--all", "--external", "--quiet") == ""
     assert account.volumes() == []
 

@@ -1,5 +1,6 @@
 """Whatever interrupts a start, at whatever moment: nothing half-made stays, and the next start works."""
 
+import contextlib
 import json
 import os
 import signal
@@ -101,7 +102,8 @@ def test_a_start_that_is_asked_to_end_leaves_nothing(
 ) -> None:
     process = account.begin("start", "-d", "-a", "shell", cwd=account.project())
     at(moment, account, process)
-    os.killpg(process.pid, ending) if ending == signal.SIGINT else process.send_signal(ending)
+    with contextlib.suppress(ProcessLookupError):  # it has ended
+        os.killpg(process.pid, ending) if ending == signal.SIGINT else process.send_signal(ending)
     out, err = process.communicate(timeout=COMMAND_SECONDS)
     if process.returncode == 0:  # it had done already
         assert account.sessions() == {"default": "running"}
