@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from agent_session.host.signals import ENDINGS
-from tests.account import STUB, Account, Storage, find_storage
+from tests.account import Account
+from tests.storage import STUB, Storage, find_storage
 
 SLOWEST_FIRST = (
     "podman/test_agents_contract.py",

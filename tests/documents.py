@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.account import REPOSITORY
+from tests.storage import REPOSITORY
 
 README = REPOSITORY / "README.md"
 PAGES = [

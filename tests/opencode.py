@@ -5,8 +5,9 @@ import json
 import subprocess
 from collections.abc import Iterator
 
-from tests.account import Account, Storage
+from tests.account import Account
 from tests.models.model import URL, Model
+from tests.storage import Storage
 
 PROVIDER = {
     "npm": "@ai-sdk/openai-compatible",

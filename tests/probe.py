@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests import versions
-from tests.account import Storage
+from tests.storage import Storage
 
 VERSIONS = ("one", "two", "broken")
 AGENT = """title: Probe

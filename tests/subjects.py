@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tests.account import REPOSITORY, STUB, Account
+from tests.account import Account
 from tests.models.model import URL, Model
+from tests.storage import REPOSITORY, STUB
 from tests.waiting import COMMAND_SECONDS, until
 
 ORDER = "/usr/lib/agent-session/agent-command"

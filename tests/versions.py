@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from tests.account import Storage
+from tests.storage import Storage
 
 Write = Callable[[Path, str], None]
 """Makes an agent's folder what it is in one version."""

@@ -11,9 +11,10 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.account import Account, find_storage
+from tests.account import Account
 from tests.bench.measuring import Broken
 from tests.bench.rows import ROWS, Bench, Figure, machine, missing
+from tests.storage import find_storage
 
 Taken = dict[str, dict[str, list[float]]]
 

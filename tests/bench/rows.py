@@ -16,7 +16,7 @@ from pathlib import Path
 
 from agent_session.sessions.labels import LABEL_AGENT, LABEL_NAME, LABEL_OPTIONS, LABEL_PROJECTS
 from agent_session.sessions.names import volume_names
-from tests.account import LAUNCHER, Account, Storage
+from tests.account import Account
 from tests.bench.measuring import (
     MEMORY,
     Broken,
@@ -27,6 +27,7 @@ from tests.bench.measuring import (
     on_terminal,
     seconds,
 )
+from tests.storage import LAUNCHER, Storage
 from tests.waiting import until
 
 MB = 1_000_000

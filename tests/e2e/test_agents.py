@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.account import REPOSITORY, Account
+from tests.account import Account
+from tests.storage import REPOSITORY
 
 pytestmark = pytest.mark.e2e
 # Where Anthropic's servers cannot be reached and nobody says so, Claude Code waits 19 s for its managed settings before it shows anything.

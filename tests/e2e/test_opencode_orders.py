@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.account import Account, Storage
+from tests.account import Account
 from tests.models.model import Model
 from tests.opencode import READY, session_of
+from tests.storage import Storage
 from tests.waiting import COMMAND_SECONDS, TIMEOUT, until
 
 pytestmark = [pytest.mark.e2e]

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.account import Account, Storage
+from tests.account import Account
 from tests.models.model import Model
 from tests.opencode import READY, session_of
+from tests.storage import Storage
 from tests.waiting import until
 
 ACTION = ("zellij", "--session", "default", "action")

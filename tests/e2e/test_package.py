@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from agent_session import __version__
-from tests.account import REPOSITORY, Account
+from tests.account import Account
+from tests.storage import REPOSITORY
 from tests.waiting import COMMAND_SECONDS
 
 pytestmark = pytest.mark.e2e

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.account import LAUNCHER, Account
+from tests.account import Account
+from tests.storage import LAUNCHER
 from tests.waiting import COMMAND_SECONDS
 
 pytestmark = pytest.mark.e2e

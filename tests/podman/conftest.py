@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.account import Account, Storage
+from tests.account import Account
+from tests.storage import Storage
 
 SECRET = "sk-ant-api03-a-secret-of-the-tests"
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.account import STUB, Account, Storage
+from tests.account import Account
+from tests.storage import STUB, Storage
 from tests.subjects import FOLDERS, SUBJECTS, Subject, Told
 from tests.waiting import until
 

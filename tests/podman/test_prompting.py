@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.account import LAUNCHER, STUB, Account, Done, Storage
+from tests.account import Account, Done
+from tests.storage import LAUNCHER, STUB, Storage
 from tests.waiting import COMMAND_SECONDS, TIMEOUT, until
 
 pytestmark = pytest.mark.podman

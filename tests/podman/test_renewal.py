@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests import probe as probe_agent
-from tests.account import LAUNCHER, Account, Storage
+from tests.account import Account
+from tests.storage import LAUNCHER, Storage
 from tests.waiting import until
 
 pytestmark = pytest.mark.podman

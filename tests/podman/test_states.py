@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.account import LAUNCHER, Account, Storage
+from tests.account import Account
+from tests.storage import LAUNCHER, Storage
 from tests.waiting import COMMAND_SECONDS, TIMEOUT, until
 
 pytestmark = pytest.mark.podman

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from tests import versions
-from tests.account import Account, Storage
+from tests.account import Account
+from tests.storage import Storage
 
 COLORS = ("red", "green")
 

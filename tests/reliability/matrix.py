@@ -20,11 +20,12 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.account import STUB, Account, Storage, find_storage
+from tests.account import Account
 from tests.reliability import colors
 from tests.reliability.inventory import Inventory, Storekeeper
 from tests.reliability.program import Ended, Program, Strike
 from tests.reliability.rows import ROWS, Bench, Row, Step
+from tests.storage import STUB, Storage, find_storage
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 

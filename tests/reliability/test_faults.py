@@ -26,8 +26,9 @@ from agent_session.sessions.labels import (
     LABEL_PROJECTS,
     LABEL_PROTECTION,
 )
-from tests.account import LAUNCHER, Account, Done
+from tests.account import Account, Done
 from tests.reliability.program import Ended, Meanwhile, Program
+from tests.storage import LAUNCHER
 from tests.waiting import COMMAND_SECONDS, until
 
 pytestmark = pytest.mark.podman

@@ -20,10 +20,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from agent_session.sessions.labels import LABEL_RUNS
 from agent_session.sessions.names import container_name, next_name
-from tests.account import Account, Storage
+from tests.account import Account
 from tests.reliability import colors
 from tests.reliability.inventory import Storekeeper
 from tests.reliability.program import Ended, Program, Strike
+from tests.storage import Storage
 
 pytestmark = pytest.mark.podman
 

@@ -17,8 +17,8 @@ from typer.exceptions import TyperException
 from agent_session.activity.state import Value
 from agent_session.agents import catalog
 from agent_session.cli import app
-from tests.account import REPOSITORY
 from tests.documents import PAGES, README, blocks, commands, prose, text
+from tests.storage import REPOSITORY
 
 EXIT_CODES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 124, 130)
 LINK = re.compile(r"(?<!`)\[[^\]]+\]\(([^)\s]+)\)")

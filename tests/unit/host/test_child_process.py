@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent_session.host import child_process
-from tests.account import REPOSITORY
+from tests.storage import REPOSITORY
 from tests.waiting import until
 
 MARKED = 'trap "echo ended > {mark}; exit" TERM; echo "up $$"; while :; do sleep 0.05; done'
