@@ -60,11 +60,11 @@ def test_a_running_containers_files_are_read_without_a_process(real: Bench) -> N
     root = real.engine.local.open_root(container.id, container.pid)
     assert root is not None
     try:
-        assert nofollow.content(root, "tmp", "of", "mine", "file", largest=100) == b"seen\n"
-        assert nofollow.content(root, "proc", "1", "stat", largest=2) == b"1 "
+        assert nofollow.read(root, "tmp", "of", "mine", "file", largest=100) == b"seen\n"
+        assert nofollow.read(root, "proc", "1", "stat", largest=2) == b"1 "
         real.engine.stop(name)
         with pytest.raises(OSError, match=r"No such (file|process)"):
-            nofollow.content(root, "proc", "1", "stat", largest=2)
+            nofollow.read(root, "proc", "1", "stat", largest=2)
     finally:
         os.close(root)
 

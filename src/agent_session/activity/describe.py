@@ -13,8 +13,8 @@ from agent_session.activity.event_log import Event
 from agent_session.activity.state import Evidence, State
 from agent_session.engine.protocol import Engine
 from agent_session.host import nofollow
-from agent_session.sessions import endpoint, local_files
-from agent_session.sessions.names import volume_names
+from agent_session.host.clock import utc
+from agent_session.sessions import endpoint, local_files, plan
 from agent_session.sessions.session import Session
 
 LAST_EVENTS = 5
@@ -82,7 +82,7 @@ def _of_evidence(seen: Evidence) -> Iterator[tuple[str, str]]:
     if seen.content is None:
         yield "state's file", f"/{'/'.join(states.FILE)}: there is none ({ways[seen.through]})"
         return
-    when = f", written {states.utc(seen.written)}" if seen.written else ""
+    when = f", written {utc(seen.written)}" if seen.written else ""
     yield "state's file", f"/{'/'.join(states.FILE)}, {len(seen.content)} bytes{when} ({ways[seen.through]})"
     keeper, _ = states.keeper_and_state(seen.content)
     if keeper is None:
@@ -112,9 +112,9 @@ def _load(engine: Engine, session: Session) -> tuple[int | None, int | None]:
 
 def _volumes(engine: Engine, session: Session) -> dict[str, bool]:
     """Each with whether it is there; what a running container has mounted is."""
-    targets = dict(zip(volume_names(session.name), (inside.HOME, inside.WORKSPACE), strict=True))
+    mounts = plan.volume_mounts(session.name)
     root = local_files.open_root(engine, session)
-    found = {name: root is not None and _is_mount(root, target) for name, target in targets.items()}
+    found = {mount.source: root is not None and _is_mount(root, mount.target) for mount in mounts}
     if root is not None:
         os.close(root)
     return {name: mounted or engine.volume_labels(name) is not None for name, mounted in found.items()}
@@ -134,7 +134,7 @@ def _is_mount(root: int, target: PurePosixPath) -> bool:
 
 def _pss(proc: int, pid: str) -> int:
     try:
-        lines = nofollow.content(proc, pid, "smaps_rollup", largest=4096).splitlines()
+        lines = nofollow.read(proc, pid, "smaps_rollup", largest=4096).splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:"))
     except (OSError, StopIteration, ValueError, IndexError):
         return 0  # it has ended, or is not for us to see

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from agent_session import inside
-from agent_session.engine.protocol import Engine, Mount, OneOff
+from agent_session.engine.protocol import Engine, OneOff
 from agent_session.errors import UsageError
 from agent_session.host import nofollow
-from agent_session.sessions import find, local_files
+from agent_session.sessions import find, local_files, plan
 from agent_session.sessions.names import volume_names
 from agent_session.sessions.session import Session
 
@@ -115,7 +115,7 @@ def _content(engine: Engine, session: Session) -> bytes:
     command = ("/bin/sh", "-c", script, str(LARGEST), *(str(folder / name) for name in FILES))
     if session.running:
         return engine.exec(session.container, command, timeout=30).stdout
-    volume = Mount(kind="volume", source=volume_names(session.name)[0], target=inside.HOME, read_only=True)
+    volume, _ = plan.volume_mounts(session.name, read_only=True)
     return engine.run_one_off(
         OneOff(image=session.image, command=command, mounts=(volume,)), timeout=60
     ).stdout

@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from agent_session.activity.state import Value, utc
+from agent_session.activity.state import Value
 from agent_session.activity.watch import Change
 from agent_session.errors import ConfigurationError
+from agent_session.host.clock import utc
 
 SECONDS = 10
 MOST_WAITING = 20

@@ -17,6 +17,7 @@ from agent_session import sanitize
 from agent_session.engine.protocol import Engine
 from agent_session.errors import EngineRefused, NotFoundError
 from agent_session.host import nofollow
+from agent_session.host.clock import utc
 from agent_session.sessions import local_files
 from agent_session.sessions.session import Session
 
@@ -195,11 +196,11 @@ def _by_file(engine: Engine, session: Session) -> Evidence | None:
     if root is None:
         return None
     try:
-        if nofollow.there_is(root, *STOPPING):
+        if nofollow.exists(root, *STOPPING):
             return Evidence(through="file", stopping=True)
         file = nofollow.open_file(root, *FILE)
         try:
-            content = nofollow.rest(file, largest=LARGEST + 1)
+            content = nofollow.read_open(file, largest=LARGEST + 1)
             written = datetime.fromtimestamp(os.fstat(file).st_mtime, UTC)
         finally:
             os.close(file)
@@ -236,7 +237,7 @@ def _by_engine(engine: Engine, session: Session) -> Evidence | None:
 
 def _stat(root: int, pid: int) -> bytes:
     try:
-        return nofollow.content(root, "proc", str(pid), "stat", largest=4096)
+        return nofollow.read(root, "proc", str(pid), "stat", largest=4096)
     except OSError:
         return b""
 
@@ -278,11 +279,6 @@ def _lines(said: object) -> Iterable[str]:
 
 def _line(said: object, longest: int) -> str:
     return sanitize.line(said, longest) if isinstance(said, str) else ""
-
-
-def utc(moment: datetime) -> str:
-    """A time as scripts get it: 2026-11-21T08:00:00.123Z."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def as_json(state: State, *, question: bool = False) -> dict[str, Any]:

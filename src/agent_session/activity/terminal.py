@@ -51,9 +51,8 @@ def send(engine: Engine, session: Session, typing: Typing) -> None:
         timeout=120,
     )
     if done.exit_code:
-        words = done.stderr.decode("utf-8", "replace").strip() or f"exit code {done.exit_code}"
         raise ConflictError(
-            f"nothing can be typed into session '{session.name}': {sanitize.lines(words)}",
+            f"nothing can be typed into session '{session.name}': {sanitize.lines(done.message)}",
             hint=f"agent-session screen {session.name}",
         )
 
@@ -70,7 +69,7 @@ def shown(engine: Engine, session: Session, *, scrollback: bool = False) -> str:
         raise NotReady(
             session.name,
             "its terminal does not answer",
-            [sanitize.lines(done.stderr.decode("utf-8", "replace").strip())],
+            [sanitize.lines(done.message)],
         )
     rows = sanitize.coloured(done.stdout.decode("utf-8", "replace")).split("\n")
     while rows and not sanitize.lines(rows[-1]).strip():

@@ -13,8 +13,10 @@ from agent_session import inside
 from agent_session.agents.catalog import Agent, Login
 from agent_session.engine.protocol import Engine, Mount, OneOff
 from agent_session.errors import UsageError
+from agent_session.host import nofollow
 
 TYPESCRIPT = "typescript"
+LARGEST_RESULT = 50_000_000
 LARGEST = 400_000
 """Bytes; Podman's limit for a secret is 512000."""
 ESCAPES = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_a-z]")
@@ -54,9 +56,10 @@ def one_off(login: Login, image: str, result: Path, ca_bundle: Path | None) -> O
 def found(login: Login, result: Path) -> str | None:
     """What the login command left behind: the token, or the file's text; None where there is neither."""
     file = result / (TYPESCRIPT if login.variable else PurePosixPath(login.file).name)
-    if file.is_symlink() or not file.is_file() or file.stat().st_size > 50_000_000:
+    try:
+        text = nofollow.read_whole(file, largest=LARGEST_RESULT).decode("utf-8", "replace")
+    except OSError:
         return None
-    text = file.read_text(encoding="utf-8", errors="replace")
     return token_in(text, login.pattern) if login.variable else text
 
 

@@ -6,9 +6,7 @@ never in its specification, its labels or anybody's arguments.
 
 import io
 import json
-import os
 import shlex
-import stat
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from typing import Literal
 
 from agent_session.agents import user_config
 from agent_session.agents.catalog import Agent, HostFile
+from agent_session.host import nofollow
 from agent_session.host.git_identity import NOBODY, Identity
 
 LARGEST = 10 * 1024 * 1024
@@ -161,21 +160,11 @@ def _exposed(item: HostFile) -> list[str]:
 
 
 def _read(path: Path) -> bytes | None:
-    """The file's bytes, None where there is none; never blocks on a pipe or reads without end."""
+    """The file's bytes, None where there is none. OSError for what is too large or not a regular file."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return nofollow.read_whole(path, largest=LARGEST, links=True)
     except FileNotFoundError:
         return None
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise ValueError("it is not a regular file")
-        if found.st_size > LARGEST:
-            raise ValueError(f"it has {found.st_size} bytes, more than {LARGEST}")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(LARGEST)
-    finally:
-        os.close(descriptor)
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes, *, executable: bool = False) -> None:

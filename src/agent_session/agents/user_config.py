@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent_session.agents.catalog import UserConfig
+from agent_session.host import nofollow
 
 LARGEST_FILE = 2 * 1024 * 1024
 LARGEST = 20 * 1024 * 1024
@@ -76,11 +77,12 @@ def _files(item: UserConfig, reasons: dict[str, int]) -> Iterator[tuple[str, Pat
 
 
 def _copy(name: str, path: Path) -> Copy:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise ValueError("not a regular file")
-        if found.st_size > LARGEST_FILE:
-            raise ValueError(f"more than {LARGEST_FILE} bytes")
-        return Copy(name=name, content=file.read(LARGEST_FILE), executable=bool(found.st_mode & stat.S_IXUSR))
+    descriptor = nofollow.open_file(path, links=True)
+    try:
+        status = os.fstat(descriptor)
+        if status.st_size > LARGEST_FILE:
+            raise ValueError(f"it has more than {LARGEST_FILE} bytes")
+        content = nofollow.read_open(descriptor, largest=LARGEST_FILE)
+        return Copy(name=name, content=content, executable=bool(status.st_mode & stat.S_IXUSR))
+    finally:
+        os.close(descriptor)

@@ -15,6 +15,7 @@ from unicodedata import combining, east_asian_width
 
 from agent_session import sanitize
 from agent_session.cli.context import quiet
+from agent_session.host.clock import utc
 
 if TYPE_CHECKING:
     from agent_session.activity.state import State
@@ -65,7 +66,7 @@ def session_json(session: "Session", state: "State | None" = None) -> dict[str, 
         "status": session.status,
         **({"state": states.as_json(state)} if state else {}),
         "projects": [{"source": str(p.source), "target": str(p.target)} for p in session.projects],
-        "created": session.created.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "created": utc(session.created),
         "container": session.container,
         "base_url": endpoint.base_url(session),
         "host_url": endpoint.host_url(session),

@@ -138,8 +138,7 @@ def _trial(engine: Engine, seconds: float) -> Iterator[Finding]:
         OneOff(image=image, command=("/bin/true",), network=True), timeout=seconds * 0.8
     )
     if done.exit_code:
-        said = " ".join(done.stderr.decode("utf-8", "replace").split()) or f"it ended with {done.exit_code}"
-        yield findings.error("trial", troubleshooting.explain(said, "running a container"))
+        yield findings.error("trial", troubleshooting.explain(done.message, "running a container"))
     else:
         yield Finding(level="ok", subject="trial", words="a container runs and ends")
 

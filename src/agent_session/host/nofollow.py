@@ -1,38 +1,45 @@
-"""A walk down a tree that a stranger may change: no link is followed, and nothing is opened that could block."""
+"""Reads files that somebody else may change: without following links, blocking on a pipe or reading without end."""
 
+import errno
 import os
 import stat
 from pathlib import Path
 
-FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def open_directory(top: Path | int, *parts: str) -> int:
-    """A descriptor of a directory below `top` (a path of ours or a descriptor, which stays open); OSError where there is none."""
+    """Open a directory below `top` (a trusted path, or a descriptor that stays open). OSError where there is none."""
     here = os.dup(top) if isinstance(top, int) else os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     for part in parts:
         try:
-            below = os.open(part, FLAGS | os.O_DIRECTORY, dir_fd=here)
+            below = os.open(part, FLAGS | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
         finally:
             os.close(here)
         here = below
     return here
 
 
-def open_file(top: Path | int, *parts: str) -> int:
-    """A descriptor of a regular file below `top`; FileNotFoundError where there is nothing, OSError where there is something else."""
+def open_file(top: Path | int, *parts: str, links: bool = False) -> int:
+    """Open a regular file at `top`, or below it. FileNotFoundError where nothing is, OSError for anything else.
+
+    With `links` the last part may be a link: for files of the user's own.
+    """
+    flags = FLAGS if links else FLAGS | os.O_NOFOLLOW
+    if isinstance(top, Path) and not parts:
+        top, parts = top.parent, (top.name,)
     folder = open_directory(top, *parts[:-1])
     try:
-        file = os.open(parts[-1], FLAGS, dir_fd=folder)
+        file = os.open(parts[-1], flags, dir_fd=folder)
     finally:
         os.close(folder)
     if stat.S_ISREG(os.fstat(file).st_mode):
         return file
     os.close(file)
-    raise OSError(f"{'/'.join(parts)} is no regular file")
+    raise OSError(errno.EINVAL, "it is not a regular file")
 
 
-def there_is(top: Path | int, *parts: str) -> bool:
+def exists(top: Path | int, *parts: str) -> bool:
     """Whether a regular file is there."""
     try:
         os.close(open_file(top, *parts))
@@ -41,18 +48,26 @@ def there_is(top: Path | int, *parts: str) -> bool:
     return True
 
 
-def content(top: Path | int, *parts: str, largest: int) -> bytes:
-    """What is in a file, `largest` bytes of it at most; OSError as open_file."""
-    file = open_file(top, *parts)
+def read(top: Path | int, *parts: str, largest: int, links: bool = False) -> bytes:
+    """Read the first `largest` bytes of a regular file. Errors as with `open_file`."""
+    file = open_file(top, *parts, links=links)
     try:
-        return rest(file, largest=largest)
+        return read_open(file, largest=largest)
     finally:
         os.close(file)
 
 
-def rest(file: int, *, largest: int) -> bytes:
-    """What is left to be read of a file, `largest` bytes of it at most."""
-    read = b""
-    while len(read) < largest and (more := os.read(file, largest - len(read))):
-        read += more
-    return read
+def read_whole(top: Path | int, *parts: str, largest: int, links: bool = False) -> bytes:
+    """Read a regular file of at most `largest` bytes. OSError for a larger one, otherwise as with `open_file`."""
+    content = read(top, *parts, largest=largest + 1, links=links)
+    if len(content) > largest:
+        raise OSError(errno.EFBIG, f"it has more than {largest} bytes")
+    return content
+
+
+def read_open(file: int, *, largest: int) -> bytes:
+    """Read what is left of an open file, `largest` bytes of it at most."""
+    content = bytearray()
+    while len(content) < largest and (more := os.read(file, min(largest - len(content), 1 << 20))):
+        content += more
+    return bytes(content)

@@ -5,9 +5,7 @@ user's config.yaml, which stays as its owner wrote it.
 """
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from agent_session import inside
 from agent_session.agents.catalog import Package
 from agent_session.engine.protocol import Engine, Mount, OneOff
 from agent_session.errors import BuildFailed, ConfigurationError
+from agent_session.host import atomic
 from agent_session.host.yaml_file import read_yaml
 
 VERSION = re.compile(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?")
@@ -63,10 +62,7 @@ def write_pins(file: Path, pins: Mapping[str, str]) -> None:
     """Replace the user's pins in one step."""
     file.parent.mkdir(parents=True, exist_ok=True)
     lines = "".join(f"{name}: {json.dumps(value)}\n" for name, value in sorted(pins.items()))
-    handle, part = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as written:
-        written.write(HEAD + lines)
-    Path(part).replace(file)
+    atomic.replace(file, (HEAD + lines).encode())
 
 
 def _published(engine: Engine, image: str, package: str, ca_bundle: Path | None) -> tuple[str, str]:
@@ -82,9 +78,7 @@ def _published(engine: Engine, image: str, package: str, ca_bundle: Path | None)
     )
     try:
         if done.exit_code:
-            raise ValueError(
-                done.stderr.decode("utf-8", "replace").strip()[-500:] or f"npm ended with {done.exit_code}"
-            )
+            raise ValueError(f"npm: {done.message[-500:]}")
         said = json.loads(done.stdout)
         version, integrity = said["version"], said["dist.integrity"]
         if not VERSION.fullmatch(version) or not INTEGRITY.fullmatch(integrity):

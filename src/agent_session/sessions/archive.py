@@ -5,25 +5,22 @@ zstd's skippable frames with a manifest, so that the host can read what it is ab
 unpacking are done by programs of the base image in a container of their own: an archive may be anybody's.
 """
 
-import errno
 import json
 import os
-import secrets
-import stat
 import struct
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 from agent_session import __version__, inside
 from agent_session.agents.catalog import Agent
 from agent_session.agents.seed import Seed
-from agent_session.engine.protocol import Engine, Mount, OneOff
+from agent_session.engine.protocol import Engine, OneOff
 from agent_session.errors import ArchiveRefused, ConflictError, EngineRefused
+from agent_session.host import atomic, nofollow
 from agent_session.host.signals import uninterrupted
-from agent_session.sessions import lifecycle
+from agent_session.sessions import lifecycle, plan
 from agent_session.sessions.labels import LABEL_NAME, session_labels
 from agent_session.sessions.names import NAME, container_name, importing_name, volume_names
 from agent_session.sessions.request import SessionRequest
@@ -52,9 +49,9 @@ def save(engine: Engine, session: Session, agent: Agent | None, file: Path) -> N
     one_off = OneOff(
         image=session.image,
         command=(inside.PACK,),
-        mounts=tuple(_mounts(session.name, read_only=True)),
+        mounts=plan.volume_mounts(session.name, read_only=True),
     )
-    with _part(file) as written:
+    with atomic.replacing(file) as written:
         manifest = json.dumps(_manifest(session), ensure_ascii=False).encode()
         written.write(FRAME.pack(SKIPPABLE, len(manifest)) + manifest)
         written.flush()
@@ -63,48 +60,10 @@ def save(engine: Engine, session: Session, agent: Agent | None, file: Path) -> N
             raise EngineRefused(f"session '{session.name}' could not be packed: {_words(done.stderr)}")
 
 
-@contextmanager
-def _part(file: Path) -> Iterator[IO[bytes]]:
-    """What becomes FILE at the end of the block. Until then it has no name, where the file system can do that: who is killed leaves nothing."""
-    part = file.parent / f".{file.name}.{secrets.token_hex(4)}"
-    nameless = getattr(os, "O_TMPFILE", 0)
-    try:
-        handle = os.open(file.parent, os.O_WRONLY | nameless | os.O_CLOEXEC, 0o600) if nameless else -1
-    except OSError as error:
-        if error.errno not in {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL}:
-            raise
-        handle = -1
-    named = handle < 0
-    if named:
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as written:
-            yield written
-            written.flush()
-            os.fsync(handle)
-            with uninterrupted():
-                if not named:
-                    _give_name(handle, part)
-                part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _give_name(handle: int, path: Path) -> None:
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:  # only with a directory's descriptor does Python follow the link in /proc, which is what the kernel asks for
-        os.link(f"/proc/self/fd/{handle}", path.name, dst_dir_fd=folder, follow_symlinks=True)
-    finally:
-        os.close(folder)
-
-
 def read_manifest(file: Path) -> Manifest:
     """What an archive is about. ArchiveRefused for what is none."""
     try:
-        handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(handle, "rb") as opened:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise ValueError("it is not a regular file")
+        with os.fdopen(nofollow.open_file(file, links=True), "rb") as opened:
             magic, size = FRAME.unpack(opened.read(FRAME.size))
             if magic != SKIPPABLE or size > LARGEST_MANIFEST:
                 raise ValueError("agent-session export did not write it")
@@ -163,19 +122,12 @@ def _unpack(engine: Engine, request: SessionRequest, file: Path) -> None:
     one_off = OneOff(
         image=request.image,
         command=(inside.UNPACK,),
-        mounts=tuple(_mounts(request.name, read_only=False)),
+        mounts=plan.volume_mounts(request.name),
     )
     with file.open("rb") as opened:
         done = engine.run_one_off(one_off, stdin=opened, timeout=SECONDS)
     if done.exit_code:
         raise ArchiveRefused(file, _words(done.stderr).removeprefix("refused: "))
-
-
-def _mounts(name: str, *, read_only: bool) -> list[Mount]:
-    volumes = zip(volume_names(name), (inside.HOME, inside.WORKSPACE), strict=True)
-    return [
-        Mount(kind="volume", source=source, target=target, read_only=read_only) for source, target in volumes
-    ]
 
 
 def _manifest(session: Session) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from agent_session import inside, sanitize
 from agent_session.engine.protocol import Engine, ExecResult, Mount, OneOff
 from agent_session.errors import ConflictError, CopyRefused, NotFoundError
 from agent_session.sessions import plan, untrusted_tar
-from agent_session.sessions.names import volume_names
 from agent_session.sessions.session import Session
 
 SECONDS = 6 * 3600
@@ -126,10 +125,7 @@ def _run(
             hint=f"agent-session restart -d {session.name}",
         )
     read_only = words[0] == "get"
-    volumes = zip(volume_names(session.name), (inside.HOME, inside.WORKSPACE), strict=True)
-    mounts = [
-        Mount(kind="volume", source=source, target=target, read_only=read_only) for source, target in volumes
-    ]
+    mounts = [*plan.volume_mounts(session.name, read_only=read_only)]
     mounts += [
         Mount(kind="bind", source=str(project.source), target=project.target, read_only=read_only)
         for project in session.projects
@@ -148,8 +144,7 @@ def _is_kept(place: Place) -> bool:
 def _check(place: Place, done: ExecResult) -> None:
     if done.exit_code == 0:
         return
-    words = done.stderr.decode("utf-8", "replace").strip() or f"exit code {done.exit_code}"
-    words = sanitize.shown(words, newlines=True)[-2000:]
+    words = sanitize.shown(done.message, newlines=True)[-2000:]
     if done.exit_code == 4:
         raise NotFoundError(
             f"session '{place.session.name}': {words}",

@@ -18,12 +18,19 @@ def workdir(projects: tuple[Project, ...]) -> PurePosixPath:
     return projects[0].target if len(projects) == 1 else inside.WORKSPACE
 
 
+def volume_mounts(name: str, *, read_only: bool = False) -> tuple[Mount, Mount]:
+    """The mounts of a session's volumes: its home, and what is in /workspace beside the projects."""
+    home, workspace = volume_names(name)
+    return (
+        Mount(kind="volume", source=home, target=inside.HOME, read_only=read_only),
+        Mount(kind="volume", source=workspace, target=inside.WORKSPACE, read_only=read_only),
+    )
+
+
 def container_spec(request: SessionRequest) -> ContainerSpec:
     """The whole container of a session."""
-    home, workspace = volume_names(request.name)
     mounts = [
-        Mount(kind="volume", source=home, target=inside.HOME),
-        Mount(kind="volume", source=workspace, target=inside.WORKSPACE),
+        *volume_mounts(request.name),
         Mount(kind="tmpfs", target=inside.RUNTIME),
         *(Mount(kind="bind", source=str(p.source), target=p.target) for p in request.projects),
         *(

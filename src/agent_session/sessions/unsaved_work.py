@@ -15,7 +15,7 @@ from agent_session import inside
 from agent_session.agents.catalog import Agent
 from agent_session.engine.protocol import Engine, Mount, OneOff
 from agent_session.errors import EngineRefused
-from agent_session.sessions import local_files
+from agent_session.sessions import local_files, plan
 from agent_session.sessions.names import volume_names
 from agent_session.workspace.projects import Project
 
@@ -76,7 +76,7 @@ def at_risk(engine: Engine, holdings: Holdings) -> Work:
     done = engine.run_one_off(one_off, stdin=json.dumps(asked).encode(), timeout=SECONDS)
     try:
         if done.exit_code:
-            raise ValueError(done.stderr.decode("utf-8", "replace").strip() or f"exit code {done.exit_code}")
+            raise ValueError(done.message)
         return _work(json.loads(done.stdout))
     except (ValueError, KeyError, TypeError) as error:
         raise EngineRefused(
@@ -112,9 +112,9 @@ def _counted(number: int, one: str, many: str = "") -> str:
 
 def _mounts(engine: Engine, holdings: Holdings) -> Iterator[Mount]:
     """Read-only, projects too: a worktree in /workspace may belong to one."""
-    for volume, target in zip(volume_names(holdings.name), (inside.HOME, inside.WORKSPACE), strict=True):
-        if engine.volume_labels(volume) is not None:
-            yield Mount(kind="volume", source=volume, target=target, read_only=True)
+    for mount in plan.volume_mounts(holdings.name, read_only=True):
+        if engine.volume_labels(mount.source) is not None:
+            yield mount
     for project in holdings.projects:
         if project.source.is_dir():
             yield Mount(

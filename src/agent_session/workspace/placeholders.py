@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent_session.host import paths
+from agent_session.host import nofollow, paths
 from agent_session.host.lock import lock
 
 BEGIN = "# agent-session: while sessions run, these hold names so that nothing can be planted there"
@@ -182,17 +182,9 @@ def _exclude(file: Path, *, add: set[str], keep: set[str] | None) -> None:
 def _read(name: str, directory: int) -> str | None:
     """The text of a regular file, None where there is none."""
     try:
-        descriptor = os.open(
-            name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory
-        )
+        return nofollow.read(directory, name, largest=LARGEST).decode("utf-8", "surrogateescape")
     except OSError:
         return None
-    with os.fdopen(descriptor, "rb") as file:
-        return (
-            file.read(LARGEST).decode("utf-8", "surrogateescape")
-            if stat.S_ISREG(os.fstat(descriptor).st_mode)
-            else None
-        )
 
 
 def _write(name: str, directory: int, text: str, *, gone: bool) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from agent_session.host import nofollow
+
 ENTRIES = 100_000
 REPOSITORIES = 60
 BULKY = frozenset(
@@ -143,11 +145,6 @@ def _same(base: Path, text: str, place: Path) -> bool:
 def _text(file: Path) -> str:
     """A small regular file's text, "" for anything else."""
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        return nofollow.read(file, largest=1_000_000).decode("utf-8", "surrogateescape")
     except OSError:
         return ""
-    with os.fdopen(descriptor, "rb") as content:
-        try:
-            return content.read(1_000_000).decode("utf-8", "surrogateescape")
-        except OSError:
-            return ""

@@ -111,7 +111,7 @@ def test_a_file_that_is_too_large_is_left_out_and_said(home: Path) -> None:
     with (home / ".stub.json").open("wb") as file:
         file.truncate(seed.LARGEST + 1)
     (note,) = seed.gather(AGENT, {}, timezone="UTC").notes
-    assert note.startswith("~/.stub.json was left out: it has 10485761 bytes")
+    assert note.startswith("~/.stub.json was left out: it has more than 10485760 bytes")
 
 
 def test_a_file_that_may_not_be_read_is_left_out_and_said(ordinary_folder: Path) -> None:

@@ -75,7 +75,7 @@ def test_too_much_is_left_out_and_said(stub: Path, monkeypatch: pytest.MonkeyPat
     found = user_config.read(ITEMS)
     assert [copy.name for copy in found.copies] == ["skills/a"]
     assert found.notes == (
-        "~/.stub/NOTES.md: 1 left out: more than 10 bytes",
+        "~/.stub/NOTES.md: 1 left out: it has more than 10 bytes",
         "~/.stub/skills: 1 left out: too much altogether",
-        "~/.stub/skills: 1 left out: not a regular file",
+        "~/.stub/skills: 1 left out: it is not a regular file",
     )

@@ -10,6 +10,7 @@ import typer
 from agent_session import sanitize
 from agent_session.cli.context import note, of
 from agent_session.cli.options import JsonLines, NameOrDefault
+from agent_session.host.clock import utc
 
 if TYPE_CHECKING:
     from agent_session.activity.event_log import Event
@@ -53,8 +54,7 @@ def logs(
 
 
 def _json(event: "Event") -> str:
-    moment = event.time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return json.dumps({"time": moment, "event": event.kind, "detail": event.detail})
+    return json.dumps({"time": utc(event.time), "event": event.kind, "detail": event.detail})
 
 
 def _line(event: "Event") -> str:

@@ -1,8 +1,6 @@
 """`agent-session screen`: what a session's terminal shows now, as text or as a picture."""
 
-import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -82,16 +80,9 @@ def picture(text: str, *, title: str) -> str:
 
 def _write(file: Path, text: str) -> None:
     """Write a file in one step: it is whole or as it was. Its mode is what a new file gets."""
-    from agent_session.sessions.untrusted_tar import umask
+    from agent_session.host import atomic
 
     try:
-        handle, part = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as written:
-                written.write(text)
-            Path(part).chmod(0o666 & ~umask())
-            Path(part).replace(file)
-        finally:
-            Path(part).unlink(missing_ok=True)
+        atomic.replace(file, text.encode(), mode=0o666)
     except OSError as error:
         raise ConflictError(f"{file} cannot be written: {error.strerror}") from error

@@ -11,6 +11,7 @@ from agent_session.cli import output
 from agent_session.cli.context import of
 from agent_session.cli.options import NameOrDefault
 from agent_session.errors import UsageError
+from agent_session.host.clock import utc
 
 if TYPE_CHECKING:
     from agent_session.activity.describe import Portrait
@@ -57,7 +58,7 @@ def _json(found: "Portrait") -> dict[str, Any]:
         "state": states.as_json(found.state, question=True),
         "container_id": session.id,
         "pid": session.pid,
-        "started": states.utc(session.started) if session.started else None,
+        "started": utc(session.started) if session.started else None,
         "mounts": list(map(str, session.mounts)),
         "kob": str(session.kob) if session.kob else None,
         "login_stored": session.login is not None,
@@ -65,7 +66,7 @@ def _json(found: "Portrait") -> dict[str, Any]:
         "volumes": dict(found.volumes),
         "processes": found.processes,
         "memory": found.memory,
-        "events": [{"time": states.utc(e.time), "event": e.kind, "detail": e.detail} for e in found.events],
+        "events": [{"time": utc(e.time), "event": e.kind, "detail": e.detail} for e in found.events],
     }
 
 

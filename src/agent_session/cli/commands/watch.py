@@ -10,6 +10,7 @@ from agent_session.cli import output
 from agent_session.cli.context import note, of
 from agent_session.cli.options import JsonLines
 from agent_session.errors import UsageError
+from agent_session.host.clock import utc
 
 if TYPE_CHECKING:
     from agent_session.activity.notify import Order
@@ -69,7 +70,7 @@ def _json(change: "Change") -> dict[str, object]:
     from agent_session.activity import state as states
 
     return {
-        "time": states.utc(datetime.now(UTC)),
+        "time": utc(datetime.now(UTC)),
         "name": change.name,
         "state": states.as_json(change.state, question=True) if change.state else None,
         "before": change.before.value if change.before else None,

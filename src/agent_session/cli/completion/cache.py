@@ -26,11 +26,13 @@ def known(folder: Path) -> Grammar:
         if kept["made_of"] == made_of:
             return _read(kept["grammar"])
     found = _of_the_program()
+    from agent_session.host import atomic  # what a completion seldom needs
+
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-        new = folder / f"{FILE}.{os.getpid()}"
-        new.write_text(json.dumps({"made_of": made_of, "grammar": asdict(found)}), encoding="utf-8")
-        new.replace(folder / FILE)
+        atomic.replace(
+            folder / FILE, json.dumps({"made_of": made_of, "grammar": asdict(found)}).encode(), mode=0o644
+        )
     return found
 
 
