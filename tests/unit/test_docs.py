@@ -183,6 +183,12 @@ def test_readme_tells_every_state() -> None:
     assert sorted(told) == sorted(get_args(Value))
 
 
+def test_readme_shows_one_kind_of_list() -> None:
+    heads = [line.split() for line in text(README).splitlines() if line.startswith("NAME ")]
+    assert len(heads) == 2  # the second one is what the program printed when its block was run
+    assert heads[0] == heads[1]
+
+
 def test_every_key_of_an_agents_folder_is_told() -> None:
     table = text(REPOSITORY / "docs" / "agents.md").partition("## agent.yaml")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == catalog.KEYS
