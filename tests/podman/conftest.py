@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.account import Account
+from tests.host_git import Host
 from tests.storage import Storage
 
 SECRET = "sk-ant-api03-a-secret-of-the-tests"
@@ -26,3 +27,12 @@ def running(storage: Storage, claude: str) -> Iterator[Account]:  # noqa: ARG001
         yield account
     finally:
         account.close()
+
+
+@pytest.fixture
+def host(account: Account) -> Iterator[Host]:
+    (account.home / ".gitconfig").write_text('[protocol "file"]\n\tallow = always\n')
+    yield Host(account=account)
+    for name, status in account.sessions().items():
+        if status == "running":
+            account.ok("stop", name)
