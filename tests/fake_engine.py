@@ -344,6 +344,15 @@ class FakeEngine:
         streams = ["-it", "--detach-keys", ""] if terminal else ["-i"]
         return ["podman", "exec", *streams, *variables, name, *command]
 
+    def specification(self, name: str) -> ContainerSpec:
+        """What a container was made with; for tests."""
+        return self._kept(name).spec
+
+    def grow_old(self, name: str) -> None:
+        """A container has been running for years; for tests."""
+        kept = self._kept(name)
+        self._put(kept, replace(kept.container, started=datetime(2020, 1, 1, tzinfo=UTC)))
+
     def _check_secrets(self, spec: ContainerSpec) -> None:
         for secret in spec.secrets:
             if secret.name not in self._secrets:

@@ -191,14 +191,14 @@ class ConflictError(AgentSessionError):
 
 
 class SessionConflict(ConflictError):
-    """The session exists and has another agent or other projects."""
+    """The session exists and has another agent or other projects; `instead` is the command that makes a new one."""
 
     code = "session-conflict"
 
-    def __init__(self, name: str, *, has: str, asked: str) -> None:
+    def __init__(self, name: str, *, has: str, asked: str, instead: Hint) -> None:
         super().__init__(
             f"session '{name}' already exists with {has}; asked for: {asked}",
-            hint=(Hint("start", ["-n", "OTHER-NAME"]), Hint("rm", [name])),
+            hint=(instead, Hint("start", ["-n", name], note="the session that exists")),
         )
 
 

@@ -21,13 +21,23 @@ def test_the_picker_tells_what_is_ready_and_a_number_chooses(account: Account) -
     listed = json.loads(account.ok("agents", "--json"))
     number = [agent["name"] for agent in listed].index("shell") + 1
     terminal = account.window("start", cwd=account.project())
-    terminal.wait_for("Available agents:", f"{number}. Shell (ready)", "Unbuilt One (not built)", QUESTION)
-    terminal.type("99", "Enter")
-    terminal.wait_for(f"a number from 1 to {len(listed)}")
-    terminal.press("BSpace", "BSpace")
+    terminal.wait_for(QUESTION, f"{number}) Shell (ready)", "Unbuilt One (not built)")
+    terminal.type("nonsense")
     terminal.type(str(number), "Enter")
     terminal.wait_for("Shell · session default", "agent@")
     assert json.loads(account.ok("ls", "--json"))[0]["agent"] == "shell"
+
+
+def test_the_arrow_keys_choose_an_agent_and_the_choice_is_shown(account: Account) -> None:
+    account.agent("zz-last", yaml="title: Last One\n")
+    terminal = account.window("start", cwd=account.project())
+    terminal.wait_for(QUESTION, "Last One (not built)")
+    terminal.press("Up")
+    terminal.press("Enter")
+    screen = terminal.wait_for("Image not built. Build now?")
+    assert "Last One" in screen
+    terminal.type("n")
+    assert terminal.wait_for_end() == 1
 
 
 def test_enter_takes_claude(account: Account, claude: str) -> None:
@@ -69,7 +79,7 @@ def test_a_missing_image_is_offered_to_be_built(account: Account) -> None:
     terminal = account.window("start", "-a", "tiny", cwd=project)
     terminal.wait_for("Image not built. Build now?")
     terminal.type("n")
-    assert terminal.wait_for_end() == 8
+    assert terminal.wait_for_end() == 1
     terminal.wait_for("agent-session build tiny")
     assert account.containers() == []
     terminal = account.window("start", "-a", "tiny", cwd=project)

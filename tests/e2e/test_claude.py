@@ -258,13 +258,13 @@ def test_what_the_user_is_and_has_configured_comes_along(account: Account) -> No
     account.ok("stop")
     (user_config / "CLAUDE.md").unlink()
     (user_config / "commands" / "greet-me.md").write_text("Greet twice.\n")
-    account.ok("start", "-d", env=BASE)
+    account.ok("start", "-d", "-n", "default", env=BASE)
     assert inside("default", "cat", "/home/agent/.claude/commands/greet-me.md") == "Greet twice."
     assert (
         account.podman_done("exec", "agent_default", "test", "-e", "/home/agent/.claude/CLAUDE.md").code == 1
     )
     account.ok("stop")
-    account.ok("start", "-d", "--no-user-config", env=BASE)
+    account.ok("start", "-d", "-n", "default", "--no-user-config", env=BASE)
     model.shown("Noted")  # another container, the same conversation
     assert (
         account.podman_done(

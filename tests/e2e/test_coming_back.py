@@ -176,16 +176,26 @@ def test_three_projects_stand_side_by_side(account: Account) -> None:
     terminal.wait_for("│/workspace  ", "backend", "frontend", "shared-libs")
 
 
-def test_another_directory_is_told_that_the_default_session_is_elsewhere(account: Account) -> None:
+def test_in_a_second_project_a_person_is_asked_and_a_program_is_refused(account: Account) -> None:
     account.ok("start", "-d", "-a", "shell", cwd=account.project("one"))
     other = account.project("two")
-    done = account.run("start", "-d", cwd=other)
-    assert (done.code, done.out) == (0, "default\n")
-    assert (
-        f"session 'default' does not contain {other}; for a session of its own: agent-session start -n two\n"
-        in done.err
+    done = account.run("start", "-d", "-a", "shell", cwd=other)
+    assert (done.code, done.out) == (5, "")
+    assert "agent-session start -n two" in done.err
+    assert "agent-session start -n default" in done.err
+    assert account.run("start", "-d", cwd=account.project("one")).code == 0
+    terminal = account.window("start", "-a", "shell", cwd=other, columns=120)
+    terminal.wait_for(
+        "Session 'default' does not contain", "start a new session 'two'", "attach to 'default'"
     )
-    assert "does not contain" not in account.run("start", "-d", cwd=account.project("one")).err
+    terminal.press("Enter")
+    terminal.wait_for("session two", PROMPT)
+    assert account.sessions() == {"default": "running", "two": "running"}
+    terminal = account.window("start", "-a", "shell", cwd=account.project("three"), columns=120)
+    terminal.wait_for("start a new session 'three'")
+    terminal.press("Down", "Enter")
+    terminal.wait_for("session default", PROMPT)
+    assert "three" not in account.sessions()
 
 
 def test_leaving_the_agent_leaves_a_shell_and_leaving_that_ends_the_session(stub_account: Account) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -113,13 +114,13 @@ def test_what_contradicts_a_session_is_told_with_both_ways_on(account: Account) 
     project, other = account.project(), account.project("other")
     account.ok("start", "-d", "-a", "shell", cwd=project)
     account.ok("start", "-d", "-a", "shell", project)
-    account.ok("start", "-d")
-    for arguments in (("-a", "claude"), (other,), (project, other)):
-        done = account.run("start", "-d", *arguments)
+    account.ok("start", "-d", "-n", "default")
+    for arguments, free in ((("-a", "claude"), "app"), ((other,), "other"), ((project, other), "other")):
+        done = account.run("start", "-d", "-n", "default", *arguments, cwd=project)
         assert (done.code, done.out) == (5, "")
         assert f"session 'default' already exists with agent shell and {project}" in done.err
-        assert "agent-session start -n OTHER-NAME" in done.err
-        assert "agent-session rm default" in done.err
+        assert f"agent-session start -n {free} {shlex.join(map(str, arguments))}" in done.err
+        assert "agent-session start -n default" in done.err
     assert account.inside("default", "ls", "/workspace") == "app"
 
 

@@ -88,7 +88,7 @@ def test_a_removed_project_is_told_as_a_start_would(account: Account) -> None:
     (problem,) = errors(account, code=7).values()
     assert problem["subject"] == "session default"
     assert str(project) in problem["words"]
-    assert account.run("start", "-d").code == 7
+    assert account.run("start", "-d", "-n", "default").code == 7
 
 
 def test_a_project_replaced_while_its_session_runs_is_told(account: Account) -> None:

@@ -73,7 +73,7 @@ def test_the_agents_end_leaves_a_shell_and_the_shells_end_ends_the_session_with_
     until(lambda: "agent@" in account.screen(), "the shell's prompt", told=account.screen)
     account.tell("default", "exit")
     until(lambda: account.sessions() == {"default": "stopped"}, "the session's end")
-    account.ok("start", "-d")
+    account.ok("start", "-d", "-n", "default")
     assert "stub ready" in account.screen()
 
 
@@ -99,7 +99,7 @@ def test_a_session_needs_no_process_on_the_host_but_its_monitor(account: Account
     for verb in (
         ("ls",),
         ("agents",),
-        ("start", "-d"),
+        ("start", "-d", "-n", "default"),
         ("build", "shell"),
         ("stop",),
         ("restart", "-d"),

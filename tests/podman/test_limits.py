@@ -40,7 +40,7 @@ def test_a_fork_bomb_ends_at_the_limit_and_its_session_can_be_stopped(account: A
     )
     account.ok("stop")
     assert account.sessions() == {"default": "stopped", "neighbour": "running"}
-    account.ok("start", "-d")
+    account.ok("start", "-d", "-n", "default")
     assert "agent@" in account.screen()
 
 
@@ -63,13 +63,13 @@ def test_memory_is_limited_or_said_not_to_be(account: Account) -> None:
 def test_limits_stay_with_a_session_and_a_restart_changes_them(account: Account) -> None:
     account.ok("start", "-d", "-a", "shell", "--pids", "200", cwd=account.project())
     account.inside("default", "touch", "/home/agent/kept")
-    refused = account.run("start", "-d", "--pids", "300")
+    refused = account.run("start", "-d", "-n", "default", "--pids", "300")
     assert refused.code == 5
     assert "--pids" in refused.err
     account.ok("stop")
     account.ok("restart", "-d")
     assert json.loads(account.ok("ls", "--json"))[0]["pids"] == 200
     account.ok("stop")
-    account.ok("start", "-d", "--pids", "0")
+    account.ok("start", "-d", "-n", "default", "--pids", "0")
     assert json.loads(account.ok("ls", "--json"))[0]["pids"] is None
     account.inside("default", "ls", "/home/agent/kept")

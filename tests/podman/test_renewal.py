@@ -115,18 +115,18 @@ def test_an_update_that_is_killed_leaves_one_session_with_all_it_had(
     update.send_signal(signal.SIGKILL)
     update.communicate()
     assert list(probe.sessions()) == ["default"]
-    probe.ok("start", "-d")
+    probe.ok("start", "-d", "-n", "default")
     assert probe.inside("default", "cat", "/home/agent/kept") == "kept"
     probe.ok("update")
     probe.ok("stop")
-    probe.ok("start", "-d")
+    probe.ok("start", "-d", "-n", "default")
     assert probe.containers() == ["agent_default"]
     probe.ok("stop")
     probe.ok("rm", "-f", "default")
     assert (probe.containers(), probe.volumes()) == ([], [])
 
 
-@pytest.mark.parametrize("verb", [["start", "-d"], ["restart", "-d"], ["update"]])
+@pytest.mark.parametrize("verb", [["start", "-d", "-n", "default"], ["restart", "-d"], ["update"]])
 def test_after_an_update_that_was_killed_between_its_last_two_steps_the_session_is_found_as_it_runs(
     probe: Account, verb: list[str]
 ) -> None:

@@ -41,9 +41,9 @@ def test_a_session_stopped_or_started_by_podman_itself_is_told_as_it_is(account:
     account.ok("start", "-d", "-a", "shell", cwd=account.project())
     account.podman("stop", "agent_default")
     assert account.sessions() == {"default": "stopped"}
-    account.ok("start", "-d")
+    account.ok("start", "-d", "-n", "default")
     account.podman("kill", "agent_default")
-    account.ok("start", "-d")
+    account.ok("start", "-d", "-n", "default")
     assert account.sessions() == {"default": "running"}
     assert "agent@" in account.screen()
 

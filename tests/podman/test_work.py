@@ -116,7 +116,7 @@ def test_looking_runs_nothing_of_the_agents(session: Account) -> None:
     before = do(session, "ls -la ~")
     assert any("/home/agent/evil" in line for line in lost(session))
     assert not (session.project() / "ran").exists()
-    session.ok("start", "-d")
+    session.ok("start", "-d", "-n", "default")
     assert do(session, "ls -la ~").count("ran") == before.count("ran") == 0
 
 

@@ -162,6 +162,7 @@ ROWS: tuple[Row, ...] = (
         name="start --dry-run", arguments=words("start", "--dry-run", "-a", "shell", "-n", "new", "{project}")
     ),
     Row(name="restart", arguments=words("restart", "-d", "m"), before=RESTS),
+    Row(name="restart, running", arguments=words("restart", "-d", "m"), before=RUNS),
     Row(name="attach", arguments=words("attach", "m"), before=RUNS, terminal=True),
     Row(name="exec", arguments=words("exec", "m", "--", "true"), before=RUNS),
     Row(name="send", arguments=words("send", "m", "true"), before=RUNS),

@@ -175,7 +175,7 @@ def test_a_file_replaced_while_sessions_have_it_is_the_new_one_from_the_next_sta
     )
     assert "one" in before
     replace("{")
-    stub_account.ok("start", "-d")
+    stub_account.ok("start", "-d", "-n", "default")
     stub_account.ok("stop")
     replace('{"apiKey": "two"}')
     stub_account.ok("restart", "-d")
@@ -193,7 +193,7 @@ def test_a_wedged_terminal_is_told_and_can_be_stopped_and_started_again(account:
     told(account.run("screen", "default"), 9, "default")
     told(account.run("send", "default", "true"), 5, "its terminal does not answer")
     account.ok("stop")
-    account.ok("start", "-d")
+    account.ok("start", "-d", "-n", "default")
     assert "agent@" in account.screen()
 
 
@@ -403,7 +403,7 @@ def test_a_lock_whose_owner_was_killed_is_free(account: Account) -> None:
         lambda: Path(f"/proc/{running.pid}/stat").read_text().split()[2] == "T",
         "a start that has stopped in the middle",
     )
-    waiting = account.begin("start", "-d")
+    waiting = account.begin("start", "-d", "-n", "default")
     assert waiting.stderr is not None
     assert f"process {running.pid}" in waiting.stderr.readline()
     os.kill(running.pid, signal.SIGKILL)

@@ -57,7 +57,7 @@ def test_a_session_that_fills_its_disk_can_be_listed_stopped_and_started_again(
     )
     assert account.sessions() == {"default": "running"}
     account.ok("stop")
-    account.ok("start", "-d")
+    account.ok("start", "-d", "-n", "default")
     assert account.inside("default", "cat", "/home/agent/notes") == "kept"
     account.inside("default", "rm", "/home/agent/much")
     account.ok("stop")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_session.cli import main, request
+from agent_session.cli import main, wishes
 from agent_session.cli.commands import attach, restart, rm, start
 from agent_session.cli.context import Invocation
 from agent_session.engine.protocol import ExecResult
@@ -114,7 +114,7 @@ def make_machine(
 
 
 def terminal(monkeypatch: pytest.MonkeyPatch, *, there: bool) -> None:
-    for verb in (start, request, attach, restart, rm):
+    for verb in (start, wishes, attach, restart, rm):
         monkeypatch.setattr(verb, "on_terminal", lambda: there)
 
 

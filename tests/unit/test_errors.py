@@ -36,7 +36,9 @@ EXAMPLES = [
     (errors.SessionNotFound("web"), "session 'web' not found"),
     (errors.AgentNotFound("x", ["b", "a"]), "agent 'x' not found; there are: a, b"),
     (
-        errors.SessionConflict("web", has="agent a", asked="agent b"),
+        errors.SessionConflict(
+            "web", has="agent a", asked="agent b", instead=errors.Hint("start", ["-n", "x"])
+        ),
         "session 'web' already exists with agent a; asked for: agent b",
     ),
     (errors.SessionRunning("web"), "cannot remove running session 'web'"),

@@ -4,9 +4,10 @@ import contextlib
 import os
 import stat
 import sys
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,14 @@ import typer
 
 from agent_session.config import Config
 from agent_session.errors import AgentSessionError
-from agent_session.host import paths
 
 if TYPE_CHECKING:
     from agent_session.agents.catalog import Agent
     from agent_session.cli.prefetch import Prefetch
     from agent_session.engine.protocol import Engine
+    from agent_session.host.lock import Holder
     from agent_session.images.build import Workshop
+    from agent_session.sessions.installation import Installation
     from agent_session.sessions.session import Session
 
 
@@ -72,47 +74,48 @@ class Invocation:
         watched: AbstractContextManager[Engine] = tracing.watched(engine, [tracing.CallLogger(tell=_tell)])
         return watched
 
+    @property
+    def installation(self) -> "Installation":
+        """This machine, as sessions are made of it."""
+        from agent_session.sessions.installation import Installation
+
+        return Installation(environment=self.environment, home=Path.home(), base_image=self.config.base_image)
+
     def agents(self) -> "dict[str, Agent]":
         """All agents there are, by name."""
-        from agent_session.agents.catalog import read_agents
-
-        return read_agents(paths.agent_folders())
+        return self.installation.agents()
 
     def agent(self, name: str) -> "Agent | None":
         """The agent of that name alone; None where there is none."""
-        from agent_session.agents.catalog import find_agent
-
-        return find_agent(paths.agent_folders(), name)
+        return self.installation.agent(name)
 
     def workshop(self) -> "Workshop":
         """Where images are made."""
-        from agent_session.host import ca_certificates
-        from agent_session.images import pins
-        from agent_session.images.build import Workshop
+        return self.installation.workshop()
 
-        return Workshop(
-            folder=paths.agent_folders()[0],
-            base_image=self.config.base_image,
-            caches=paths.cache_folders(),
-            logs=paths.log_folder(),
-            locks=paths.runtime_folder(),
-            ca_bundle=ca_certificates.bundle(self.environment),
-            pins=pins.read_pins(paths.pins_file()),
-        )
+    @contextmanager
+    def locked(self, name: str, *, before_waiting: Callable[[], None] = lambda: None) -> Iterator[bool]:
+        """One command at a time on a session of that name; gives whether it had to wait. BadName.
 
-    def locked(self, name: str) -> AbstractContextManager[None]:
-        """One command at a time on a session of that name. BadName first: it becomes a file's name."""
-        from agent_session.host.lock import lock
-        from agent_session.sessions.names import check_name, lock_name
+        Where somebody else has the lock `before_waiting` is called, which may refuse what would wait for nothing.
+        """
+        waited = False
 
-        def waiting(pid: str) -> None:
+        def waiting(holder: "Holder") -> None:
+            nonlocal waited
+            waited = True
+            before_waiting()
             if self.prefetch and self.prefetch.listing:
                 self.prefetch.listing.drop()
+            begun = datetime.fromtimestamp(holder.since).astimezone()
+            seconds = max(0, int((datetime.now().astimezone() - begun).total_seconds()))
             note(
-                f"session '{name}' is being worked on by another agent-session (process {pid}); waiting for it"
+                f"session '{name}' is being worked on by another agent-session (process {holder.pid}, "
+                f"since {begun:%H:%M:%S}, {seconds} s ago); waiting for it"
             )
 
-        return lock(paths.runtime_folder(), lock_name(check_name(name)), waiting=waiting)
+        with self.installation.locked(name, waiting=waiting):
+            yield waited
 
     def session(self, engine: "Engine", name: str | None, *, verb: str = "attach") -> "Session":
         """The session of that name; without one that of AGENT_SESSION_NAME, of this directory, or the only one.
@@ -123,7 +126,7 @@ class Invocation:
 
         if named := name or self.config.name:
             return find.get(engine, named)
-        sessions = find.known(engine)
+        sessions = find.list_sessions(engine)
         if not sessions:
             find.find_session(
                 engine, which.DEFAULT
@@ -145,17 +148,10 @@ class Invocation:
             return self.name(engine, first, verb=verb), second
         from agent_session.sessions import find, names, which
 
-        known = find.known(engine)
+        known = find.list_sessions(engine)
         if any(session.name == first for session in known) or (names.NAME.fullmatch(first) and piped_in()):
             return first, None
         return self.config.name or which.meant(known, directory(), verb=verb).name, first
-
-    def is_locked(self, name: str) -> bool:
-        """Whether a command works on the session of that name just now."""
-        from agent_session.host.lock import is_held, lock_file
-        from agent_session.sessions.names import lock_name
-
-        return is_held(lock_file(paths.runtime_folder(), lock_name(name)))
 
 
 def of(context: typer.Context) -> Invocation:

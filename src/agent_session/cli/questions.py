@@ -2,6 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+MOST_NUMBERED = 9
+"""With more answers than that, a number is no key any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,24 +18,25 @@ class Choice:
 
 
 def pick_agent(choices: Sequence[Choice], default: str) -> str:
-    """The name of the agent somebody picked: by number, by name, or by Enter the default."""
+    """The name of the agent somebody picked: with the arrow keys, or by number; Enter takes it."""
+    titles = {choice.name: f"{choice.title} ({choice.state})" for choice in choices}
+    return choose(f"Select agent (default: {default}):", titles, default)
+
+
+def choose(question: str, answers: dict[str, str], default: str) -> str:
+    """The key of the answer somebody chose, of those that are shown. Enter takes the default at once."""
     import questionary
 
-    print("Available agents:")
-    for number, choice in enumerate(choices, 1):
-        print(f"  {number}. {choice.title} ({choice.state})")
-    print()
-    answers = (
-        {str(number): choice.name for number, choice in enumerate(choices, 1)}
-        | {c.name: c.name for c in choices}
-        | {"": default}
+    numbered = len(answers) <= MOST_NUMBERED
+    choices: list[Any] = [
+        questionary.Choice(title, value=key, shortcut_key=str(number) if numbered else None)
+        for number, (key, title) in enumerate(answers.items(), 1)
+    ]
+    instruction = "(arrow keys or a number, then Enter)" if numbered else "(arrow keys, then Enter)"
+    asked = questionary.select(
+        question, choices, default=default, qmark="", use_shortcuts=numbered, instruction=instruction
     )
-
-    def known(text: str) -> bool | str:
-        return text.strip().lower() in answers or f"a number from 1 to {len(choices)}, or Enter for {default}"
-
-    question = questionary.text(f"Select agent (default: {default}):", qmark="", validate=known)
-    return answers[str(question.unsafe_ask()).strip().lower()]
+    return str(asked.unsafe_ask())
 
 
 def confirm(question: str, *, default: bool) -> bool:

@@ -1,20 +1,26 @@
 """Puts a session on this terminal: what start, restart and attach end with."""
 
 import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
-from agent_session.cli.context import Invocation, note
+from agent_session.cli.context import Invocation, note, quiet
 from agent_session.engine.protocol import Engine
 
 if TYPE_CHECKING:
     from agent_session.sessions.session import Session
+
+PATIENCE_SECONDS = 2
 
 
 def arrive(
     invocation: Invocation, engine: Engine, session: "Session", *, detached: bool, silent: bool
 ) -> None:
     """The end of a start: attach, or print the session's name; unless `silent`, say why nothing is attached."""
-    tell_notes(session)
     if not detached:
         enter(invocation, engine, session)
     print(session.name)
@@ -22,10 +28,33 @@ def arrive(
         note(f"no terminal here to attach; the session runs: agent-session attach {session.name}")
 
 
-def tell_notes(session: "Session") -> None:
-    """What the session's start had to say."""
-    for line in session.notes:
-        note(line)
+@contextmanager
+def patience(awaited: str) -> Iterator[None]:
+    """While the block takes longer than a moment, tell a person at the terminal what is waited for, and how long already."""
+    if quiet() or not sys.stderr.isatty():
+        yield
+        return
+    over = threading.Event()
+    begun = time.monotonic()
+
+    def tell() -> None:
+        while not over.wait(1 if time.monotonic() - begun > PATIENCE_SECONDS else PATIENCE_SECONDS):
+            print(
+                f"\r\x1b[Kwaiting for {awaited} ({time.monotonic() - begun:.0f} s)...",
+                end="",
+                file=sys.stderr,
+                flush=True,
+            )
+        if time.monotonic() - begun > PATIENCE_SECONDS:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    telling = threading.Thread(target=tell, daemon=True)
+    telling.start()
+    try:
+        yield
+    finally:
+        over.set()
+        telling.join()
 
 
 def enter(invocation: Invocation, engine: Engine, session: "Session") -> NoReturn:

@@ -223,7 +223,7 @@ def _placeholders(engine: Engine, known: Sequence[Session]) -> Iterator[Finding]
         return
 
     def tidy() -> str:
-        find.tidy(engine)
+        lifecycle.tidy(engine)
         return f"removed {len(over)} placeholders"
 
     words = f"{len(over)} left in projects of sessions that ended: {', '.join(str(held.path) for held in over[:3])}"

@@ -47,6 +47,14 @@ def memory(text: str) -> int:
     return int(size)
 
 
+def written(size: int) -> str:
+    """An amount of memory as `memory` reads it: 512m, 2g; bytes where no unit divides it."""
+    for unit, factor in sorted(UNITS.items(), key=lambda item: -item[1]):
+        if size and size % factor == 0:
+            return f"{size // factor}{unit}"
+    return str(size)
+
+
 def cpus(text: str) -> float:
     """Processors: "2", "1.5"; 0.0 is no limit. ValueError in one line."""
     try:

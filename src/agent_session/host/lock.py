@@ -4,7 +4,20 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """Who has a lock: a process ("?" where it has not said so yet), and since when, in seconds since 1970."""
+
+    pid: str
+    since: float
+
+    def __str__(self) -> str:
+        """Return the process's number."""
+        return self.pid
 
 
 def lock_file(folder: Path, name: str) -> Path:
@@ -31,8 +44,8 @@ def is_held(file: Path) -> bool:
 
 
 @contextmanager
-def lock(folder: Path, name: str, *, waiting: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock of that name in a directory of ours; `waiting` is told the owner's pid where somebody else has it.
+def lock(folder: Path, name: str, *, waiting: Callable[[Holder], None]) -> Iterator[None]:
+    """Hold the lock of that name in a directory of ours; `waiting` is told who has it where somebody else does.
 
     flock is released by the kernel when its owner dies, so no lock survives; the empty file that stays is not the lock.
     """
@@ -41,10 +54,15 @@ def lock(folder: Path, name: str, *, waiting: Callable[[str], None]) -> Iterator
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            waiting(os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "?")
+            waiting(_holder(descriptor))
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def _holder(descriptor: int) -> Holder:
+    pid = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "?"
+    return Holder(pid=pid, since=os.fstat(descriptor).st_mtime)

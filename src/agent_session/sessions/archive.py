@@ -9,21 +9,22 @@ import json
 import os
 import struct
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from agent_session import __version__, inside
 from agent_session.agents.catalog import Agent
 from agent_session.agents.seed import Seed
 from agent_session.engine.protocol import Engine, OneOff
-from agent_session.errors import ArchiveRefused, ConflictError, EngineRefused
+from agent_session.errors import ArchiveRefused, ConflictError, EngineRefused, Hint, UsageError
 from agent_session.host import atomic, nofollow
 from agent_session.host.signals import uninterrupted
 from agent_session.sessions import lifecycle, plan
 from agent_session.sessions.labels import LABEL_NAME, session_labels
+from agent_session.sessions.lifecycle import Report
 from agent_session.sessions.names import NAME, container_name, importing_name, volume_names
-from agent_session.sessions.request import SessionRequest
+from agent_session.sessions.request import SessionRequest, Wish
 from agent_session.sessions.session import Session
 from agent_session.workspace.projects import Project
 
@@ -64,24 +65,72 @@ def read_manifest(file: Path) -> Manifest:
     """What an archive is about. ArchiveRefused for what is none."""
     try:
         with os.fdopen(nofollow.open_file(file, links=True), "rb") as opened:
-            magic, size = FRAME.unpack(opened.read(FRAME.size))
-            if magic != SKIPPABLE or size > LARGEST_MANIFEST:
-                raise ValueError("agent-session export did not write it")
-            return _read(json.loads(opened.read(size)))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, struct.error) as error:
+            return _read(_manifest_in(opened))
+    except KeyError as error:
+        raise ArchiveRefused(file, f"its manifest is damaged: {error} is missing") from error
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ArchiveRefused(file, reason or "it is damaged") from error
 
 
-def retargeted(projects: tuple[Project, ...], manifest: Manifest) -> tuple[Project, ...]:
-    """The projects where the archive's session had its own, if there are as many: its conversations name those paths."""
-    targets = [project.target for project in manifest.projects]
-    if len(targets) != len(projects) or len(set(targets)) != len(targets):
-        return projects
-    return tuple(Project(source=p.source, target=target) for p, target in zip(projects, targets, strict=True))
+def _manifest_in(opened: IO[bytes]) -> dict[str, Any]:
+    head = opened.read(FRAME.size)
+    magic, size = FRAME.unpack(head) if len(head) == FRAME.size else (0, 0)
+    if magic != SKIPPABLE or size > LARGEST_MANIFEST:
+        raise ValueError("it is not an archive made by agent-session export")
+    try:
+        manifest = json.loads(opened.read(size))
+    except (ValueError, RecursionError):
+        manifest = None
+    if not isinstance(manifest, dict):
+        raise ValueError("its manifest is damaged")
+    return manifest
 
 
-def create(engine: Engine, request: SessionRequest, seed: Seed, file: Path, *, screen: bool) -> Session:
+def wished(wish: Wish, report: Report) -> Wish:
+    """The wish, with what its archive says where nobody insists on something else. Nothing that would lower a guard."""
+    if wish.import_from is None:
+        return wish
+    file = wish.import_from
+    manifest = read_manifest(file)
+    if "agent" in wish.insisted and wish.agent != manifest.agent:
+        raise ConflictError(f"{str(file)!r} is a session of agent {manifest.agent}, not {wish.agent}")
+    name = wish.name if "name" in wish.insisted else manifest.name
+    projects = wish.projects
+    if "projects" not in wish.insisted:
+        _check_there(file, name, manifest)
+        projects = tuple(str(project.source) for project in manifest.projects)
+        report(f"projects, as the archive says: {', '.join(projects) or 'none'}")
+    for option, value in manifest.options.items():
+        if value and not getattr(wish.options, option, None):
+            report(f"not taken over from the archive: {option}={value!r}")
+    return replace(
+        wish,
+        name=name,
+        agent=manifest.agent,
+        projects=projects,
+        targets=tuple(project.target for project in manifest.projects),
+    )
+
+
+def _check_there(file: Path, name: str, manifest: Manifest) -> None:
+    missing = [str(project.source) for project in manifest.projects if not project.source.is_dir()]
+    if missing:
+        raise UsageError(
+            f"projects of the archive are not on this machine: {', '.join(missing)}",
+            hint=Hint("start", ["--import", str(file), "-n", name, "PROJECT..."]),
+        )
+
+
+def create(
+    engine: Engine,
+    request: SessionRequest,
+    seed: Seed,
+    file: Path,
+    *,
+    screen: bool,
+    report: Report = lifecycle.unheard,
+) -> Session:
     """Make a session with what an archive holds; as lifecycle.create, which takes the mark away. ArchiveRefused names the reason."""
     labels, marker = session_labels(request), importing_name(request.name)
     made: list[str] = []
@@ -91,7 +140,7 @@ def create(engine: Engine, request: SessionRequest, seed: Seed, file: Path, *, s
                 _create_volume(engine, request.name, volume, labels)
                 made.append(volume)
         _unpack(engine, request, file)
-        return lifecycle.create(engine, request, seed, screen=screen)
+        return lifecycle.create(engine, request, seed, screen=screen, report=report)
     except BaseException:
         with uninterrupted():
             if engine.container(container_name(request.name)) is None:  # else it was done, but for telling so

@@ -1,50 +1,69 @@
-"""Sessions: find and list them. What is done to them is lifecycle's. The command line is one mouth of these; others follow.
+"""Sessions: find and list them, and change nothing. What is done to them is lifecycle's.
 
 A Session is only ever read back from a container; Podman is the database.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 from agent_session import inside
 from agent_session.engine.protocol import Container, Engine
-from agent_session.errors import NameTaken, SessionConflict, SessionNotFound
+from agent_session.errors import NameTaken, SessionNotFound
 from agent_session.sessions import attach
-from agent_session.sessions.labels import LABEL_NAME, read
+from agent_session.sessions.labels import LABEL_NAME, LABEL_RUNS, read
 from agent_session.sessions.names import check_name, container_name, importing_name, next_name, volume_names
 from agent_session.sessions.session import Session
-from agent_session.workspace import placeholders
-from agent_session.workspace.placeholders import Placeholder
 
 YOUNG = timedelta(seconds=90)
 """A session started longer ago than this has had its seed, or has given up waiting for it (60 s) and ended."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A session, and what an update that goes on, or was killed, has left of it for `lifecycle.settle`."""
+
+    session: Session
+    unsettled: bool = False
+    interrupted: bool = False  # the update had stopped it, and was to end in a session that runs
+
+
+def find_all(engine: Engine) -> dict[str, Found]:
+    """Read all sessions of this user, by name. One question."""
+    containers = [container for container in engine.containers(LABEL_NAME) if read(container)]
+    names = {container.labels[LABEL_NAME] for container in containers}
+    by_name = {container.name: container for container in containers}
+    found = {name: _found(name, by_name) for name in sorted(names)}
+    return {name: one for name, one in found.items() if one}
+
+
+def look(engine: Engine, name: str) -> Found | None:
+    """Read the session of that name, None where there is none. One question; BadName, NameTaken."""
+    check_name(name)
+    return _found(name, {container.name: container for container in engine.containers("")})
+
+
 def list_sessions(engine: Engine) -> list[Session]:
-    """All sessions of this user, by name."""
-    return _one_a_name(tidy(engine))
-
-
-def known(engine: Engine) -> list[Session]:
-    """All sessions of this user, by name, as list_sessions; but nothing is tidied up."""
-    return _one_a_name(_look(engine))
+    """Read all sessions of this user, sorted by name. One question."""
+    return [found.session for found in find_all(engine).values()]
 
 
 def find_session(engine: Engine, name: str) -> Session | None:
-    """The session of that name, None where there is none; NameTaken where its container's name is somebody else's."""
-    own = engine.container(container_name(check_name(name)))
-    session = _either(name, own, None if own else engine.container(next_name(name)))
-    if own and session and not session.running and placeholders.any_left(session.placeholders):
-        tidy(engine)
-    return session
+    """Read the session of that name, None where there is none; NameTaken where its container's name is somebody else's."""
+    found = look(engine, name)
+    return found.session if found else None
 
 
-def find_running(engine: Engine, name: str) -> Session | None:
-    """The session of that name if it runs and nobody has anything to do for it any more; None is no answer. One question."""
-    container = engine.container(container_name(check_name(name)))
-    session = read(container) if container else None
-    return session if session and session.running and not needs_seed(session) else None
+def free_name(sessions: Iterable[str], directory: Path) -> str:
+    """A name for a session of a directory that no session has yet: the directory's, or that with a number."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", directory.name).strip("-._")[:55] or "session"
+    taken = set(sessions)
+    return next(
+        one for number in count(1) if (one := name if number == 1 else f"{name}-{number}") not in taken
+    )
 
 
 def get(engine: Engine, name: str) -> Session:
@@ -55,15 +74,9 @@ def get(engine: Engine, name: str) -> Session:
     return session
 
 
-def check_agrees(session: Session, *, agent: str | None, projects: Sequence[Path]) -> None:
-    """SessionConflict where what was asked for (None, empty: nothing) is not what the session has."""
-    strangers = [path for path in projects if path not in {project.source for project in session.projects}]
-    if agent not in {None, session.agent} or strangers:
-        has = f"agent {session.agent} and " + (
-            ", ".join(str(project.source) for project in session.projects) or "no project"
-        )
-        asked = [f"agent {agent}"] if agent not in {None, session.agent} else []
-        raise SessionConflict(session.name, has=has, asked=", ".join([*asked, *map(str, strangers)]))
+def is_up(found: Found) -> bool:
+    """Whether a session runs, and nothing is left to be done for it."""
+    return found.session.running and not found.unsettled and not needs_seed(found.session)
 
 
 def needs_seed(session: Session) -> bool:
@@ -78,47 +91,17 @@ def attach_command(engine: Engine, session: Session, environment: dict[str, str]
     )
 
 
-def get_many(engine: Engine, names: Sequence[str]) -> tuple[list[Session], set[str]]:
-    """The sessions of those names, and which of them a `recreate` goes on with, or was killed at. One question.
-
-    SessionNotFound, NameTaken.
-    """
+def get_many(engine: Engine, names: Sequence[str]) -> list[Found]:
+    """Read the sessions of those names. One question; SessionNotFound, NameTaken."""
+    for name in names:
+        check_name(name)
     containers = {container.name: container for container in engine.containers("")}
     found = []
-    unfinished = set()
     for name in names:
-        own = containers.get(container_name(check_name(name)))
-        following = containers.get(next_name(name))
-        session = _either(name, own, following)
-        if session is None:
+        one = _found(name, containers)
+        if one is None:
             raise SessionNotFound(name)
-        if following and read(following):
-            unfinished.add(name)
-        found.append(session)
-    return found, unfinished
-
-
-def tidy(engine: Engine, over: Sequence[Placeholder] = ()) -> list[Session]:
-    """Remove from the host what held names for sessions that no longer run; returns all sessions, in no order.
-
-    `over` are such of which the caller knows already: if one is still there, one look is enough.
-    """
-
-    def look() -> tuple[list[Session], list[Placeholder]]:
-        found = _look(engine)
-        needed = {held.path for session in found if session.running for held in session.placeholders}
-        ended = [held for session in found if not session.running for held in session.placeholders]
-        return found, [held for held in (*ended, *over) if held.path not in needed]
-
-    if not placeholders.any_left(over):
-        found, left = look()
-        if not placeholders.any_left(left):
-            return found
-    with placeholders.held():  # whatever is about to start has started by then
-        found, left = look()
-        placeholders.clear(
-            left, [held for session in found if session.running for held in session.placeholders]
-        )
+        found.append(one)
     return found
 
 
@@ -129,21 +112,14 @@ def check_removable(engine: Engine, name: str) -> None:
         raise SessionNotFound(name)
 
 
-def _either(name: str, own: Container | None, following: Container | None) -> Session | None:
-    """The session of that name: its own container, else the one of a `recreate` that was killed before its end. NameTaken."""
-    there = own or following
-    session = read(there) if there else None
-    if own and session is None:
+def _found(name: str, containers: Mapping[str, Container]) -> Found | None:
+    """The session of that name: its own container, else the one of a `recreate` that was killed before its end."""
+    own, following = containers.get(container_name(name)), containers.get(next_name(name))
+    kept, begun = read(own) if own else None, read(following) if following else None
+    if own and kept is None:
         raise NameTaken(name, own.name)
-    return session
-
-
-def _look(engine: Engine) -> list[Session]:
-    """What the engine's containers say, in no order."""
-    return [session for container in engine.containers(LABEL_NAME) if (session := read(container))]
-
-
-def _one_a_name(found: list[Session]) -> list[Session]:
-    """By name; where an update was killed before its end, the session's own container counts."""
-    found.sort(key=lambda session: session.container == container_name(session.name))
-    return sorted({session.name: session for session in found}.values(), key=lambda session: session.name)
+    session = kept or begun
+    if session is None:
+        return None
+    interrupted = begun is not None and following is not None and LABEL_RUNS in following.labels
+    return Found(session=session, unsettled=begun is not None, interrupted=interrupted)

@@ -14,6 +14,7 @@ from agent_session.engine.protocol import ContainerSpec, Engine
 from agent_session.errors import (
     DOCTOR,
     EngineRefused,
+    Interrupted,
     NotFoundError,
     NotReady,
     SessionNotFound,
@@ -21,11 +22,12 @@ from agent_session.errors import (
 )
 from agent_session.host.signals import uninterrupted
 from agent_session.sessions import endpoint, find, plan
-from agent_session.sessions.labels import LABEL_RUNS, read
+from agent_session.sessions.labels import LABEL_NAME, LABEL_RUNS, read
 from agent_session.sessions.names import check_name, container_name, importing_name, next_name, volume_names
 from agent_session.sessions.request import SessionRequest
 from agent_session.sessions.session import Session
 from agent_session.workspace import placeholders
+from agent_session.workspace.placeholders import Placeholder
 from agent_session.workspace.projects import Project
 from agent_session.workspace.protection import guarded, protect
 
@@ -34,6 +36,12 @@ if TYPE_CHECKING:
     from agent_session.agents.seed import Seed
 
 READY_SECONDS = 60
+Report = Callable[[str], None]
+"""Is told what the user should know, a line each."""
+
+
+def unheard(_line: str) -> None:
+    """Take what nobody wants to know."""
 
 
 def protected(request: SessionRequest, *, strict: bool) -> SessionRequest:
@@ -45,7 +53,9 @@ def protected(request: SessionRequest, *, strict: bool) -> SessionRequest:
     return replace(request, protection=protect(trees, request.options.unprotected, strict=strict))
 
 
-def create(engine: Engine, request: SessionRequest, seed: "Seed", *, screen: bool) -> Session:
+def create(
+    engine: Engine, request: SessionRequest, seed: "Seed", *, screen: bool, report: Report = unheard
+) -> Session:
     """Make a session and wait until it is up (with `screen`: until its agent shows something).
 
     Whatever fails or interrupts, nothing made here is left behind. Raises NameTaken, EngineRefused, NotReady.
@@ -64,36 +74,47 @@ def create(engine: Engine, request: SessionRequest, seed: "Seed", *, screen: boo
                 if not new:
                     engine.remove_volume(importing_name(request.name))  # what was unpacked has a session now
             told += endpoint.start(engine, spec)
-        notes = told + _bring_up(engine, spec.name, request.name, seed, screen=screen)
+        told += _bring_up(engine, spec.name, request.name, seed, screen=screen)
     except BaseException as error:
         with uninterrupted():
             if made:
                 engine.remove(spec.name)
                 for volume in new:
                     engine.remove_volume(volume)
-            find.tidy(engine, request.protection.placeholders)
+            tidy(engine, request.protection.placeholders)
         if isinstance(error, NotReady):
             error.hints = (DOCTOR,)  # there is no session any more that could be stopped
         raise
-    return replace(find.get(engine, request.name), notes=notes)
+    return _told(report, told, find.get(engine, request.name))
 
 
-def resume(engine: Engine, session: Session, seed: "Seed", *, screen: bool) -> Session:
-    """Start a stopped session again and wait until it is up; if that fails it is stopped again, and nothing is lost."""
+def resume(
+    engine: Engine, session: Session, seed: "Seed", *, screen: bool, report: Report = unheard
+) -> Session:
+    """Start a session again and wait until it is up; if that fails it is stopped, and nothing is lost.
+
+    One that runs is ended first; who is interrupted at that leaves it running.
+    """
     settle(engine, session.name)
     container = container_name(session.name)
     if session.started is None:  # who made it was killed: perhaps before an import's mark was taken away
         engine.remove_volume(importing_name(session.name))
     try:
+        if session.running:
+            engine.stop(container)
         with placeholders.made(session.placeholders):
             engine.start(container)
-        notes = _bring_up(engine, container, session.name, seed, screen=screen)
-    except BaseException:
+        told = _bring_up(engine, container, session.name, seed, screen=screen)
+    except BaseException as error:
         with uninterrupted():
             engine.stop(container)
-            find.tidy(engine)
+            if session.running and isinstance(error, Interrupted | KeyboardInterrupt):
+                with placeholders.made(session.placeholders):
+                    engine.start(container)
+                _bring_up(engine, container, session.name, seed, screen=False)
+            tidy(engine)
         raise
-    return replace(find.get(engine, session.name), notes=notes)
+    return _told(report, told, find.get(engine, session.name))
 
 
 def request_again(
@@ -116,7 +137,13 @@ def request_again(
 
 
 def recreate(
-    engine: Engine, session: Session, request: SessionRequest, seed: "Seed | None", *, screen: bool
+    engine: Engine,
+    session: Session,
+    request: SessionRequest,
+    seed: "Seed | None",
+    *,
+    screen: bool,
+    report: Report = unheard,
 ) -> Session:
     """Another container for a session, which keeps its name, its volumes and what is running: without a seed it stays stopped.
 
@@ -135,7 +162,8 @@ def recreate(
                 engine.stop(session.container)
             if seed:
                 told += endpoint.start(engine, spec)
-        notes = told + _bring_up(engine, spec.name, session.name, seed, screen=screen) if seed else told
+        if seed:
+            told += _bring_up(engine, spec.name, session.name, seed, screen=screen)
     except BaseException:
         with uninterrupted():
             engine.remove(spec.name)
@@ -143,13 +171,13 @@ def recreate(
                 with placeholders.made(session.placeholders):
                     engine.start(session.container)
                 _bring_up(engine, session.container, session.name, seed, screen=False)
-            find.tidy(engine, request.protection.placeholders)
+            tidy(engine, request.protection.placeholders)
         raise
     with uninterrupted():
         engine.remove(session.container)
         engine.rename(spec.name, session.container)
-        find.tidy(engine, session.placeholders)
-    return replace(find.get(engine, session.name), notes=notes)
+        tidy(engine, session.placeholders)
+    return _told(report, told, find.get(engine, session.name))
 
 
 def settle(engine: Engine, name: str) -> bool:
@@ -165,6 +193,30 @@ def settle(engine: Engine, name: str) -> bool:
     else:
         engine.rename(unfinished.name, container_name(name))
     return LABEL_RUNS in unfinished.labels
+
+
+def tidy(engine: Engine, over: Sequence[Placeholder] = ()) -> list[Session]:
+    """Remove from the host what held names for sessions that no longer run; returns all sessions, in no order.
+
+    `over` are such of which the caller knows already: if one is still there, one look is enough.
+    """
+
+    def look() -> tuple[list[Session], list[Placeholder]]:
+        found = [session for container in engine.containers(LABEL_NAME) if (session := read(container))]
+        needed = {held.path for session in found if session.running for held in session.placeholders}
+        ended = [held for session in found if not session.running for held in session.placeholders]
+        return found, [held for held in (*ended, *over) if held.path not in needed]
+
+    if not placeholders.any_left(over):
+        found, left = look()
+        if not placeholders.any_left(left):
+            return found
+    with placeholders.held():  # whatever is about to start has started by then
+        found, left = look()
+        placeholders.clear(
+            left, [held for session in found if session.running for held in session.placeholders]
+        )
+    return found
 
 
 def send_seed(
@@ -229,7 +281,7 @@ def stop(
         with beside(8) as pool:
             ended = [pool.submit(_stop, engine, session) for session in those]
             wait(ended)
-    found = find.tidy(engine, over)
+    found = tidy(engine, over)
     for one in ended:  # only now: a failure must not keep the others from being stopped
         one.result()
     return {session.name for session in found if session.container == next_name(session.name)}
@@ -248,7 +300,7 @@ def remove(engine: Engine, name: str) -> None:
             engine.remove(session.container)
         for volume in (*volume_names(name), importing_name(name)):
             engine.remove_volume(volume)
-        find.tidy(engine, session.placeholders if session else ())
+        tidy(engine, session.placeholders if session else ())
 
 
 def _bring_up(engine: Engine, container: str, name: str, seed: "Seed", *, screen: bool) -> tuple[str, ...]:
@@ -280,3 +332,9 @@ def _stop(engine: Engine, session: Session) -> None:
 def _lines(text: str) -> list[str]:
     """What somebody else said, fit to be shown."""
     return [sanitize.shown(line[:300]) for line in text.splitlines() if line.strip()]
+
+
+def _told(report: Report, lines: Sequence[str], session: Session) -> Session:
+    for line in lines:
+        report(line)
+    return session

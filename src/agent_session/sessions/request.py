@@ -1,9 +1,9 @@
-"""What is asked for, all of it checked: a session's request, and the options that stay with it."""
+"""What is asked for: a wish, as it is typed; a request, all of it checked; and the options that stay with a session."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from agent_session.engine import limits
@@ -32,6 +32,36 @@ class Options:
     pids: int = limits.PIDS
 
 
+LENT = "lent"
+"""In a wish, in place of the ssh-agent's socket: it is to be lent."""
+OF_A_START = frozenset({field.name for field in fields(Options)} | {"fresh"})
+"""All options that only a start can change: each takes effect when the session starts, and stays as it is until then."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What somebody asks for, made once where the words come in. A session that exists keeps what is not in `insisted`.
+
+    `insisted` holds names of fields, of this class and of Options.
+    """
+
+    name: str
+    agent: str | None = None  # None: nobody chose
+    projects: tuple[str, ...] = ()  # as typed; none: `directory`
+    directory: Path | None = None  # where who asks is; None where that has been removed
+    mounts: tuple[str, ...] = ()
+    kob: str | None = None
+    allow_secret_directories: bool = False
+    options: Options = Options()
+    fresh: bool = False
+    insisted: frozenset[str] = frozenset()
+    import_from: Path | None = None
+    targets: tuple[PurePosixPath, ...] = ()  # where an imported session had its projects
+    screen: bool = True  # wait until the agent shows something; else until a terminal can be attached
+    restart: bool = False  # a session that runs is stopped first
+    update: bool = False  # to the agent's current image; what is stopped stays stopped
+
+
 @dataclass(frozen=True, kw_only=True)
 class SessionRequest:
     """What was asked for, all of it checked. `mounts` are read-only and `kob` read-write at their own paths."""
@@ -58,3 +88,17 @@ def limit_notes(options: Options, unenforced: Mapping[str, str]) -> list[str]:
         return []
     flags = " and ".join(f"--{name}" for name in vain)
     return [f"{flags} cannot be enforced here ({unenforced[vain[0]]}): the session starts without"]
+
+
+def flags(name: str, value: object) -> list[str]:
+    """Write an option as it is typed: --memory 512m, --no-auto-approve, --unprotected .vscode."""
+    flag = f"--{name.replace('_', '-')}"
+    if name == "ssh_agent":
+        value = bool(value)
+    if isinstance(value, bool):
+        return [flag if value else f"--no-{flag[2:]}"]
+    if isinstance(value, tuple):
+        return [word for item in value for word in (flag, str(item))]
+    if name == "memory" and isinstance(value, int):
+        return [flag, limits.written(value)]
+    return [flag, f"{value:g}" if isinstance(value, float) else str(value)]

@@ -36,7 +36,6 @@ class Session:
     login: str | None = None
     protection: str = ""  # digest
     placeholders: tuple[Placeholder, ...] = ()
-    notes: tuple[str, ...] = ()  # what its start had to say to the user; only of the call that started it
 
     @property
     def running(self) -> bool:

@@ -3,7 +3,9 @@
 Looks at the file system (does it exist, what does it resolve to) and changes nothing.
 """
 
+import difflib
 import os
+import re
 import shlex
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -69,6 +71,13 @@ def resolve_projects(paths: Iterable[str | Path], *, home: Path, allow_secrets: 
     return tuple(Project(source=source, target=inside.WORKSPACE / names[source]) for source in sources)
 
 
+def retargeted(projects: tuple[Project, ...], targets: Sequence[PurePosixPath]) -> tuple[Project, ...]:
+    """The projects at other targets, if there are as many: what an imported session's conversations name are those."""
+    if len(targets) != len(projects) or len(set(targets)) != len(targets):
+        return projects
+    return tuple(Project(source=p.source, target=target) for p, target in zip(projects, targets, strict=True))
+
+
 def resolve_mounts(paths: Iterable[str | Path], *, home: Path, allow_secrets: bool) -> tuple[Path, ...]:
     """Directories or files to be mounted at their own path, which must not hide a part of the container."""
     found = []
@@ -101,9 +110,7 @@ def resolve(path: str | Path, *, home: Path, allow_secrets: bool, must_be_direct
         source = Path(text).expanduser().resolve(strict=True)
         is_directory = source.is_dir()
     except FileNotFoundError:
-        raise ProjectRefused(
-            text, "there is no such directory", hint=f"mkdir -p {shlex.quote(text)}"
-        ) from None
+        raise _missing(text) from None
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ProjectRefused(text, f"it cannot be looked at: {reason}") from error
@@ -119,6 +126,41 @@ def resolve(path: str | Path, *, home: Path, allow_secrets: bool, must_be_direct
         raise ProjectRefused(text, "you may not read it")
     _refuse_private(text, source, home.resolve(), allow_secrets=allow_secrets)
     return source
+
+
+def _missing(text: str) -> ProjectRefused:
+    """The refusal of a path that does not exist, with the command that was perhaps meant."""
+    path, _, suffix = text.rpartition(":")
+    if re.fullmatch(r"[a-zA-Z,]{1,12}", suffix) and path and Path(path).expanduser().is_dir():
+        variable = shlex.quote(f"AGENT_SESSION_MOUNTS={Path(path).expanduser().resolve()}")
+        return ProjectRefused(
+            text,
+            f"a project has no :{suffix}, the agent may always write in it; what AGENT_SESSION_MOUNTS names is read-only",
+            hint=f"env {variable} agent-session start",
+        )
+    near = _nearest(Path(text).expanduser())
+    hint = (
+        f"agent-session start {shlex.quote(str(near))}" if near else "agent-session start ~/path/to/project"
+    )
+    return ProjectRefused(text, "there is no such directory", hint=hint)
+
+
+def _nearest(path: Path) -> Path | None:
+    """The directory whose path is most like one that does not exist: each missing name replaced by the likest there is."""
+    parts = Path(os.path.abspath(path)).parts  # noqa: PTH100 (a link on the way stays what was typed)
+    found = Path(parts[0])
+    for name in parts[1:]:
+        if not (found / name).is_dir():
+            try:
+                names = [one.name for one in found.iterdir() if one.is_dir()]
+            except OSError:
+                return None
+            like = difflib.get_close_matches(name, names, n=1)
+            if not like:
+                return None
+            name = like[0]
+        found /= name
+    return found
 
 
 def _has_controls(text: str) -> bool:

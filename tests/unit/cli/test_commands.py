@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -20,6 +21,8 @@ from agent_session.cli.verbs import VERBS
 from agent_session.doctor import machine_checks as host
 from agent_session.engine.protocol import ContainerSpec, ExecResult
 from agent_session.errors import EngineRefused, EngineUnavailable
+from agent_session.host import paths
+from agent_session.host.lock import is_held, lock, lock_file
 from tests.fake_engine import FakeEngine
 from tests.unit.machine import AGENTS, Machine, Replaced, terminal
 
@@ -202,8 +205,9 @@ def test_another_agent_or_project_is_a_conflict_with_two_ways_on(machine: Machin
         ran = machine("start", "-d", *arguments)
         assert (ran.code, ran.out) == (5, "")
         assert "session 'default' already exists with agent shell" in ran.err
-        assert "start -n OTHER-NAME" in ran.err
-        assert "agent-session rm default" in ran.err
+        name = "other" if str(other) in arguments else "app"
+        assert f"hint: agent-session start -n {name} {shlex.join(arguments)}" in ran.err
+        assert "agent-session start -n default" in ran.err
 
 
 def test_the_same_again_is_no_conflict(machine: Machine) -> None:
@@ -221,16 +225,125 @@ def test_a_choice_in_the_file_is_no_conflict_with_what_is_there(machine: Machine
     assert [session["agent"] for session in machine.listed()] == ["shell", "opencode"]
 
 
-def test_somebody_elsewhere_is_told_that_the_default_session_is_not_about_here(
+def test_without_name_and_project_the_session_of_this_directory_is_meant(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine.ok("start", "-d")
-    monkeypatch.chdir(machine.directory("other place"))
+    outer, inner = machine.directory("outer"), machine.project.parent / "outer" / "inner"
+    inner.mkdir()
+    machine.ok("start", "-d", "-a", "shell", "-n", "o", str(outer))
+    machine.ok("start", "-d", "-a", "shell", "-n", "i", str(inner))
+    machine.ok("stop", "i")
+    monkeypatch.chdir(outer)
+    assert machine.ok("start", "-d") == "o\n"
+    monkeypatch.chdir(inner)
+    assert machine.ok("start", "-d") == "i\n", "the nearest project counts, running or not"
+    assert machine.status("i") == "running"
+
+
+def test_of_several_sessions_of_a_directory_the_one_that_runs_is_meant_and_the_others_are_told(
+    machine: Machine,
+) -> None:
+    for name in ("a", "b", "c"):
+        machine.ok("start", "-d", "-a", "shell", "-n", name)
+    machine.ok("stop", "a", "c")
     ran = machine("start", "-d")
-    assert ran.out == "default\n"
-    assert "agent-session start -n other-place" in ran.err
-    monkeypatch.chdir(machine.project)
-    assert "does not contain" not in machine("start", "-d").err
+    assert (ran.code, ran.out) == (0, "b\n")
+    assert "session 'b'; this directory is also in: c, a" in ran.err
+    machine.ok("stop", "b")
+    assert machine.ok("start", "-d") == "c\n", "the one that was started last"
+    machine.ok("start", "-d", "-a", "opencode", "-n", "other")
+    machine.ok("stop", "c")
+    assert machine.ok("start", "-d") == "other\n"
+    assert machine.ok("start", "-d", "-a", "shell") == "c\n", "the one with that agent"
+
+
+def test_elsewhere_it_is_default_where_there_is_none_yet(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.ok("start", "-d", "-a", "shell", "-n", "web")
+    monkeypatch.chdir(machine.directory("other"))
+    assert machine.ok("start", "-d", "-a", "shell") == "default\n"
+
+
+def test_in_a_second_project_without_a_terminal_nothing_is_guessed(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.ok("start", "-d", "-a", "shell")
+    monkeypatch.chdir(machine.directory("other place"))
+    before = machine.listed()
+    for flags in ([], ["-d"], ["--json"], ["--dry-run"]):
+        ran = machine("start", *flags)
+        assert (ran.code, ran.out) == (5, "")
+        assert "session 'default' does not contain" in ran.err
+        assert "agent-session start -n other-place " in ran.err
+        assert "agent-session start -n default " in ran.err
+    assert machine.listed() == before
+    assert machine.ok("start", "-d", "-n", "default") == "default\n"
+    assert machine.ok("start", "-d", "-a", "shell", "-n", "other-place") == "other-place\n"
+    assert machine.ok("start", "-d") == "other-place\n"
+
+
+@pytest.mark.parametrize("answer", ["other", "default"])
+def test_in_a_second_project_a_person_is_asked_and_enter_is_a_new_session(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    machine.ok("start", "-d", "-a", "shell")
+    monkeypatch.chdir(machine.directory("other"))
+    terminal(monkeypatch, there=True)
+
+    def choose(_question: str, answers: dict[str, str], default: str) -> str:
+        assert list(answers) == ["other", "default"]
+        assert default == "other"
+        assert not is_held(lock_file(paths.runtime_folder(), "session-other"))
+        return answer
+
+    monkeypatch.setattr(questions, "choose", choose)
+    assert machine.ok("start", "-d", "-a", "shell") == f"{answer}\n"
+
+
+def test_while_a_person_is_asked_nothing_is_locked_and_what_cannot_be_right_is_refused_before(
+    bare: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def free(*_: object, **__: object) -> bool:
+        assert not is_held(lock_file(paths.runtime_folder(), "session-default"))
+        asked.append(True)
+        return True
+
+    terminal(monkeypatch, there=True)
+    monkeypatch.setattr(questions, "pick_agent", lambda *_: "shell" if free() else "")
+    monkeypatch.setattr(questions, "confirm", free)
+    assert bare("start", "-d", "missing").code == 2
+    assert bare("start", "-d", "-a", "nobody").code == 4
+    assert not asked
+    bare.ok("start", "-d")
+    assert len(asked) == 2
+
+
+def test_who_waits_for_a_lock_is_told_since_when_and_refused_at_once_where_it_is_for_nothing(
+    machine: Machine,
+) -> None:
+    held = threading.Event()
+    over = threading.Event()
+
+    def hold() -> None:
+        with lock(paths.runtime_folder(), "session-web", waiting=lambda _holder: None):
+            held.set()
+            over.wait(60)
+
+    holding = threading.Thread(target=hold)
+    holding.start()
+    try:
+        held.wait(60)
+        assert machine("start", "-d", "-n", "web", "missing").code == 2
+        threading.Timer(0.3, over.set).start()
+        ran = machine("start", "-d", "-a", "shell", "-n", "web")
+    finally:
+        over.set()
+        holding.join()
+    assert ran.code == 0
+    assert re.search(rf"process {os.getpid()}, since \d\d:\d\d:\d\d, \d+ s ago\); waiting", ran.err)
 
 
 def test_the_environment_chooses_like_flags(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -386,7 +499,9 @@ def test_on_a_terminal_a_missing_image_is_asked_about(bare: Machine, monkeypatch
 
     terminal(monkeypatch, there=True)
     monkeypatch.setattr(questions, "confirm", answer)
-    assert bare("start", "-d", "-a", "shell").code == 8
+    ran = bare("start", "-d", "-a", "shell")
+    assert (ran.code, ran.out) == (1, ""), "no is no error"
+    assert ran.err == "nothing was built or started; to build it: agent-session build shell\n"
     assert asked == [("Image not built. Build now?", True)]
     assert bare("start", "-d", "-a", "shell", "--no-build").code == 8
     assert len(asked) == 1
@@ -406,7 +521,7 @@ def test_the_picker_tells_the_truth_about_what_is_ready(
     bare.ok("build", "shell")
     bare.ok("start", "-d")
     assert seen == {
-        "Claude": "not built, no login found",
+        "Claude": "not built, no login found",  # its agent.yaml has no login of its own here
         "OpenCode": "not built",
         "Shell": "ready",
         "default": "claude",
@@ -529,7 +644,7 @@ def test_restart_starts_what_another_command_stops_while_it_waits_for_the_screen
         return ExecResult(exit_code=1, stderr=b"it has ended")
 
     machine.engine.commands = stopped
-    assert machine("restart", "-d").code == 0
+    assert machine("restart", "-d", "--if-stopped").code == 0
     assert machine.status("default") == "running"
 
 
@@ -544,7 +659,7 @@ def test_restart_starts_what_is_only_just_ending_when_it_has_ended(machine: Mach
         raise EngineRefused("container state improper")
 
     machine.engine.commands = refused
-    assert machine("restart", "-d").code == 0
+    assert machine("restart", "-d", "--if-stopped").code == 0
     assert machine.status("default") == "running"
 
 
@@ -555,11 +670,21 @@ def test_restart_starts_a_stopped_session_again(machine: Machine) -> None:
     assert machine.status("default") == "running"
 
 
-def test_restart_of_a_running_session_changes_nothing(machine: Machine) -> None:
+def test_restart_of_a_running_session_restarts_it_unless_only_a_stopped_one_is_meant(
+    machine: Machine,
+) -> None:
     machine.ok("start", "-d", "-a", "shell")
     before = machine.engine.container("agent_default")
-    machine.ok("restart", "-d")
+    assert machine.ok("restart", "-d", "--if-stopped") == "default\n"
     assert machine.engine.container("agent_default") == before
+    assert machine.ok("restart", "-d") == "default\n"
+    after = machine.engine.container("agent_default")
+    assert before
+    assert after
+    assert (after.id, after.running) == (before.id, True)
+    assert before.started
+    assert after.started
+    assert after.started > before.started
 
 
 def test_a_session_whose_agent_is_gone_still_starts_and_says_so(machine: Machine) -> None:

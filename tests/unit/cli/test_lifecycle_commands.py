@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import shlex
 import shutil
 import stat
 import struct
@@ -425,6 +426,30 @@ def test_an_export_that_fails_leaves_the_file_that_was_there(laptop: Machine, sa
     assert laptop("export", "web", str(saved.parent)).code == 2
     assert laptop("export", "web", str(saved.parent / "missing" / "x")).code == 2
     assert laptop("export", "nobody", str(saved)).code == 4
+
+
+@pytest.mark.parametrize(
+    "name", ["web.tgz", "web.tar", "web.tar.gz", "web.zip", "web", "web.zst", "my file.tar.xz"]
+)
+def test_an_archive_is_written_under_no_name_that_says_it_is_another_kind(
+    laptop: Machine, saved: Path, name: str
+) -> None:
+    ran = laptop("export", "web", str(saved.parent / name))
+    assert (ran.code, ran.out) == (2, "")
+    assert "must end with .tar.zst" in ran.err
+    hint = ran.err.splitlines()[-1].removeprefix("hint: agent-session ")
+    assert shlex.split(hint)[-1].endswith(".tar.zst")
+    laptop.ok(*shlex.split(hint))
+    assert not (saved.parent / name).exists()
+
+
+def test_a_file_that_is_no_archive_is_called_that(machine: Machine, tmp_path: Path) -> None:
+    for content in (b"", b"# README\n", b"x" * 100, b"\x28\xb5\x2f\xfd" + b"x" * 100):
+        file = tmp_path / "README.md"
+        file.write_bytes(content)
+        ran = machine("start", "--import", str(file))
+        assert ran.code == 2
+        assert f"cannot import '{file}': it is not an archive made by agent-session export\n" in ran.err
 
 
 def test_an_archive_becomes_a_session_under_any_name(laptop: Machine, saved: Path) -> None:

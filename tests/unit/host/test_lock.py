@@ -3,13 +3,14 @@
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from agent_session.host.lock import lock
+from agent_session.host.lock import Holder, lock
 
 SOURCES = Path(__file__).parents[3] / "src"
 
@@ -39,8 +40,8 @@ def held(folder: Path) -> Iterator["subprocess.Popen[str]"]:
             process.kill()
 
 
-def silent(pid: str) -> None:
-    pytest.fail(f"nobody should hold the lock, but {pid} does")
+def silent(holder: Holder) -> None:
+    pytest.fail(f"nobody should hold the lock, but {holder.pid} does")
 
 
 def test_a_free_lock_is_had_at_once_and_again(tmp_path: Path) -> None:
@@ -56,14 +57,15 @@ def test_locks_of_other_names_are_not_in_the_way(tmp_path: Path) -> None:
 
 def test_whoever_waits_is_told_for_which_process_and_gets_the_lock_when_that_is_done(tmp_path: Path) -> None:
     with held(tmp_path) as process:
-        told: list[str] = []
+        told: list[Holder] = []
 
-        def waiting(pid: str) -> None:
-            told.append(pid)
+        def waiting(holder: Holder) -> None:
+            told.append(holder)
             process.communicate()  # closes its standard input: it leaves the lock in order
 
         with lock(tmp_path, "x", waiting=waiting):
-            assert told == [str(process.pid)]
+            assert [holder.pid for holder in told] == [str(process.pid)]
+            assert 0 <= time.time() - told[0].since < 60
 
 
 def test_a_killed_owner_leaves_no_lock_behind(tmp_path: Path) -> None:

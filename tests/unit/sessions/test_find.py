@@ -17,7 +17,6 @@ from agent_session.errors import (
     Interrupted,
     NameTaken,
     NotReady,
-    SessionConflict,
     SessionNotFound,
     SessionRunning,
 )
@@ -221,11 +220,11 @@ def test_a_session_that_cannot_be_resumed_is_stopped_and_keeps_its_home(
         return ExecResult(exit_code=0)
 
     engine = engine_where(commands)
-    session = created(engine, request_)
-    lifecycle.stop(engine, [session])
+    lifecycle.stop(engine, [created(engine, request_)])
+    stopped = find.get(engine, "web")
     trouble.append(error)
     with pytest.raises((type(error), NotReady)):
-        lifecycle.resume(engine, session, EMPTY, screen=True)
+        lifecycle.resume(engine, stopped, EMPTY, screen=True)
     assert find.get(engine, "web").status == "stopped"
     assert engine.volume_labels("agent_web_home")
 
@@ -343,31 +342,6 @@ def test_projects_survive_the_label(engine: FakeEngine, request_: SessionRequest
     session = created(engine, replace(request_, projects=(odd,)))
     assert session.projects == (odd,)
     assert json.loads(session_labels(request_)[LABEL_PROJECTS])
-
-
-def test_asking_for_what_a_session_has_is_no_conflict(
-    engine: FakeEngine, request_: SessionRequest, app: Project
-) -> None:
-    session = created(engine, request_)
-    find.check_agrees(session, agent=None, projects=[])
-    find.check_agrees(session, agent="stub", projects=[app.source])
-
-
-def test_another_agent_is_a_conflict_that_says_what_there_is_and_the_two_ways_on(
-    engine: FakeEngine, request_: SessionRequest, app: Project
-) -> None:
-    with pytest.raises(SessionConflict) as caught:
-        find.check_agrees(created(engine, request_), agent="claude", projects=[app.source])
-    assert (
-        caught.value.message
-        == f"session 'web' already exists with agent stub and {app.source}; asked for: agent claude"
-    )
-    assert caught.value.hint == "agent-session start -n OTHER-NAME, or: agent-session rm web"
-
-
-def test_another_project_is_a_conflict(engine: FakeEngine, request_: SessionRequest, home: Path) -> None:
-    with pytest.raises(SessionConflict, match=f"asked for: {home}/other"):
-        find.check_agrees(created(engine, request_), agent=None, projects=[home / "other"])
 
 
 def test_a_session_contains_its_projects_and_what_is_in_them(

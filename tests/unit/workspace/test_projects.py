@@ -83,11 +83,11 @@ def test_projects_keep_the_order_they_were_named_in(home: Path) -> None:
     assert [p.source for p in resolve_projects([b, a], home=home, allow_secrets=False)] == [b, a]
 
 
-def test_a_missing_directory_is_refused_with_the_command_that_makes_it(home: Path) -> None:
-    path = home / 'it\'s $HOME "quoted"'
-    error = refusal(path, home)
+def test_a_missing_directory_is_refused_with_the_one_that_was_perhaps_meant_quoted(home: Path) -> None:
+    there = folder(home, 'it\'s $HOME "quoted"')
+    error = refusal(home / 'its $HOME "quoted"', home)
     assert "there is no such directory" in error.message
-    assert shlex.split(error.hint) == ["mkdir", "-p", str(path)]
+    assert shlex.split(error.hint) == ["agent-session", "start", str(there)]
 
 
 def test_a_file_is_refused_with_its_directory_as_the_way_on(home: Path) -> None:
@@ -234,3 +234,34 @@ def test_mounts_are_refused_like_projects(home: Path) -> None:
     for path in ("~", "~/.ssh", "~/missing", "/"):
         with pytest.raises(ProjectRefused):
             resolve_mounts([path], home=home, allow_secrets=False)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("projects/webap", "projects/webapp"),
+        ("project/webapp", "projects/webapp"),
+        ("projets/wepapp/scr", "projects/webapp/src"),
+        ("Projects/WebApp", "projects/webapp"),
+    ],
+)
+def test_a_typing_error_gets_the_directory_that_was_perhaps_meant(home: Path, typed: str, meant: str) -> None:
+    folder(home, "projects", "webapp", "src")
+    folder(home, "projects", "api")
+    assert refusal(home / typed, home).hint == f"agent-session start {home / meant}"
+
+
+def test_a_path_that_is_like_nothing_gets_no_directory_and_no_mkdir(home: Path) -> None:
+    folder(home, "projects", "webapp")
+    refused = refusal(home / "quite-something-else", home)
+    assert "there is no such directory" in refused.message
+    assert str(home) not in refused.hint
+    assert "mkdir" not in refused.hint
+
+
+@pytest.mark.parametrize("suffix", ["ro", "rw", "z", "Z,ro"])
+def test_a_mounts_suffix_is_told_what_there_is_in_its_place(home: Path, suffix: str) -> None:
+    app = folder(home, "app")
+    refused = refusal(f"{app}:{suffix}", home)
+    assert f"no :{suffix}" in refused.message
+    assert refused.hint == f"env AGENT_SESSION_MOUNTS={app} agent-session start"

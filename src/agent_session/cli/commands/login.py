@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent_session.cli.context import Invocation, note, of, on_terminal
-from agent_session.cli.request import image_for
 from agent_session.cli.start_options import Build
+from agent_session.cli.wishes import ensure_image
 from agent_session.config import DEFAULT_AGENT, Config
 from agent_session.errors import AgentSessionError, UsageError
 from agent_session.host import paths
@@ -69,7 +69,7 @@ def _ask(invocation: Invocation, engine: "Engine", agent: "Agent", way: "Login",
     from agent_session.host import ca_certificates
 
     workshop = invocation.workshop()
-    image = image_for(engine, workshop, agent, config)
+    image = ensure_image(invocation, engine, workshop, agent, build=config.build)
     ca_bundle = workshop.ca_bundle if ca_certificates.trusts_more(invocation.environment) else None
     result = Path(tempfile.mkdtemp(prefix="login-", dir=paths.runtime_folder()))
     try:

@@ -1,23 +1,33 @@
-"""`agent-session restart`: start a stopped session again, and attach."""
+"""`agent-session restart`: end a session and start it again, with its conversation; then attach."""
+
+from typing import Annotated
 
 import typer
 
 from agent_session.cli import terminal
-from agent_session.cli.commands.start import wake
 from agent_session.cli.context import of, on_terminal
 from agent_session.cli.options import NameOrDefault
 from agent_session.cli.start_options import Detach
 
+IfStopped = Annotated[
+    bool, typer.Option("--if-stopped", help="A session that runs is left alone, and only attached.")
+]
 
-def restart(context: typer.Context, name: NameOrDefault = None, detach: Detach = None) -> None:
-    """Start a stopped session again and attach; one that runs is only attached."""
+
+def restart(
+    context: typer.Context, name: NameOrDefault = None, detach: Detach = None, if_stopped: IfStopped = False
+) -> None:
+    """Start a session again, also one that runs, and attach. Its conversation goes on; what is on its screen ends."""
+    from dataclasses import replace
+
+    from agent_session.cli import wishes
     from agent_session.sessions import find
 
     invocation = of(context)
     config = invocation.config.with_flags(detach=detach)
     detached = config.detach or not on_terminal()
     with invocation.engine() as engine:
-        wanted = invocation.name(engine, name, verb="restart")
-        with invocation.locked(wanted):
-            session = wake(invocation, engine, find.get(engine, wanted), config, screen=detached)
-            terminal.arrive(invocation, engine, session, detached=detached, silent=config.detach)
+        wanted = find.get(engine, invocation.name(engine, name, verb="restart")).name
+        wish = replace(wishes.again(config, wanted, screen=detached), restart=not if_stopped)
+        _, session = wishes.fulfil(invocation, engine, wish, build=False)
+        terminal.arrive(invocation, engine, session, detached=detached, silent=config.detach)

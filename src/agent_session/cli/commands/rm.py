@@ -51,7 +51,7 @@ def rm(
     if not every and not names:
         raise UsageError("name the sessions to remove, or say --all", hint="agent-session ls")
     with invocation.engine() as engine:
-        wanted = list(dict.fromkeys(names or [session.name for session in find.known(engine)]))
+        wanted = list(dict.fromkeys(names or [session.name for session in find.list_sessions(engine)]))
         if not wanted:
             note("no sessions")
             return

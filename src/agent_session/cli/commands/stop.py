@@ -16,13 +16,15 @@ def stop(context: typer.Context, names: NamesOrDefault = None, every: All = Fals
     invocation = of(context)
     with invocation.engine(one_question=not every and len(names or [""]) == 1) as engine:
         if every:
-            found = find.list_sessions(engine)
-            unfinished = lifecycle.stop(engine, [session for session in found if session.running])
+            found = [one for one in find.find_all(engine).values() if one.session.running or one.unsettled]
         else:
             wanted = list(dict.fromkeys(names or [invocation.name(engine, None, verb="stop")]))
-            found, unfinished = find.get_many(engine, wanted)
-            unfinished |= lifecycle.stop(engine, found, worked_on=invocation.is_locked)
-        for name in unfinished & {session.name for session in found}:
+            found = find.get_many(engine, wanted)
+        unsettled = {one.session.name for one in found if one.unsettled}
+        unsettled |= lifecycle.stop(
+            engine, [one.session for one in found], worked_on=invocation.installation.is_locked
+        )
+        for name in unsettled & {one.session.name for one in found}:
             with invocation.locked(name):  # somebody moves it just now, or was killed while at it
                 lifecycle.settle(engine, name)
                 lifecycle.stop(engine, [find.get(engine, name)])

@@ -7,13 +7,13 @@ import typer
 
 from agent_session.cli.context import Invocation, note, of
 from agent_session.cli.options import All, NamesOrDefault
-from agent_session.cli.request import asked_again, image_for, seed_for
 from agent_session.cli.start_options import Build
 from agent_session.config import Config
 from agent_session.errors import UsageError
 
 if TYPE_CHECKING:
     from agent_session.engine.protocol import Engine
+    from agent_session.sessions.start import Step
 
 
 def update(
@@ -34,30 +34,24 @@ def update(
         names = names or ([] if every else [invocation.name(engine, None, verb="update")])
         wanted = names or [session.name for session in find.list_sessions(engine)]
         wanted = list(dict.fromkeys(wanted))
-        for name in wanted:  # one wrong name: nothing is moved
-            find.get(engine, name)
+        find.get_many(engine, wanted)  # one wrong name: nothing is moved
         for name in wanted:
-            with invocation.locked(name):
-                _move(invocation, engine, name, config)
+            _move(invocation, engine, name, config)
 
 
 def _move(invocation: Invocation, engine: "Engine", name: str, config: Config) -> None:
-    from agent_session.agents.catalog import choose
-    from agent_session.sessions import find, lifecycle
+    from agent_session.cli import wishes
+    from agent_session.sessions.start import Attach, Replace
 
-    interrupted = lifecycle.settle(engine, name)  # a killed update had stopped it
-    session = find.get(engine, name)
-    runs = session.running or interrupted
-    agent = choose(invocation.agents(), session.agent)
-    image = image_for(engine, invocation.workshop(), agent, config)
-    if session.image == image and session.running == runs:
+    def before(step: "Step") -> None:
+        if isinstance(step, Replace) and step.session.running:
+            note(f"session '{name}' is stopped for a moment; what is on its screen ends")
+
+    wish = replace(wishes.again(config, name, screen=True), update=True)
+    step, session = wishes.fulfil(invocation, engine, wish, build=config.build, before=before)
+    if isinstance(step, Attach):
         note(f"session '{name}' is up to date")
         return
-    request = replace(asked_again(invocation, engine, session, agent, config), image=image)
-    seed = seed_for(invocation, agent, request, fresh=config.fresh) if runs else None
-    if session.running:
-        note(f"session '{name}' is stopped for a moment; what is on its screen ends")
-    lifecycle.recreate(engine, session, request, seed, screen=True)
     print(name)
-    if runs:
+    if session.running:
         note(f"session '{name}' runs again, detached: agent-session attach {name}")

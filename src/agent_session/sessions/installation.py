@@ -1,0 +1,98 @@
+"""This machine as sessions are made of it: its agents, its image builds, its locks, and the environment of who asks."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent_session.host import paths
+from agent_session.host.lock import Holder, is_held, lock, lock_file
+from agent_session.images.base_image import DEFAULT_BASE_IMAGE
+from agent_session.sessions.names import check_name, lock_name
+
+if TYPE_CHECKING:
+    from agent_session.agents.catalog import Agent
+    from agent_session.agents.seed import Seed
+    from agent_session.images.build import Workshop
+    from agent_session.sessions.request import Options
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """What is looked up on this machine, when it is asked for. `environment` is what agents and git get theirs from."""
+
+    environment: Mapping[str, str]
+    home: Path
+    base_image: str = DEFAULT_BASE_IMAGE
+
+    def agents(self) -> "dict[str, Agent]":
+        """Read all agents, by name."""
+        from agent_session.agents.catalog import read_agents
+
+        return read_agents(paths.agent_folders())
+
+    def agent(self, name: str) -> "Agent | None":
+        """Read the agent of that name alone; None where there is none."""
+        from agent_session.agents.catalog import find_agent
+
+        return find_agent(paths.agent_folders(), name)
+
+    def workshop(self) -> "Workshop":
+        """Say where images are made, and of what."""
+        from agent_session.host import ca_certificates
+        from agent_session.images import pins
+        from agent_session.images.build import Workshop
+
+        return Workshop(
+            folder=paths.agent_folders()[0],
+            base_image=self.base_image,
+            caches=paths.cache_folders(),
+            logs=paths.log_folder(),
+            locks=paths.runtime_folder(),
+            ca_bundle=ca_certificates.bundle(self.environment),
+            pins=pins.read_pins(paths.pins_file()),
+        )
+
+    def added_certificates(self) -> Path | None:
+        """Find the bundle of CA certificates that containers need; None where the public ones are all."""
+        from agent_session.host import ca_certificates
+
+        if not ca_certificates.trusts_more(self.environment):
+            return None
+        return ca_certificates.bundle(self.environment)
+
+    def seed(self, agent: "Agent | None", options: "Options", *, login: str | None, fresh: bool) -> "Seed":
+        """Gather what crosses over to a session now; its notes say what does not. `login` is the id of a stored one."""
+        from agent_session.agents import seed
+        from agent_session.host import git_identity, timezone
+
+        if agent is None:
+            note = "the session's agent is not installed here any more; it gets no login from this machine"
+            return replace(seed.EMPTY, notes=(note,))
+        notes = []
+        if line := seed.login_note(agent, self.environment, stored=login is not None):
+            notes.append(line)
+        if options.ssh_agent == git_identity.NO_AGENT:
+            notes.append(
+                "no ssh-agent runs here (SSH_AUTH_SOCK), so the session has none; eval $(ssh-agent) && ssh-add"
+            )
+        said = {"FRESH": fresh, "AUTO_APPROVE": options.auto_approve}
+        gathered = seed.gather(
+            agent if options.user_config else replace(agent, user_config=()),
+            self.environment,
+            timezone=timezone.name(self.environment),
+            extra={f"AGENT_SESSION_{name}": "1" for name, yes in said.items() if yes},
+            identity=git_identity.read(
+                self.environment, signing=options.git_signing, github=options.github_token
+            ),
+        )
+        return replace(gathered, notes=(*notes, *gathered.notes))
+
+    def locked(self, name: str, *, waiting: Callable[[Holder], None]) -> AbstractContextManager[None]:
+        """Let one command at a time change the session of that name. BadName first: it becomes a file's name."""
+        return lock(paths.runtime_folder(), lock_name(check_name(name)), waiting=waiting)
+
+    def is_locked(self, name: str) -> bool:
+        """Say whether a command changes the session of that name just now."""
+        return is_held(lock_file(paths.runtime_folder(), lock_name(name)))

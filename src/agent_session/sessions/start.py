@@ -1,0 +1,375 @@
+"""Starting a session: what somebody wishes becomes a step that changes nothing (`decide`), and the step is done (`perform`).
+
+All mouths go this way: start, restart, update, an import, a dry run (which performs nothing). Who performs holds the session's lock.
+"""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent_session.engine.protocol import Engine
+from agent_session.errors import ConflictError, Hint, ImageMissing, NotReady, ProjectRefused, SessionConflict
+from agent_session.sessions import find
+from agent_session.sessions.find import Found
+from agent_session.sessions.names import NAME, check_name
+from agent_session.sessions.request import OF_A_START, Options, SessionRequest, Wish, flags, limit_notes
+
+if TYPE_CHECKING:
+    from agent_session.agents.catalog import Agent
+    from agent_session.agents.seed import Seed
+    from agent_session.sessions.installation import Installation
+    from agent_session.sessions.lifecycle import Report
+    from agent_session.sessions.session import Session
+    from agent_session.workspace.projects import Project
+
+DEFAULT_AGENT = "claude"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attach:
+    """Nothing is to be done for the session, unless it is `unsettled`: then what an update has left is cleared away."""
+
+    session: "Session"
+    unsettled: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deliver:
+    """The session runs, but may not be up yet: its seed is given to it, and its screen waited for."""
+
+    session: "Session"
+    agent: "Agent | None"
+    screen: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Create:
+    """There is no such session: make it, out of an archive where one is named. `built`: its image is there."""
+
+    request: SessionRequest
+    built: bool
+    screen: bool
+    archive: Path | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resume:
+    """Start the session's container again, which is stopped first where it runs."""
+
+    session: "Session"
+    request: SessionRequest
+    screen: bool
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replace:
+    """Give the session another container on its volumes; with `runs` the session runs afterwards."""
+
+    session: "Session"
+    request: SessionRequest
+    screen: bool
+    built: bool = True
+    runs: bool = True
+    notes: tuple[str, ...] = ()
+
+
+Step = Attach | Deliver | Create | Resume | Replace
+
+
+def decide(engine: Engine, wish: Wish, installation: "Installation") -> Step:
+    """What has to be done for a wish. Nothing is changed; what can never be done is refused.
+
+    Raises BadName, NameTaken, ConflictError, ProjectRefused, AgentNotFound, CannotProtect, NothingProtected, ConfigurationError.
+    """
+    return decide_for(engine, wish, installation, find.look(engine, wish.name))
+
+
+def decide_for(engine: Engine, wish: Wish, installation: "Installation", found: Found | None) -> Step:
+    """The same, by one who has looked for the session already."""
+    if found is None:
+        return _creation(engine, wish, installation)
+    session = found.session
+    _check_agrees(engine, wish, session, installation.home)
+    if session.running and not wish.restart and not wish.update:
+        _check_effect(wish, session, installation.environment)
+        if not found.unsettled and not wish.screen and not find.needs_seed(session):
+            return Attach(session=session)
+        return Deliver(session=session, agent=installation.agent(session.agent), screen=wish.screen)
+    if wish.update:
+        return _move(engine, wish, installation, found)
+    return _again(engine, wish, installation, session)
+
+
+def check(engine: Engine, wish: Wish, installation: "Installation") -> None:
+    """Refuse what can never be right, whatever is there: a project, an agent. For who would have to ask, or to wait, first."""
+    check_name(wish.name)
+    directories(engine, wish, installation.home)
+    if wish.agent is not None:
+        from agent_session.agents.catalog import choose
+
+        choose(installation.agents(), wish.agent)
+
+
+def seed_for(step: Step, wish: Wish, installation: "Installation") -> "Seed | None":
+    """What crosses over with a step; None where nothing starts. Its notes are for the user."""
+    if isinstance(step, Attach) or (isinstance(step, Replace) and not step.runs):
+        return None
+    if isinstance(step, Deliver):
+        session = step.session
+        return installation.seed(step.agent, session.options, login=session.login, fresh=wish.fresh)
+    known = step.request.agent if step.request.agent.folder != NOWHERE else None
+    return installation.seed(known, step.request.options, login=step.request.login, fresh=wish.fresh)
+
+
+def perform(engine: Engine, step: Step, seed: "Seed | None", report: "Report") -> "Session":
+    """Do a step and return the session as it is then. Whatever fails or interrupts, nothing half-made is left behind.
+
+    `report` is told, a line each, what the user should know. Raises ImageMissing, NotReady, EngineRefused, ArchiveRefused.
+    """
+    if isinstance(step, Attach):
+        return _settled(engine, step.session) if step.unsettled else step.session
+    for line in (*getattr(step, "notes", ()), *(seed.notes if seed else ())):
+        report(line)
+    from agent_session.agents.seed import EMPTY
+    from agent_session.sessions import lifecycle
+
+    if isinstance(step, Deliver):
+        return _deliver(engine, step, seed or EMPTY, report)
+    if isinstance(step, Create):
+        return _create(engine, step, seed or EMPTY, report)
+    if isinstance(step, Resume):
+        return lifecycle.resume(engine, step.session, seed or EMPTY, screen=step.screen, report=report)
+    if not step.built:
+        raise ImageMissing(step.request.agent.name)
+    return lifecycle.recreate(engine, step.session, step.request, seed, screen=step.screen, report=report)
+
+
+def directories(
+    engine: Engine, wish: Wish, home: Path
+) -> "tuple[tuple[Project, ...], tuple[Path, ...], Path | None]":
+    """The projects of a new session, its read-only mounts, and the one at its own path. ProjectRefused."""
+    from agent_session.workspace.projects import resolve_mounts, retargeted
+
+    allowed = wish.allow_secret_directories
+    if not wish.projects and wish.directory is None:
+        raise ProjectRefused(".", "the current directory has been removed")
+    projects = _projects(engine, wish, wish.projects or (str(wish.directory),), home, allow_secrets=allowed)
+    mounts = resolve_mounts(wish.mounts, home=home, allow_secrets=allowed)
+    kob = resolve_mounts((wish.kob,), home=home, allow_secrets=allowed)[0] if wish.kob else None
+    return retargeted(projects, wish.targets), mounts, kob
+
+
+def _projects(
+    engine: Engine, wish: Wish, typed: Sequence[str], home: Path, *, allow_secrets: bool
+) -> "tuple[Project, ...]":
+    """The projects that were typed; where one is no directory but a session's name, the error says how a session is named."""
+    from agent_session.workspace.projects import resolve_projects
+
+    try:
+        return resolve_projects(typed, home=home, allow_secrets=allow_secrets)
+    except ProjectRefused as error:
+        words = [word for word in wish.projects if NAME.fullmatch(word) and not Path(word).exists()]
+        names = {one.name for one in find.list_sessions(engine)} if words else set()
+        if meant := [word for word in words if word in names]:
+            error.hints = (Hint("start", ["-n", meant[0]]),)
+        raise
+
+
+NOWHERE = Path("/")
+"""The folder of an agent that is not installed here any more."""
+
+
+def _creation(engine: Engine, wish: Wish, installation: "Installation") -> Create:
+    from agent_session.agents.catalog import choose
+    from agent_session.agents.login import login_secret
+    from agent_session.images import build
+    from agent_session.sessions import lifecycle
+
+    projects, mounts, kob = directories(engine, wish, installation.home)
+    agent = choose(installation.agents(), wish.agent or DEFAULT_AGENT)
+    image = build.reference(engine, installation.workshop(), agent)
+    options = _options(wish, installation.environment, None)
+    request = SessionRequest(
+        name=check_name(wish.name),
+        agent=agent,
+        image=image,
+        projects=projects,
+        mounts=mounts,
+        kob=kob,
+        ca_bundle=installation.added_certificates(),
+        rootful=engine.rootful,
+        options=options,
+        login=engine.secret_id(login_secret(agent.name)),
+    )
+    request = lifecycle.protected(request, strict="unprotected" in wish.insisted)
+    notes = [*request.protection.notes, *_limits(engine, options)]
+    if engine.rootful:
+        notes.append(
+            "warning: you are root, so root in the container is root on this machine; an ordinary user's sessions are safer"
+        )
+    return Create(
+        request=request,
+        built=engine.images.exists(image),
+        screen=wish.screen,
+        archive=wish.import_from,
+        notes=tuple(notes),
+    )
+
+
+def _again(engine: Engine, wish: Wish, installation: "Installation", session: "Session") -> Resume | Replace:
+    """What a container is made with (its login, its options, what is protected) cannot be changed: where that differs it is another."""
+    from agent_session.sessions import endpoint
+
+    request = _request_again(engine, wish, installation, session)
+    notes = tuple(_limits(engine, request.options))
+    had = (session.login, session.options, session.protection)
+    differs = (request.login, request.options, request.protection.digest) != had
+    if differs or endpoint.port_taken(engine, session):
+        return Replace(session=session, request=request, screen=wish.screen, notes=notes)
+    return Resume(session=session, request=request, screen=wish.screen, notes=notes)
+
+
+def _move(engine: Engine, wish: Wish, installation: "Installation", found: Found) -> Attach | Replace:
+    from agent_session.agents.catalog import choose
+    from agent_session.images import build
+
+    session = found.session
+    runs = session.running or found.interrupted  # an update that was killed had stopped it
+    agent = choose(installation.agents(), session.agent)
+    image = build.reference(engine, installation.workshop(), agent)
+    if session.image == image and session.running == runs:
+        return Attach(session=session, unsettled=found.unsettled)
+    request = replace(_request_again(engine, wish, installation, session), image=image)
+    built = engine.images.exists(image)
+    notes = tuple(_limits(engine, request.options))
+    return Replace(session=session, request=request, screen=wish.screen, built=built, runs=runs, notes=notes)
+
+
+def _request_again(
+    engine: Engine, wish: Wish, installation: "Installation", session: "Session"
+) -> SessionRequest:
+    """The request that would make this session today, on the image that it has."""
+    from agent_session.agents.catalog import Agent
+    from agent_session.agents.login import login_secret
+    from agent_session.sessions import lifecycle
+
+    gone = Agent(name=session.agent, title=session.agent, folder=NOWHERE)
+    request = lifecycle.request_again(
+        session,
+        installation.agent(session.agent) or gone,
+        image=session.image,
+        ca_bundle=installation.added_certificates(),
+        rootful=engine.rootful,
+        login=engine.secret_id(login_secret(session.agent)),
+    )
+    options = _options(wish, installation.environment, session.options)
+    return lifecycle.protected(replace(request, options=options), strict="unprotected" in wish.insisted)
+
+
+def _options(wish: Wish, environment: Mapping[str, str], had: Options | None) -> Options:
+    """What a session is to be started with: what it had, but for what is insisted on."""
+    from agent_session.host import git_identity
+
+    names = [field.name for field in fields(Options) if field.name != "ssh_agent"]
+    chosen = {name: getattr(wish.options, name) for name in names if had is None or name in wish.insisted}
+    options = replace(had or Options(), **chosen)
+    lent = wish.options.ssh_agent if had is None or "ssh_agent" in wish.insisted else had.ssh_agent
+    socket = git_identity.agent_socket(environment) if lent or options.git_signing else ""
+    return replace(options, ssh_agent=socket)
+
+
+def _limits(engine: Engine, options: Options) -> list[str]:
+    return [f"warning: {line}" for line in limit_notes(options, engine.unenforced())]
+
+
+def _check_agrees(engine: Engine, wish: Wish, session: "Session", home: Path) -> None:
+    """ConflictError where what is insisted on is not what the session has: its agent, its projects, that it is a new one."""
+    if wish.import_from:
+        free = find.free_name((one.name for one in find.list_sessions(engine)), Path(session.name))
+        hint = Hint("start", ["--import", str(wish.import_from), "-n", free])
+        raise ConflictError(f"session '{session.name}' exists already", hint=hint)
+    agent = wish.agent if "agent" in wish.insisted else None
+    typed = wish.projects if "projects" in wish.insisted else ()
+    sources = [one.source for one in _projects(engine, wish, typed, home, allow_secrets=True)]
+    strangers = [path for path in sources if path not in {project.source for project in session.projects}]
+    if agent in {None, session.agent} and not strangers:
+        return
+    projects = ", ".join(str(project.source) for project in session.projects) or "no project"
+    asked = [f"agent {agent}"] if agent not in {None, session.agent} else []
+    directory = (strangers or [wish.directory or Path(session.name)])[0]
+    name = find.free_name((one.name for one in find.list_sessions(engine)), directory)
+    words = [*(["-a", agent] if agent else []), *map(str, sources)]
+    raise SessionConflict(
+        session.name,
+        has=f"agent {session.agent} and {projects}",
+        asked=", ".join([*asked, *map(str, strangers)]),
+        instead=Hint("start", ["-n", name, *words], note="a new session"),
+    )
+
+
+def _check_effect(wish: Wish, session: "Session", environment: Mapping[str, str]) -> None:
+    """ConflictError where an option is insisted on that a session that runs would get at its next start only."""
+    if not wish.insisted & OF_A_START:
+        return
+    wanted = _options(wish, environment, session.options)
+    later = [
+        flags(name, getattr(wanted, name))
+        for name in sorted(wish.insisted & OF_A_START - {"fresh"})
+        if _plain(getattr(wanted, name), name) != _plain(getattr(session.options, name), name)
+    ]
+    later += [["--fresh"]] if wish.fresh and "fresh" in wish.insisted else []
+    if later:
+        take = "takes" if len(later) == 1 else "take"
+        words = [word for option in later for word in option]
+        again = Hint("start", ["-n", session.name, *words])
+        raise ConflictError(
+            f"session '{session.name}' runs: {shlex.join(words)} {take} effect at its next start",
+            hint=Hint("stop", [session.name], then=again),
+        )
+
+
+def _plain(value: object, name: str) -> object:
+    if name == "ssh_agent":
+        return bool(value)
+    return sorted(value) if isinstance(value, tuple) else value
+
+
+def _settled(engine: Engine, session: "Session") -> "Session":
+    from agent_session.sessions import lifecycle
+
+    lifecycle.settle(engine, session.name)
+    return find.get(engine, session.name)
+
+
+def _deliver(engine: Engine, step: Deliver, seed: "Seed", report: "Report") -> "Session":
+    from agent_session.sessions import lifecycle
+
+    name = step.session.name
+    lifecycle.settle(engine, name)
+    try:
+        told = lifecycle.send_seed(engine, name, seed, screen=step.screen)
+    except NotReady:
+        session = lifecycle.wait_until_stopped(
+            engine, name
+        )  # `stop` waits for nobody: it may be ending just now
+        if session.running:
+            raise
+        return lifecycle.resume(engine, session, seed, screen=step.screen, report=report)
+    for line in told:
+        report(line)
+    return find.get(engine, name)
+
+
+def _create(engine: Engine, step: Create, seed: "Seed", report: "Report") -> "Session":
+    from agent_session.sessions import archive, lifecycle
+
+    if not step.built:
+        raise ImageMissing(step.request.agent.name)
+    archive.discard_partial_import(engine, step.request.name)
+    if step.archive:
+        return archive.create(engine, step.request, seed, step.archive, screen=step.screen, report=report)
+    return lifecycle.create(engine, step.request, seed, screen=step.screen, report=report)
