@@ -36,10 +36,10 @@ def _processed(parameter: Any, context: Any, value: Any) -> Any:
     Typer (0.29) would import pydantic, 45 ms, to make a text of a text.
     """
     given = value is not None
-    converted = given and not (
-        parameter.type_descriptor.annotation in PLAIN or getattr(parameter, "count", False)
-    )
-    if converted or parameter.type_descriptor.parameter_info.parser or (parameter.required and not given):
+    described = parameter.type_descriptor
+    plain = described.annotation in PLAIN or getattr(parameter, "count", False)
+    converted = given and (not plain or described.parameter_info.parser is not None)
+    if converted or (parameter.required and not given):
         return type(parameter).process_value(parameter, context, value)
     if not given:
         value = () if parameter.multiple or parameter.nargs == -1 else None
