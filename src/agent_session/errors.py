@@ -220,7 +220,7 @@ class OrderRefused(ConflictError):
         hints = {
             "working": Hint("wait", [name]),
             "waiting": Hint("answer", [name, "once"]),
-            "exited": Hint("attach", [name]),
+            "exited": Hint("restart", [name]),
         }
         super().__init__(message, hint=hints.get(doing, Hint("screen", [name])))
         self.doing = doing

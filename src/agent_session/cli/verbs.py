@@ -46,7 +46,7 @@ VERBS = {
         Verb("attach", SESSIONS, "Put a running session on this terminal", LISTING, RUNNING),
         Verb("ls", SESSIONS, "List sessions and what their agents do", LISTING, alias="ps"),
         Verb("stop", SESSIONS, "Stop sessions; all they hold stays", EITHER, RUNNING),
-        Verb("restart", SESSIONS, "Start a stopped session again", SERVICE, STOPPED),
+        Verb("restart", SESSIONS, "Start a session again, also a running one", SERVICE),
         Verb("rm", SESSIONS, "Remove stopped sessions; projects stay", SERVICE, STOPPED),
         Verb("update", SESSIONS, "Move sessions to their agent's newest image"),
         Verb("export", SESSIONS, "Save a session in one file"),

@@ -176,7 +176,7 @@ def test_what_is_no_turn_is_told_in_our_words(
     [
         ("working", "wait web"),
         ("waiting", "answer web once"),
-        ("exited", "attach web"),
+        ("exited", "restart web"),
         ("unknown", "screen web"),
     ],
 )
