@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_session.engine import limits
-from agent_session.errors import ConfigurationError
+from agent_session.errors import ConfigurationError, edit
 from agent_session.images.base_image import DEFAULT_BASE_IMAGE
 
 PREFIX = "AGENT_SESSION_"
@@ -78,7 +78,7 @@ def read_config(environment: Mapping[str, str], file: Path) -> Config:
             )
         from_file = {key: _from_file(key, value) for key, value in data.items() if value is not None}
     except (ValueError, OSError, RuntimeError) as error:  # RuntimeError: ~nobody
-        raise ConfigurationError(path, str(error), hint=f"$EDITOR {path}") from error
+        raise ConfigurationError(path, str(error), hint=edit(path)) from error
     from_environment = {
         key: _from_environment(key, value)
         for key in FIELDS

@@ -67,7 +67,7 @@ class AgentSessionError(Exception):
     code = "failed"
     """The same for every release: for programs, in kebab-case."""
 
-    def __init__(self, message: str, *, hint: "str | Hint | Sequence[Hint]" = ()) -> None:
+    def __init__(self, message: str, *, hint: "Hint | Sequence[Hint]" = ()) -> None:
         super().__init__(message)
         self.message = message
         self.hints = _hints(hint)
@@ -79,9 +79,7 @@ class AgentSessionError(Exception):
         return ", or: ".join(hint.text() for hint in self.hints)
 
 
-def _hints(hint: "str | Hint | Sequence[Hint]") -> tuple[Hint, ...]:
-    if isinstance(hint, str):
-        return (Hint(shell=hint),) if hint else ()
+def _hints(hint: "Hint | Sequence[Hint]") -> tuple[Hint, ...]:
     return (hint,) if isinstance(hint, Hint) else tuple(hint)
 
 
@@ -109,7 +107,7 @@ class ProjectRefused(UsageError):
 
     code = "project-refused"
 
-    def __init__(self, path: Path | str, reason: str, *, hint: str | Hint = SOME_PROJECT) -> None:
+    def __init__(self, path: Path | str, reason: str, *, hint: Hint = SOME_PROJECT) -> None:
         super().__init__(f"cannot use {str(path)!r} as a project: {reason}", hint=hint)
 
 
@@ -152,7 +150,7 @@ class ConfigurationError(AgentSessionError):
     exit_code = 3
     code = "configuration"
 
-    def __init__(self, where: Path | str, reason: str, *, hint: str | Hint = START_HELP) -> None:
+    def __init__(self, where: Path | str, reason: str, *, hint: Hint = START_HELP) -> None:
         super().__init__(f"{where}: {reason}", hint=hint)
 
 

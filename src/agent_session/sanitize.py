@@ -8,7 +8,7 @@ ends and tabs stay. And what goes the other way, into a session (`typed`): contr
 
 import re
 
-from agent_session.errors import UsageError
+from agent_session.errors import Hint, UsageError
 
 LARGEST_TYPED = 1_000_000
 """Bytes of UTF-8 that may be typed or said at once."""
@@ -62,6 +62,6 @@ def typed(text: str) -> bytes:
     found = text.translate(pictures).encode()
     if len(found) > LARGEST_TYPED:
         raise UsageError(
-            f"that text has {len(found)} bytes, more than {LARGEST_TYPED}", hint="agent-session cp --help"
+            f"that text has {len(found)} bytes, more than {LARGEST_TYPED}", hint=Hint("cp", ["--help"])
         )
     return found

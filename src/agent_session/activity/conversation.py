@@ -19,6 +19,7 @@ from agent_session.engine.protocol import Engine, ExecResult
 from agent_session.errors import (
     AgentServerError,
     EngineRefused,
+    Hint,
     ImageTooOld,
     OrderRefused,
     SessionStopped,
@@ -93,7 +94,10 @@ def history(engine: Engine, session: Session, *, limit: int) -> list[Entry]:
     return found[-limit:]
 
 
-def check_said(text: str, *, hint: str = "agent-session prompt NAME 'fix the failing test'") -> None:
+SAY_SOMETHING = Hint("prompt", ["NAME", "fix the failing test"])
+
+
+def check_said(text: str, *, hint: Hint = SAY_SOMETHING) -> None:
     """UsageError, with that hint, where there is nothing in a text."""
     if not text.strip():
         raise UsageError("there is no text", hint=hint)
@@ -140,7 +144,7 @@ def _wait_until_started(engine: Engine, session: Session, end: float) -> None:
         for _ in watch.reached(engine, [session.name], started, seconds=left):
             time.sleep(AGAIN_SECONDS)
     if time.monotonic() >= end:
-        hint = f"agent-session screen {session.name}"
+        hint = Hint("screen", [session.name])
         raise TimedOut(f"the agent of session '{session.name}' is still starting", hint=hint)
 
 
@@ -216,7 +220,7 @@ def _understood(session: Session, read: Any, said: Any) -> Any:
 def _nonsense(session: Session, what: str) -> AgentServerError:
     return AgentServerError(
         f"the agent of session '{session.name}' says something that cannot be understood: {sanitize.message(what)}",
-        hint=f"agent-session screen {session.name}",
+        hint=Hint("screen", [session.name]),
     )
 
 
@@ -230,11 +234,11 @@ def _refuse(session: Session, error: Any) -> NoReturn:
             doing = protocol.state(error["state"]).value if error.get("state") else ""
             raise OrderRefused(session.name, message, doing=doing)
         case "usage":
-            raise UsageError(message, hint="agent-session prompt --help")
+            raise UsageError(message, hint=Hint("prompt", ["--help"]))
         case "server":
-            raise AgentServerError(message, hint=f"agent-session screen {session.name}")
+            raise AgentServerError(message, hint=Hint("screen", [session.name]))
         case "timeout":
-            raise TimedOut(message, hint=f"agent-session wait {session.name}")
+            raise TimedOut(message, hint=Hint("wait", [session.name]))
         case _:
             raise Malformed("the error is of no known kind")
 
@@ -247,13 +251,13 @@ def _explain(engine: Engine, session: Session, verb: str, done: ExecResult) -> N
     if done.exit_code == 124:
         raise TimedOut(
             f"the agent of session '{session.name}' did not end its `{verb}` in time",
-            hint=f"agent-session screen {session.name}",
+            hint=Hint("screen", [session.name]),
         )
     _check_runs(engine, session)
     words = sanitize.message(said[-sanitize.LONGEST_LINE :]) or "it said nothing"
     raise AgentServerError(
         f"the agent's `{verb}` in session '{session.name}' ended with status {done.exit_code}: {words}",
-        hint=f"agent-session screen {session.name}",
+        hint=Hint("screen", [session.name]),
     )
 
 

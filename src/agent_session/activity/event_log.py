@@ -16,7 +16,7 @@ from typing import Any
 
 from agent_session import inside
 from agent_session.engine.protocol import Engine, OneOff
-from agent_session.errors import UsageError
+from agent_session.errors import Hint, UsageError
 from agent_session.host import nofollow
 from agent_session.sessions import find, local_files, plan
 from agent_session.sessions.names import volume_names
@@ -77,7 +77,7 @@ def moment(text: str, *, now: datetime) -> datetime:
     except (ValueError, OverflowError):
         raise UsageError(
             f"{text!r} is no point in time",
-            hint="agent-session logs --since 10m NAME, or: --since 2026-11-20T08:00:00Z",
+            hint=[Hint("logs", ["--since", since]) for since in ("10m", "2026-11-20T08:00:00Z")],
         ) from None
 
 

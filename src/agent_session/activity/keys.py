@@ -2,7 +2,7 @@
 
 import re
 
-from agent_session.errors import UsageError
+from agent_session.errors import Hint, UsageError
 
 NAMED = {
     **{name: name for name in ("Enter", "Esc", "Tab", "Up", "Down", "Left", "Right", "Home", "End")},
@@ -29,6 +29,6 @@ def spelled(name: str) -> str:
     if found is None or len(set(modifiers)) < len(modifiers):
         raise UsageError(
             f"{name!r} is no key; there are: {TOLD}; with C-, M- or S- in front",
-            hint="agent-session send NAME --key C-c",
+            hint=Hint("send", ["NAME", "--key", "C-c"]),
         )
     return " ".join([*(MODIFIERS[letter] for letter in modifiers), found])

@@ -16,7 +16,7 @@ from datetime import datetime
 
 from agent_session.activity.state import Value
 from agent_session.activity.watch import Change
-from agent_session.errors import ConfigurationError
+from agent_session.errors import ConfigurationError, Hint
 from agent_session.host.clock import utc
 
 SECONDS = 10
@@ -43,7 +43,7 @@ def checked(url: str) -> str:
         raise ConfigurationError(
             "notify_url",
             "must be a URL that begins with https:// or http://",
-            hint="agent-session watch --help",
+            hint=Hint("watch", ["--help"]),
         )
     return url
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from agent_session import inside, sanitize
 from agent_session.activity import keys
 from agent_session.engine.protocol import Engine
-from agent_session.errors import ConflictError, NotReady, SessionStopped
+from agent_session.errors import ConflictError, Hint, NotReady, SessionStopped
 from agent_session.sessions import find
 from agent_session.sessions.session import Session
 
@@ -53,7 +53,7 @@ def send(engine: Engine, session: Session, typing: Typing) -> None:
     if done.exit_code:
         raise ConflictError(
             f"nothing can be typed into session '{session.name}': {sanitize.lines(done.message)}",
-            hint=f"agent-session screen {session.name}",
+            hint=Hint("screen", [session.name]),
         )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from agent_session.activity import state as states
 from agent_session.activity.state import State, Value
 from agent_session.engine.protocol import Engine
-from agent_session.errors import SessionNotFound, TimedOut
+from agent_session.errors import Hint, SessionNotFound, TimedOut
 from agent_session.host import nofollow
 from agent_session.sessions import find, local_files
 from agent_session.sessions.names import check_name
@@ -93,9 +93,7 @@ def reached(
         if not left:
             return
     which = " and ".join(f"session '{name}'" for name in left)
-    raise TimedOut(
-        f"{which} did not become {' or '.join(until)} within {seconds:g} s", hint="agent-session ls"
-    )
+    raise TimedOut(f"{which} did not become {' or '.join(until)} within {seconds:g} s", hint=Hint("ls"))
 
 
 @dataclass(kw_only=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent_session.errors import AgentNotFound, ConfigurationError
+from agent_session.errors import AgentNotFound, ConfigurationError, edit
 from agent_session.host.yaml_file import read_yaml
 
 AGENT_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
@@ -172,7 +172,7 @@ def read_agent(file: Path) -> Agent:
             server=_server(data.get("server")),
         )
     except ValueError as error:
-        raise ConfigurationError(file, str(error), hint=f"$EDITOR {file}") from error
+        raise ConfigurationError(file, str(error), hint=edit(file)) from error
 
 
 def _host_file(item: object) -> HostFile:

@@ -26,7 +26,7 @@ def program(environment: Mapping[str, str] = os.environ) -> str:
 def lines(hints: Sequence[Hint]) -> list[str]:
     """A line for each hint, so that each can be pasted."""
     name = program() if any(_is_ours(hint) for hint in hints) else PROGRAM
-    return [f"{'hint' if number == 0 else '  or'}: {hint.text(name)}" for number, hint in enumerate(hints)]
+    return [f"{'or:  ' if number else 'hint:'} {hint.text(name)}" for number, hint in enumerate(hints)]
 
 
 def _is_ours(hint: Hint) -> bool:

@@ -2,8 +2,10 @@
 
 import sys
 
+from agent_session.errors import Hint
 
-def message(text: str | None, *, hint: str) -> str:
+
+def message(text: str | None, *, hint: Hint) -> str:
     """The text. UsageError with that hint where there is none."""
     from agent_session.activity.conversation import check_said
 

@@ -85,13 +85,13 @@ def _podman(engine: Engine) -> Iterator[Finding]:
     yield findings.error("podman", old) if old else Finding(level="ok", subject="podman", words=words)
     network, overlay, ids = troubleshooting.NETWORK, troubleshooting.OVERLAY, troubleshooting.SUBORDINATE_IDS
     if not engine.rootful and not about.network:
-        yield Finding(level="error", subject="network", words=network.cause, fix=network.cure, code=6)
+        yield Finding(level="error", subject="network", words=network.cause, fix=network.cure.text(), code=6)
     if not engine.rootful and about.ids < ENOUGH_IDS:
         words = f"{ids.cause}: it uses {about.ids}"
-        yield Finding(level="error", subject="subordinate ids", words=words, fix=ids.cure, code=6)
+        yield Finding(level="error", subject="subordinate ids", words=words, fix=ids.cure.text(), code=6)
     if about.driver == "vfs":
         words = f"{overlay.cause}, so each image is copied whole for every session (vfs)"
-        fix = f'{overlay.cure}, and in ~/.config/containers/storage.conf: [storage] driver = "overlay", then podman system reset'
+        fix = f'{overlay.cure.command()}, and in ~/.config/containers/storage.conf: [storage] driver = "overlay", then podman system reset'
         yield Finding(level="warning", subject="storage", words=words, fix=fix)
     if about.storage:
         yield from machine_checks.space("storage", about.storage)

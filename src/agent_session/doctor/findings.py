@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from agent_session.errors import AgentSessionError, EngineUnavailable
+from agent_session.errors import AgentSessionError, EngineUnavailable, Hint
 
 Level = Literal["error", "warning", "ok"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "ok")
@@ -96,5 +96,5 @@ def _look(name: str, check: Check, answers: "queue.SimpleQueue[tuple[str, list[F
 
 
 def _late(name: str, seconds: float) -> Finding:
-    late = EngineUnavailable(f"no answer within {seconds:g} s", hint="podman info; df -h")
+    late = EngineUnavailable(f"no answer within {seconds:g} s", hint=Hint(shell="podman info; df -h"))
     return error(name, late)

@@ -83,10 +83,10 @@ def space(subject: str, folder: Path, *, vital: bool = True) -> Iterator[Finding
         yield Finding(level=level, subject=subject, words=words, fix=fix, code=3)
     elif free < FULL or (counted and inodes < FEW_INODES[0]):
         words = f"{full.cause}: {left} for {folder}"
-        yield Finding(level=level, subject=subject, words=words, fix=full.cure, code=7)
+        yield Finding(level=level, subject=subject, words=words, fix=full.cure.text(), code=7)
     elif free < SCARCE or (counted and inodes < FEW_INODES[1]):
         words = f"{left} for {folder}, too little to build an image"
-        yield Finding(level="warning", subject=subject, words=words, fix=full.cure)
+        yield Finding(level="warning", subject=subject, words=words, fix=full.cure.text())
     else:
         yield Finding(level="ok", subject=subject, words=f"{folder}: {left}")
 
@@ -156,7 +156,7 @@ def subordinate_ids() -> Iterator[Finding]:
     lacking = [name for name in ("newuidmap", "newgidmap") if not shutil.which(name)]
     if lacking or not service.has_subordinate_ids():
         words = f"{row.cause}{': no ' + lacking[0] if lacking else ''}"
-        yield Finding(level="error", subject="subordinate ids", words=words, fix=row.cure, code=6)
+        yield Finding(level="error", subject="subordinate ids", words=words, fix=row.cure.text(), code=6)
     else:
         yield Finding(
             level="ok", subject="subordinate ids", words="newuidmap, newgidmap and ranges are there"
@@ -168,7 +168,7 @@ def devices() -> Iterator[Finding]:
     if why := _refusal(TUN):
         row = troubleshooting.NETWORK
         yield Finding(
-            level="error", subject="devices", words=f"{TUN}: {why}: {row.cause}", fix=row.cure, code=6
+            level="error", subject="devices", words=f"{TUN}: {why}: {row.cause}", fix=row.cure.text(), code=6
         )
     if why := _refusal(FUSE):
         words = f"{FUSE}: {why}; only needed where the kernel has no overlay for users of its own"
@@ -185,10 +185,10 @@ def firewall(environment: Mapping[str, str], *, rootful: bool) -> Iterator[Findi
         return
     row = troubleshooting.FIREWALL
     if rootful:
-        yield Finding(level="error", subject="firewall", words=row.cause, fix=row.cure, code=7)
+        yield Finding(level="error", subject="firewall", words=row.cause, fix=row.cure.text(), code=7)
     else:
         words = f"{row.cause}: sessions whose agent is a server have no base_url"
-        yield Finding(level="warning", subject="firewall", words=words, fix=row.cure)
+        yield Finding(level="warning", subject="firewall", words=words, fix=row.cure.text())
 
 
 def lingering() -> Iterator[Finding]:

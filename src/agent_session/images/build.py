@@ -7,6 +7,7 @@ In goes: the agent's folder, the pins its Containerfile asks for, the image it s
 import contextlib
 import hashlib
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from pathlib import Path
 from agent_session.agents.catalog import Agent
 from agent_session.engine.image_store import BuildSpec
 from agent_session.engine.protocol import Engine
-from agent_session.errors import BuildFailed, ConfigurationError, EngineRefused, EngineUnavailable
+from agent_session.errors import BuildFailed, ConfigurationError, EngineRefused, EngineUnavailable, Hint, edit
 from agent_session.host.lock import is_held, lock, lock_file
 from agent_session.host.yaml_file import read_yaml
 from agent_session.images.base_image import DEFAULT_BASE_IMAGE
@@ -121,7 +122,7 @@ def _recipe(engine: Engine, workshop: Workshop, name: str, folder: Path, base: s
         raise ConfigurationError(folder, f"cannot be read: {error}") from error
     if "Containerfile" not in context:
         raise ConfigurationError(
-            folder, "there is no Containerfile in it", hint=f"$EDITOR {folder}/Containerfile"
+            folder, "there is no Containerfile in it", hint=edit(folder / "Containerfile")
         )
     offered = versions(workshop) | {
         "BASE": base,
@@ -195,7 +196,7 @@ def _build(engine: Engine, workshop: Workshop, recipe: _Recipe, *, tell: Tell, n
                 _warm(engine, recipe)
         except BuildFailed as error:
             copy.write(f"error: {error.message}\n")
-            hint = error.hint or f"less {log}"
+            hint = error.hints or Hint(shell=f"less {shlex.quote(str(log))}")
             raise BuildFailed(
                 f"the image of '{recipe.name}' could not be built: {error.message}\n  whole log: {log}",
                 hint=hint,
@@ -211,7 +212,8 @@ def _warm(engine: Engine, recipe: _Recipe) -> None:
         engine.images.prepare(recipe.tag)
     except BuildFailed as error:
         engine.images.remove(recipe.tag)
-        hint = f'$EDITOR {recipe.folder}/Containerfile   (begin with: ARG BASE, FROM ${{BASE}}; end with: CMD ["the-agent"])'
+        content = 'begin with: ARG BASE, FROM ${BASE}; end with: CMD ["the-agent"]'
+        hint = edit(recipe.folder / "Containerfile")._replace(note=content)
         raise BuildFailed(error.message, hint=hint) from error
     except (EngineRefused, EngineUnavailable):
         with contextlib.suppress(EngineRefused, EngineUnavailable):  # the first word is the one that counts
@@ -231,7 +233,7 @@ def _foundation(engine: Engine, workshop: Workshop, tell: Tell, *, afresh: bool)
             return wanted
         except (EngineRefused, EngineUnavailable) as error:
             if wanted != DEFAULT_BASE_IMAGE:
-                raise BuildFailed(error.message, hint="unset AGENT_SESSION_BASE_IMAGE") from error
+                raise BuildFailed(error.message, hint=Hint(shell="unset AGENT_SESSION_BASE_IMAGE")) from error
             tell(f"no registry offers {wanted}; making the base from this machine's Debian mirror instead")
         from agent_session.images import debian
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent_session.errors import BuildFailed
+from agent_session.errors import BuildFailed, Hint
 from agent_session.host import child_process
 
 Progress = Callable[[str], None]
@@ -38,7 +38,10 @@ def bootstrap(tar_path: Path, suite: str, arch: str, progress: Progress) -> None
     if shutil.which("mmdebstrap") is None:
         raise BuildFailed(
             "mmdebstrap is not installed, and no registry offers a base image",
-            hint="sudo apt-get install mmdebstrap, or name an image you have: AGENT_SESSION_BASE_IMAGE=...",
+            hint=(
+                Hint(shell="sudo apt-get install mmdebstrap"),
+                Hint(shell="export AGENT_SESSION_BASE_IMAGE=IMAGE", note="an image that you have"),
+            ),
         )
     sources = _sources(suite)
     progress(
@@ -58,7 +61,7 @@ def bootstrap(tar_path: Path, suite: str, arch: str, progress: Progress) -> None
         if child_process.run(_command(part, suite, arch, sources), tell=told) != 0:
             raise BuildFailed(
                 "mmdebstrap failed: " + " | ".join(tail),
-                hint="sudo apt-get update  (does this machine's mirror answer?)",
+                hint=Hint(shell="sudo apt-get update", note="does this machine's mirror answer?"),
             )
         part.replace(tar_path)
     finally:

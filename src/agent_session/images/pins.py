@@ -12,7 +12,7 @@ from pathlib import Path
 from agent_session import inside
 from agent_session.agents.catalog import Package
 from agent_session.engine.protocol import Engine, Mount, OneOff
-from agent_session.errors import BuildFailed, ConfigurationError
+from agent_session.errors import BuildFailed, ConfigurationError, Hint, edit
 from agent_session.host import atomic
 from agent_session.host.yaml_file import read_yaml
 
@@ -54,7 +54,7 @@ def read_pins(file: Path) -> dict[str, str]:
         if not all(isinstance(text, str) for pair in pins.items() for text in pair):
             raise ValueError('each line must be NAME: "value", in quotation marks')
     except (OSError, ValueError) as error:
-        raise ConfigurationError(file, str(error), hint=f"$EDITOR {file}") from error
+        raise ConfigurationError(file, str(error), hint=edit(file)) from error
     return pins
 
 
@@ -85,6 +85,6 @@ def _published(engine: Engine, image: str, package: str, ca_bundle: Path | None)
             raise ValueError("npm's answer is no version with an integrity")
     except (ValueError, KeyError, TypeError) as error:
         raise BuildFailed(
-            f"the newest version of {package} is not known: {error}", hint="agent-session build"
+            f"the newest version of {package} is not known: {error}", hint=Hint("build")
         ) from error
     return version, integrity

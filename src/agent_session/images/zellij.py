@@ -13,6 +13,7 @@ import io
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent_session.errors import BuildFailed
+from agent_session.errors import BuildFailed, Hint
 from agent_session.host import child_process
 from agent_session.host.lock import lock
 
@@ -82,7 +83,8 @@ def zellij_binary(
             return _cached(cache_dirs, name) or _make(wanted, progress)
     except OSError as error:
         raise BuildFailed(
-            f"cannot write Zellij to the cache: {error}", hint=f"ls -ld {wanted.target.parent}"
+            f"cannot write Zellij to the cache: {error}",
+            hint=Hint(shell=f"ls -ld {shlex.quote(str(wanted.target.parent))}"),
         ) from error
 
 
@@ -111,7 +113,10 @@ def _make(wanted: _Wanted, progress: Progress) -> Path:
         return wanted.target
     raise BuildFailed(
         f"no Zellij {wanted.version} for {wanted.arch}: " + "; ".join(reasons),
-        hint=f"install Rust {_dotted(OLDEST_RUST)} or newer with gcc, make and perl, or put the binary at {wanted.target}",
+        hint=Hint(
+            shell=f"install -D -m 755 zellij {shlex.quote(str(wanted.target))}",
+            note=f"or install Rust {_dotted(OLDEST_RUST)} or newer with gcc, make and perl",
+        ),
     )
 
 

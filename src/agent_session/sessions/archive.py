@@ -153,7 +153,7 @@ def _create_volume(engine: Engine, name: str, volume: str, labels: Mapping[str, 
     try:
         engine.create_volume(volume, labels)
     except ConflictError:
-        hint = f"agent-session start -n {name}   (with that home), or: agent-session rm {name}"
+        hint = (Hint("start", ["-n", name], note="with that home"), Hint("rm", [name]))
         raise ConflictError(
             f"a session '{name}' was here, and its home still is: {volume}", hint=hint
         ) from None

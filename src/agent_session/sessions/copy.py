@@ -14,7 +14,7 @@ from typing import IO
 
 from agent_session import inside, sanitize
 from agent_session.engine.protocol import Engine, ExecResult, Mount, OneOff
-from agent_session.errors import ConflictError, CopyRefused, NotFoundError
+from agent_session.errors import ConflictError, CopyRefused, Hint, NotFoundError
 from agent_session.sessions import plan, untrusted_tar
 from agent_session.sessions.session import Session
 
@@ -57,7 +57,7 @@ def into(engine: Engine, source: str, place: Place) -> list[str]:
     try:
         kind = found.stat().st_mode
     except OSError as error:
-        raise NotFoundError(f"{source}: {error.strerror}", hint="agent-session cp --help") from error
+        raise NotFoundError(f"{source}: {error.strerror}", hint=Hint("cp", ["--help"])) from error
     if not stat.S_ISDIR(kind) and not stat.S_ISREG(kind):
         raise CopyRefused(source, "neither a file nor a directory")
     content = source.endswith("/.") or source == "."
@@ -122,7 +122,7 @@ def _run(
     if not _is_kept(place):
         raise ConflictError(
             f"session '{session.name}' is stopped: only its home, {inside.WORKSPACE} and its projects can be reached, not {place.path}",
-            hint=f"agent-session restart -d {session.name}",
+            hint=Hint("restart", ["-d", session.name]),
         )
     read_only = words[0] == "get"
     mounts = [*plan.volume_mounts(session.name, read_only=read_only)]
@@ -148,6 +148,6 @@ def _check(place: Place, done: ExecResult) -> None:
     if done.exit_code == 4:
         raise NotFoundError(
             f"session '{place.session.name}': {words}",
-            hint=f"agent-session exec {place.session.name} -- ls -la",
+            hint=Hint("exec", [place.session.name, "--", "ls", "-la"]),
         )
     raise CopyRefused(f"{place.session.name}:{place.typed}", words)

@@ -1,10 +1,9 @@
 """Which session is meant where a command line names none: the one of this directory, else the only one, else `default`."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent_session.errors import NotFoundError, UsageError
+from agent_session.errors import Hint, NotFoundError, UsageError
 from agent_session.sessions.session import Session
 
 DEFAULT = "default"
@@ -36,11 +35,11 @@ def meant(sessions: Sequence[Session], directory: Path | None, *, verb: str = "a
     if len(candidates) == 1 or (default and not here):
         return (default or [*candidates])[0]
     if not candidates:
-        raise NotFoundError("there is no session yet", hint="agent-session start")
+        raise NotFoundError("there is no session yet", hint=Hint("start"))
     names = ", ".join(session.name for session in candidates)
     raise UsageError(
         f"several sessions contain {directory}: {names}; name one"
         if here
         else f"there are several sessions, and none contains this directory: {names}; name one",
-        hint=f"agent-session {verb} {shlex.quote(candidates[0].name)}",
+        hint=Hint(verb, [candidates[0].name]),
     )

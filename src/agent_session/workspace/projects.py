@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from agent_session import inside
-from agent_session.errors import ProjectRefused
+from agent_session.errors import SOME_PROJECT, Hint, ProjectRefused
 
 SECRET_DIRECTORIES = {
     ".ssh": "your SSH keys are there",
@@ -115,9 +115,7 @@ def resolve(path: str | Path, *, home: Path, allow_secrets: bool, must_be_direct
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ProjectRefused(text, f"it cannot be looked at: {reason}") from error
     if must_be_directory and not is_directory:
-        raise ProjectRefused(
-            text, "it is not a directory", hint=f"agent-session start {shlex.quote(str(source.parent))}"
-        )
+        raise ProjectRefused(text, "it is not a directory", hint=Hint("start", [str(source.parent)]))
     if _has_controls(str(source)):
         raise ProjectRefused(
             text, "its real path has a character that is no text (a control character, or not UTF-8)"
@@ -136,12 +134,10 @@ def _missing(text: str) -> ProjectRefused:
         return ProjectRefused(
             text,
             f"a project has no :{suffix}, the agent may always write in it; what AGENT_SESSION_MOUNTS names is read-only",
-            hint=f"env {variable} agent-session start",
+            hint=Hint(shell=f"env {variable} agent-session start"),
         )
     near = _nearest(Path(text).expanduser())
-    hint = (
-        f"agent-session start {shlex.quote(str(near))}" if near else "agent-session start ~/path/to/project"
-    )
+    hint = Hint("start", [str(near)]) if near else SOME_PROJECT
     return ProjectRefused(text, "there is no such directory", hint=hint)
 
 
@@ -186,9 +182,7 @@ def _refuse_private(text: str, source: Path, home: Path, *, allow_secrets: bool)
             place == source or place in source.parents or source in place.parents
             for place in (secret, secret.resolve())
         ):
-            raise ProjectRefused(
-                text, f"{reason} (~/{name})", hint=f"agent-session start {ALLOW_SECRETS} {shlex.quote(text)}"
-            )
+            raise ProjectRefused(text, f"{reason} (~/{name})", hint=Hint("start", [ALLOW_SECRETS, text]))
 
 
 def _distinct_names(sources: Sequence[Path]) -> dict[Path, str]:

@@ -20,7 +20,7 @@ from agent_session.cli.context import quiet as silenced
 from agent_session.cli.verbs import VERBS
 from agent_session.doctor import machine_checks as host
 from agent_session.engine.protocol import ContainerSpec, ExecResult
-from agent_session.errors import EngineRefused, EngineUnavailable
+from agent_session.errors import EngineRefused, EngineUnavailable, Hint
 from agent_session.host import paths
 from agent_session.host.lock import is_held, lock, lock_file
 from tests.fake_engine import FakeEngine
@@ -793,7 +793,7 @@ def test_root_is_warned_in_one_line(machine: Machine) -> None:
 
 def test_no_podman_is_6(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     def unavailable(_self: Invocation, **_how: bool) -> FakeEngine:
-        raise EngineUnavailable("podman: command not found", hint="sudo apt-get install podman")
+        raise EngineUnavailable("podman: command not found", hint=Hint(shell="sudo apt-get install podman"))
 
     monkeypatch.setattr(Invocation, "engine", unavailable)
     ran = machine("ls")
@@ -899,7 +899,7 @@ def test_doctor_says_that_all_is_well_in_one_line(sound: Machine) -> None:
 
 def test_doctor_ends_like_the_start_that_would_fail_and_names_the_fix_underneath(sound: Machine) -> None:
     sound.engine.unreachable = EngineUnavailable(
-        "podman: command not found", hint="sudo apt-get install podman"
+        "podman: command not found", hint=Hint(shell="sudo apt-get install podman")
     )
     ran = sound("doctor")
     assert ran.code == 6

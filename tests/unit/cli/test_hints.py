@@ -60,4 +60,4 @@ def test_without_knowledge_the_plain_name_is_used(called: str) -> None:
 
 
 def test_each_hint_has_a_line_of_its_own() -> None:
-    assert hints.lines([Hint("ls"), Hint(shell="df -h")]) == ["hint: agent-session ls", "  or: df -h"]
+    assert hints.lines([Hint("ls"), Hint(shell="df -h")]) == ["hint: agent-session ls", "or:   df -h"]

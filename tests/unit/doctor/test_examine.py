@@ -14,7 +14,7 @@ from agent_session.agents.seed import EMPTY
 from agent_session.doctor import examine, machine_checks
 from agent_session.doctor.findings import Finding, exit_code
 from agent_session.engine.protocol import ContainerSpec, EngineInfo, ExecResult, OneOff
-from agent_session.errors import ConfigurationError, EngineUnavailable
+from agent_session.errors import ConfigurationError, EngineUnavailable, Hint
 from agent_session.host import paths
 from agent_session.host.lock import lock
 from agent_session.images import build
@@ -109,7 +109,7 @@ def test_a_healthy_machine_is_found_healthy(ward: Ward) -> None:
 
 def test_without_podman_nothing_else_is_asked_of_it(ward: Ward) -> None:
     ward.engine.unreachable = EngineUnavailable(
-        "podman: command not found", hint="sudo apt-get install podman"
+        "podman: command not found", hint=Hint(shell="sudo apt-get install podman")
     )
     problem = ward.problem()
     assert (problem.level, problem.subject, problem.code) == ("error", "podman", 6)

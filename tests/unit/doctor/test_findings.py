@@ -7,7 +7,7 @@ import pytest
 
 from agent_session.doctor import findings
 from agent_session.doctor.findings import Finding, by_level, exit_code, gather, repaired
-from agent_session.errors import EngineRefused
+from agent_session.errors import EngineRefused, Hint
 
 FINE = Finding(level="ok", subject="a", words="fine")
 BAD = Finding(level="error", subject="b", words="bad", code=7)
@@ -53,7 +53,7 @@ def test_more_hanging_checks_than_run_at_once_do_not_keep_the_others() -> None:
 
 
 def refuses() -> list[Finding]:
-    raise EngineRefused("no", hint="podman info")
+    raise EngineRefused("no", hint=Hint(shell="podman info"))
 
 
 def lacks() -> list[Finding]:
@@ -96,8 +96,11 @@ def test_a_repair_says_what_it_did_or_why_it_did_not() -> None:
 
 
 def test_nobody_is_sent_from_doctor_to_doctor() -> None:
-    assert findings.error("podman", EngineRefused("no", hint="agent-session doctor")).fix == "podman info"
     assert (
-        findings.error("podman", EngineRefused("no", hint="podman machine start")).fix
+        findings.error("podman", EngineRefused("no", hint=Hint(shell="agent-session doctor"))).fix
+        == "podman info"
+    )
+    assert (
+        findings.error("podman", EngineRefused("no", hint=Hint(shell="podman machine start"))).fix
         == "podman machine start"
     )

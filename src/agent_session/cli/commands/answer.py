@@ -7,6 +7,7 @@ import typer
 from agent_session.cli.context import of
 from agent_session.cli.options import NameOrDefault
 from agent_session.cli.stdin_text import message
+from agent_session.errors import Hint
 
 Reply = Annotated[
     str | None,
@@ -25,5 +26,5 @@ def answer(context: typer.Context, name: NameOrDefault = None, reply: Reply = No
     invocation = of(context)
     with invocation.engine(one_question=True) as engine:
         name, reply = invocation.addressed(engine, name, reply, verb="answer")
-        words = message(reply, hint=f"agent-session answer {name} once")
+        words = message(reply, hint=Hint("answer", [name, "once"]))
         conversation.answer(engine, terminal.running(engine, name), words)

@@ -5,14 +5,14 @@ import typer
 from agent_session.cli import terminal
 from agent_session.cli.context import of, on_terminal
 from agent_session.cli.options import NameOrDefault
-from agent_session.errors import SessionStopped, UsageError
+from agent_session.errors import Hint, SessionStopped, UsageError
 
 
 def attach(context: typer.Context, name: NameOrDefault = None) -> None:
     """Attach to a running session; Ctrl q, or closing the window, detaches. Never makes or starts one."""
     invocation = of(context)
     if not on_terminal():
-        raise UsageError("attach needs a terminal", hint="agent-session start --detach")
+        raise UsageError("attach needs a terminal", hint=Hint("start", ["--detach"]))
     with invocation.engine(one_question=True) as engine:
         session = invocation.session(engine, name)
         if not session.running:

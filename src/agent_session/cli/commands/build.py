@@ -8,7 +8,7 @@ import typer
 from agent_session.cli import output
 from agent_session.cli.context import note, of
 from agent_session.config import DEFAULT_AGENT
-from agent_session.errors import UsageError
+from agent_session.errors import Hint, UsageError
 from agent_session.host import paths
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def build(
     from agent_session.images import build as images
 
     if every and agents:
-        raise UsageError("--all and names contradict each other", hint="agent-session build --all")
+        raise UsageError("--all and names contradict each other", hint=Hint("build", ["--all"]))
     invocation = of(context)
     known = invocation.agents()
     wanted = [
@@ -75,9 +75,7 @@ def _with_newest(engine: "Engine", workshop: "Workshop", agent: "Agent") -> "Wor
     from agent_session.images import pins as newest
 
     if agent.package is None:
-        raise UsageError(
-            f"{agent.title} is made of no published package", hint=f"agent-session build {agent.name}"
-        )
+        raise UsageError(f"{agent.title} is made of no published package", hint=Hint("build", [agent.name]))
     with output.build_progress("Looking for the newest version") as tell:
         base = images.ensure_base(engine, workshop, tell=tell)
     pins = newest.newest(engine, base, agent.package, workshop.ca_bundle)

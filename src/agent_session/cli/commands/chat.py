@@ -14,7 +14,14 @@ from agent_session.cli.commands import prompt as turns_of_prompt
 from agent_session.cli.context import note, of, on_terminal
 from agent_session.cli.options import NameOrDefault
 from agent_session.cli.stdin_text import message
-from agent_session.errors import AgentSessionError, Interrupted, NotFoundError, OrderRefused, SessionStopped
+from agent_session.errors import (
+    AgentSessionError,
+    Hint,
+    Interrupted,
+    NotFoundError,
+    OrderRefused,
+    SessionStopped,
+)
 from agent_session.host import signals
 
 if TYPE_CHECKING:
@@ -45,10 +52,10 @@ def chat(context: typer.Context, name: NameOrDefault = None, text: Message = Non
         name, text = invocation.addressed(engine, name, text, verb="chat")
         session = terminal.running(engine, name)
         if not on_terminal():
-            words = message(text, hint=f"agent-session chat {name} 'what did you change?'")
+            words = message(text, hint=Hint("chat", [name, "what did you change?"]))
             turns_of_prompt.tell(session, turns_of_prompt.whole_turn(engine, session, words))
         elif text is not None:
-            words = message(text, hint=f"agent-session chat {name}")
+            words = message(text, hint=Hint("chat", [name]))
             turns_of_prompt.check(session, Chat(engine, session).turn(words))
         else:
             Chat(engine, session).talk()

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from agent_session.errors import UsageError
+from agent_session.errors import Hint, UsageError
 
 BASH = r"""# bash completion for agent-session: source <(agent-session completion bash)
 _agent_session() {
@@ -87,5 +87,5 @@ def completion(shell: Shell) -> None:
     for fish: agent-session completion fish > ~/.config/fish/completions/agent-session.fish
     """
     if shell not in SCRIPTS:
-        raise UsageError(f"there is no completion for {shell!r}", hint="agent-session completion bash")
+        raise UsageError(f"there is no completion for {shell!r}", hint=Hint("completion", ["bash"]))
     print(SCRIPTS[shell], end="")

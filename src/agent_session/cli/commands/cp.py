@@ -8,7 +8,7 @@ import typer
 
 from agent_session import sanitize
 from agent_session.cli.context import note, of
-from agent_session.errors import UsageError
+from agent_session.errors import Hint, UsageError
 
 NOTED = 20
 SESSION = re.compile(r"([^/:]+):(.*)", re.DOTALL)
@@ -36,10 +36,10 @@ def cp(context: typer.Context, source: Source, target: Target) -> None:
     if typed is None or (outwards and inwards):
         raise UsageError(
             "one of SRC and DST is NAME:PATH, the other a path of this machine",
-            hint="agent-session cp NAME:notes.md .",
+            hint=Hint("cp", ["NAME:notes.md", "."]),
         )
     if target == "-" and sys.stdout.isatty():
-        raise UsageError("a tar is nothing for a terminal", hint=f"agent-session cp {source} - | tar -t")
+        raise UsageError("a tar is nothing for a terminal", hint=Hint("cp", [source, "-"], shell="| tar -t"))
     with of(context).engine(one_question=True) as engine:
         place = copy.Place(session=find.get(engine, typed[1]), typed=typed[2])
         left_out: list[str] = []

@@ -8,7 +8,7 @@ import typer
 
 from agent_session.cli.context import of, of_unnamed
 from agent_session.cli.options import NameOrDefault
-from agent_session.errors import UsageError
+from agent_session.errors import Hint, UsageError
 
 Command = Annotated[
     list[str] | None, typer.Argument(metavar="COMMAND...", help="A program and its arguments, no shell line.")
@@ -30,7 +30,7 @@ def exec(context: typer.Context, name: NameOrDefault = None, command: Command = 
         words = words[1:]
     if not words:
         raise UsageError(
-            "no command given", hint=f"agent-session exec {name or ''} -- ls -la".replace("  ", " ")
+            "no command given", hint=Hint("exec", [*([name] if name else []), "--", "ls", "-la"])
         )
     invocation = of(context)
     terminal = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))

@@ -1,5 +1,6 @@
 """`agent-session export`: a session in one file; and what `start --import` reads of it."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -31,10 +32,11 @@ def export(context: typer.Context, name: Name, file: File) -> None:
             hint=Hint("export", [name, str(file.with_name(stem + SUFFIXES[0]))]),
         )
     if file.exists() and not file.is_file():
-        raise UsageError(f"{str(file)!r} is not a file", hint=f"agent-session export {name} {name}.tar.zst")
+        raise UsageError(f"{str(file)!r} is not a file", hint=Hint("export", [name, f"{name}.tar.zst"]))
     if not file.absolute().parent.is_dir():
         raise UsageError(
-            f"there is no directory {str(file.absolute().parent)!r}", hint=f"mkdir -p {file.parent}"
+            f"there is no directory {str(file.absolute().parent)!r}",
+            hint=Hint(shell=f"mkdir -p {shlex.quote(str(file.parent))}"),
         )
     with invocation.engine() as engine, invocation.locked(name):
         session = find.get(engine, name)

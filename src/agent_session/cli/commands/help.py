@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from agent_session.cli import verbs
-from agent_session.errors import UsageError
+from agent_session.errors import Hint, UsageError
 
 Command = Annotated[
     str | None, typer.Argument(metavar="[COMMAND]", help="The command to tell about.", show_default=False)
@@ -24,7 +24,7 @@ def help(context: typer.Context, command: Command = None) -> None:
         close = get_close_matches(command, verbs.VERBS, n=1)
         raise UsageError(
             f"there is no command {command!r}" + (f"; did you mean {close[0]!r}?" if close else ""),
-            hint=f"agent-session help {close[0]}" if close else "agent-session help",
+            hint=Hint("help", close),
         )
     group: Any = context.parent.command
     found = group.commands[verb.name]

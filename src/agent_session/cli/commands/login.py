@@ -14,7 +14,7 @@ from agent_session.cli.context import Invocation, note, of, on_terminal
 from agent_session.cli.start_options import Build
 from agent_session.cli.wishes import ensure_image
 from agent_session.config import DEFAULT_AGENT, Config
-from agent_session.errors import AgentSessionError, UsageError
+from agent_session.errors import AgentSessionError, Hint, UsageError
 from agent_session.host import paths
 
 if TYPE_CHECKING:
@@ -48,13 +48,14 @@ def login(
     way = chosen.login
     if way is None:
         raise UsageError(
-            f"{chosen.title} has no login of its own", hint=chosen.hint or "agent-session agents"
+            f"{chosen.title} has no login of its own",
+            hint=Hint(shell=chosen.hint) if chosen.hint else Hint("agents"),
         )
     with invocation.engine() as engine:
         if token_stdin:
             text = sys.stdin.readline() if way.variable else sys.stdin.read(logins.LARGEST + 1)
         elif not on_terminal():
-            hint = f"agent-session login {chosen.name} --token-stdin <FILE"
+            hint = Hint("login", [chosen.name, "--token-stdin"], shell="<FILE")
             raise UsageError("login needs a terminal, or a token on standard input", hint=hint)
         else:
             text = _ask(invocation, engine, chosen, way, config)
@@ -81,9 +82,7 @@ def _ask(invocation: Invocation, engine: "Engine", agent: "Agent", way: "Login",
     if text is None and way.variable and status == 0:
         text = getpass.getpass("Paste the token (it is not shown): ", stream=sys.stderr)
     if not text:
-        raise AgentSessionError(
-            f"{' '.join(way.command)} did not log in", hint=f"agent-session login {agent.name}"
-        )
+        raise AgentSessionError(f"{' '.join(way.command)} did not log in", hint=Hint("login", [agent.name]))
     return text
 
 

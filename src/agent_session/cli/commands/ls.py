@@ -7,7 +7,7 @@ import typer
 from agent_session.cli import output
 from agent_session.cli.context import Invocation, note, of
 from agent_session.cli.options import JsonList
-from agent_session.errors import AgentSessionError, UsageError
+from agent_session.errors import AgentSessionError, Hint, UsageError
 
 if TYPE_CHECKING:
     from agent_session.activity.state import State
@@ -19,7 +19,7 @@ Names = Annotated[bool, typer.Option("-q", "--names", help="Names only, one a li
 def ls(context: typer.Context, as_json: JsonList = False, names: Names = False) -> None:
     """List all sessions with their status, what their agents do and since when, and their projects."""
     if names and as_json:
-        raise UsageError("--names and --json contradict each other", hint="agent-session ls --json")
+        raise UsageError("--names and --json contradict each other", hint=Hint("ls", ["--json"]))
     if names:
         from agent_session.sessions import find
 

@@ -10,6 +10,7 @@ from agent_session.cli import output
 from agent_session.cli.context import of
 from agent_session.cli.options import NameOrDefault
 from agent_session.cli.stdin_text import message
+from agent_session.errors import Hint
 
 if TYPE_CHECKING:
     from agent_session.activity.protocol import Ended, Used
@@ -58,7 +59,7 @@ def prompt(
     invocation = of(context)
     with invocation.engine(one_question=True) as engine:
         name, text = invocation.addressed(engine, name, text, verb="prompt")
-        words = message(text, hint=f"agent-session prompt {name} 'fix the failing test'")
+        words = message(text, hint=Hint("prompt", [name, "fix the failing test"]))
         session = terminal.running(engine, name)
         if wait:
             tell(session, whole_turn(engine, session, words, timeout=timeout), as_json=as_json)
@@ -103,12 +104,12 @@ def check(session: "Session", ended: "Ended") -> None:
     if state.value == "failed":
         raise AgentServerError(
             f"the turn of session '{session.name}' failed: {reason}",
-            hint=f"agent-session screen {session.name}",
+            hint=Hint("screen", [session.name]),
         )
     if state.value == "exited":
         raise AgentServerError(
             f"the agent of session '{session.name}' has quit: {reason}",
-            hint=f"agent-session attach {session.name}",
+            hint=Hint("attach", [session.name]),
         )
 
 

@@ -1,6 +1,5 @@
 """`agent-session rm`: remove stopped sessions, their containers and volumes; never a project, and no work unasked."""
 
-import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,7 +7,7 @@ import typer
 from agent_session.cli import questions
 from agent_session.cli.context import Invocation, note, of, on_terminal
 from agent_session.cli.options import All, Names
-from agent_session.errors import ConflictError, EngineRefused, SessionRunning, UsageError, WorkAtRisk
+from agent_session.errors import ConflictError, EngineRefused, Hint, SessionRunning, UsageError, WorkAtRisk
 
 if TYPE_CHECKING:
     from agent_session.engine.protocol import Engine
@@ -45,11 +44,11 @@ def rm(
     invocation = of(context)
     config = invocation.config.with_flags(force=force, discard_work=discard_work)
     if every and names:
-        raise UsageError("--all and names contradict each other", hint="agent-session rm --all")
+        raise UsageError("--all and names contradict each other", hint=Hint("rm", ["--all"]))
     if "name" in config.insisted and config.name and not every:
         names = names or [config.name]
     if not every and not names:
-        raise UsageError("name the sessions to remove, or say --all", hint="agent-session ls")
+        raise UsageError("name the sessions to remove, or say --all", hint=Hint("ls"))
     with invocation.engine() as engine:
         wanted = list(dict.fromkeys(names or [session.name for session in find.list_sessions(engine)]))
         if not wanted:
@@ -67,7 +66,7 @@ def rm(
         if not config.force and not on_terminal():
             raise UsageError(
                 "rm asks first, and there is no terminal to ask on",
-                hint=f"agent-session rm --force {'--all' if every else shlex.join(wanted)}",
+                hint=Hint("rm", ["--force", *(["--all"] if every else wanted)]),
             )
         for name, session in found.items():
             if not config.force:

@@ -1,5 +1,6 @@
 """`agent-session screen`: what a session's terminal shows now, as text or as a picture."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ import typer
 from agent_session.cli import output
 from agent_session.cli.context import of
 from agent_session.cli.options import NameOrDefault
-from agent_session.errors import ConflictError, UsageError
+from agent_session.errors import ConflictError, Hint, UsageError
 
 Scrollback = Annotated[
     bool, typer.Option("--scrollback", help="All it has shown, not only what is seen now.")
@@ -43,12 +44,13 @@ def screen(
 
     if svg and not svg.absolute().parent.is_dir():
         raise UsageError(
-            f"there is no directory {str(svg.absolute().parent)!r}", hint=f"mkdir -p {svg.parent}"
+            f"there is no directory {str(svg.absolute().parent)!r}",
+            hint=Hint(shell=f"mkdir -p {shlex.quote(str(svg.parent))}"),
         )
     if svg and svg.is_dir():
         raise UsageError(
             f"{str(svg)!r} is a directory",
-            hint=f"agent-session screen {name or ''} --svg {svg}/{name or 'screen'}.svg",
+            hint=Hint("screen", [*([name] if name else []), "--svg", f"{svg}/{name or 'screen'}.svg"]),
         )
     invocation = of(context)
     with invocation.engine(one_question=True) as engine:

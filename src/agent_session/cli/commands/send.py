@@ -8,7 +8,7 @@ from agent_session.activity import keys
 from agent_session.cli.context import of
 from agent_session.cli.options import NameOrDefault
 from agent_session.cli.stdin_text import piped
-from agent_session.errors import UsageError
+from agent_session.errors import Hint, UsageError
 
 Text = Annotated[
     str | None,
@@ -44,7 +44,7 @@ def send(
     with invocation.engine(one_question=True) as engine:
         name, text = invocation.addressed(engine, name, text, verb="send")
         if text is None and not pressed:
-            raise UsageError("nothing to type", hint=f"agent-session send {name} --key Enter")
+            raise UsageError("nothing to type", hint=Hint("send", [name, "--key", "Enter"]))
         given = text is not None
         if text == "-":
             text = piped()

@@ -10,7 +10,7 @@ from agent_session import sanitize
 from agent_session.cli import output
 from agent_session.cli.context import of
 from agent_session.cli.options import NameOrDefault
-from agent_session.errors import UsageError
+from agent_session.errors import Hint, UsageError
 from agent_session.host.clock import utc
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def status(
 
     if secrets and not as_json:
         raise UsageError(
-            "--secrets is for scripts: it needs --json", hint="agent-session status --json --secrets"
+            "--secrets is for scripts: it needs --json", hint=Hint("status", ["--json", "--secrets"])
         )
     invocation = of(context)
     with invocation.engine(one_question=True) as engine:

@@ -4,7 +4,7 @@ import typer
 
 from agent_session.cli.context import of
 from agent_session.cli.options import All, NamesOrDefault
-from agent_session.errors import UsageError
+from agent_session.errors import Hint, UsageError
 
 
 def stop(context: typer.Context, names: NamesOrDefault = None, every: All = False) -> None:
@@ -12,7 +12,7 @@ def stop(context: typer.Context, names: NamesOrDefault = None, every: All = Fals
     from agent_session.sessions import find, lifecycle
 
     if every and names:
-        raise UsageError("--all and names contradict each other", hint="agent-session stop --all")
+        raise UsageError("--all and names contradict each other", hint=Hint("stop", ["--all"]))
     invocation = of(context)
     with invocation.engine(one_question=not every and len(names or [""]) == 1) as engine:
         if every:

@@ -1,6 +1,5 @@
 """`agent-session uninstall`: remove what agent-session has put on this machine, and say what stays."""
 
-import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,7 +7,7 @@ import typer
 from agent_session.cli import questions
 from agent_session.cli.commands.rm import Force
 from agent_session.cli.context import note, of, on_terminal
-from agent_session.errors import ConflictError, UsageError
+from agent_session.errors import ConflictError, Hint, UsageError
 
 if TYPE_CHECKING:
     from agent_session.doctor.footprint import Leftovers
@@ -38,7 +37,7 @@ def uninstall(context: typer.Context, force: Force = None, settings: Settings = 
             if not on_terminal():
                 raise UsageError(
                     "uninstall asks first, and there is no terminal to ask on",
-                    hint="agent-session uninstall --force",
+                    hint=Hint("uninstall", ["--force"]),
                 )
             if not questions.confirm("Remove all that?", default=False):
                 raise ConflictError("nothing removed")
@@ -58,8 +57,9 @@ def _check_none(there: "list[Session]", remains: "dict[str, list[str]]") -> None
         [f"there are volumes of sessions whose containers are gone: {', '.join(volumes)}"] if volumes else []
     )
     if words:
-        stop = "agent-session stop --all && " if any(session.running for session in there) else ""
-        hint = f"{stop}agent-session rm {shlex.join([*names, *remains])}"
+        remove = Hint("rm", [*names, *remains])
+        running = any(session.running for session in there)
+        hint = Hint("stop", ["--all"], then=remove) if running else remove
         raise ConflictError(f"{'; '.join(words)}; uninstall removes none", hint=hint)
 
 

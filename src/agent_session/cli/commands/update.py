@@ -9,7 +9,7 @@ from agent_session.cli.context import Invocation, note, of
 from agent_session.cli.options import All, NamesOrDefault
 from agent_session.cli.start_options import Build
 from agent_session.config import Config
-from agent_session.errors import UsageError
+from agent_session.errors import Hint, UsageError
 
 if TYPE_CHECKING:
     from agent_session.engine.protocol import Engine
@@ -27,7 +27,7 @@ def update(
     from agent_session.sessions import find
 
     if every and names:
-        raise UsageError("--all and names contradict each other", hint="agent-session update --all")
+        raise UsageError("--all and names contradict each other", hint=Hint("update", ["--all"]))
     invocation = of(context)
     config = invocation.config.with_flags(build=build)
     with invocation.engine() as engine:

@@ -8,7 +8,7 @@ import typer
 from agent_session.cli import output
 from agent_session.cli.context import of
 from agent_session.cli.options import JsonLines, NamesOrDefault
-from agent_session.errors import UsageError
+from agent_session.errors import Hint, UsageError
 
 Until = Annotated[
     str | None,
@@ -40,11 +40,11 @@ def wait(
     from agent_session.activity import watch
 
     if timeout is not None and math.isnan(timeout):
-        raise UsageError("--timeout nan is no time", hint="agent-session wait --help")
+        raise UsageError("--timeout nan is no time", hint=Hint("wait", ["--help"]))
     try:
         wanted = states.words(until) if until else watch.RESTING
     except ValueError as error:
-        raise UsageError(str(error), hint="agent-session wait --help") from None
+        raise UsageError(str(error), hint=Hint("wait", ["--help"])) from None
     invocation = of(context)
     with invocation.engine(one_question=True) as engine:
         names = names or [invocation.name(engine, None, verb="wait")]

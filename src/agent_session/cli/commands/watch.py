@@ -9,7 +9,7 @@ import typer
 from agent_session.cli import output
 from agent_session.cli.context import note, of
 from agent_session.cli.options import JsonLines
-from agent_session.errors import UsageError
+from agent_session.errors import Hint, UsageError
 from agent_session.host.clock import utc
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _order(on: tuple[str, str]) -> "Order":
     try:
         return notices.Order(values=tuple(states.words(on[0])), command=on[1])
     except ValueError as error:
-        raise UsageError(str(error), hint="agent-session watch --on waiting 'printf \"\\a\"'") from None
+        raise UsageError(str(error), hint=Hint("watch", ["--on", "waiting", 'printf "\\a"'])) from None
 
 
 def _json(change: "Change") -> dict[str, object]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from agent_session.engine.podman import troubleshooting
 from agent_session.engine.protocol import Container, EngineInfo
-from agent_session.errors import AgentSessionError, BuildFailed, ConflictError, NotFoundError
+from agent_session.errors import AgentSessionError, BuildFailed, ConflictError, Hint, NotFoundError
 
 
 def container(item: Mapping[str, Any]) -> Container:
@@ -78,17 +78,17 @@ def refusal(status: int, text: str, doing: str, *, absent_is_fine: bool) -> None
     if status == 404 or "no such volume" in lower:
         if absent_is_fine:
             return
-        raise NotFoundError(f"{doing}: {said}", hint="agent-session ls")
+        raise NotFoundError(f"{doing}: {said}", hint=Hint("ls"))
     error: AgentSessionError = troubleshooting.explain(said, doing)
     if "already in use" in lower or status == 409:
-        error = ConflictError(f"{doing}: {said}", hint="podman ps -a")
+        error = ConflictError(f"{doing}: {said}", hint=Hint(shell="podman ps -a"))
     raise error
 
 
 def failure(said: str, doing: str) -> AgentSessionError:
     """What a podman command means that ended with an error."""
     if "no such container" in said.lower():
-        return NotFoundError(f"{doing}: {said.strip()}", hint="agent-session ls")
+        return NotFoundError(f"{doing}: {said.strip()}", hint=Hint("ls"))
     return troubleshooting.explain(said, doing)
 
 

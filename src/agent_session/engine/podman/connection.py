@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from agent_session.engine.podman import answers, troubleshooting
 from agent_session.engine.podman import listing as podman_listing
 from agent_session.engine.podman import service as podman_service
-from agent_session.errors import AgentSessionError, EngineUnavailable
+from agent_session.errors import AgentSessionError, EngineUnavailable, Hint
 from agent_session.host.signals import held_back
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class Connection:
     def _opened(self) -> tuple[podman_service.Service, Any]:
         with self._opening:
             if self._closed:
-                raise EngineUnavailable("agent-session is about to end", hint="agent-session doctor")
+                raise EngineUnavailable("agent-session is about to end", hint=Hint("doctor"))
             if self._begun and self._client and self._begun.ended:
                 self._begun.close()  # our own service ends when nobody asks it for a while
                 self._begun = self._client = None

@@ -27,7 +27,7 @@ from agent_session.engine.podman.connection import Connection
 from agent_session.engine.podman.image_store import PodmanImages
 from agent_session.engine.podman.local_files import PodmanFiles
 from agent_session.engine.protocol import Container, ContainerSpec, EngineInfo, ExecResult, OneOff
-from agent_session.errors import ConflictError
+from agent_session.errors import ConflictError, Hint
 
 ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
@@ -140,7 +140,9 @@ class PodmanEngine:
     def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
         """Make a volume."""
         if not volumes.create(self._podman, name, labels):
-            raise ConflictError(f"the volume {name} exists already", hint=f"podman volume inspect {name}")
+            raise ConflictError(
+                f"the volume {name} exists already", hint=Hint(shell=f"podman volume inspect {name}")
+            )
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent_session.engine.podman.connection import Connection
-from agent_session.errors import ConflictError, EngineRefused
+from agent_session.errors import ConflictError, EngineRefused, Hint
 
 
 def look(podman: Connection, name: str) -> dict[str, Any] | None:
@@ -40,4 +40,4 @@ def remove(podman: Connection, name: str) -> None:
     except EngineRefused as error:
         if "being used" not in error.message:
             raise
-        raise ConflictError(error.message, hint="podman ps -a") from None
+        raise ConflictError(error.message, hint=Hint(shell="podman ps -a")) from None

@@ -6,7 +6,7 @@ Pure: words in, EngineUnavailable or EngineRefused out. Each row was seen, or is
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agent_session.errors import AgentSessionError, EngineRefused, EngineUnavailable
+from agent_session.errors import AgentSessionError, EngineRefused, EngineUnavailable, Hint
 
 OLDEST = (4, 3)  # keep-id with a uid of one's choice came with 4.3
 
@@ -17,7 +17,7 @@ class Trouble:
 
     words: tuple[str, ...]
     cause: str
-    cure: str
+    cure: Hint
     refused: bool = False
 
 
@@ -31,17 +31,22 @@ SUBORDINATE_IDS = Trouble(
         "no subgid ranges",
     ),
     cause="rootless Podman has no subordinate user ids for you (/etc/subuid, /etc/subgid, package uidmap)",
-    cure="sudo apt-get install uidmap && sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER && podman system migrate",
+    cure=Hint(
+        shell="sudo apt-get install uidmap && sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER && podman system migrate"
+    ),
 )
 NETWORK = Trouble(
     words=("slirp4netns", "setting up the network", "/dev/net/tun", "pasta"),
     cause="rootless networking is not set up (slirp4netns or passt, and a /dev/net/tun you may open)",
-    cure="sudo scripts/setup --system   (or: sudo apt-get install slirp4netns && sudo chmod 666 /dev/net/tun)",
+    cure=Hint(
+        shell="sudo scripts/setup --system",
+        note="or: sudo apt-get install slirp4netns && sudo chmod 666 /dev/net/tun",
+    ),
 )
 FIREWALL = Trouble(
     words=("netavark: no such file", "iptables: no such file", "nft: no such file"),
     cause="Podman's network needs a firewall's program, and there is neither iptables nor nft",
-    cure="sudo scripts/setup --system   (or: sudo apt-get install iptables)",
+    cure=Hint(shell="sudo scripts/setup --system", note="or: sudo apt-get install iptables"),
     refused=True,
 )
 """netavark 1.4 says no more than "No such file or directory" where there is no iptables."""
@@ -54,12 +59,12 @@ OVERLAY = Trouble(
         "failed to mount overlay",
     ),
     cause="the overlay storage driver does not work here",
-    cure="sudo apt-get install fuse-overlayfs && sudo chmod 666 /dev/fuse",
+    cure=Hint(shell="sudo apt-get install fuse-overlayfs && sudo chmod 666 /dev/fuse"),
 )
 FULL = Trouble(
     words=("no space left on device", "disk quota exceeded"),
     cause="the disk is full",
-    cure="podman system df, then: podman image prune",
+    cure=Hint(shell="podman system df && podman image prune"),
     refused=True,
 )
 
@@ -68,18 +73,23 @@ TROUBLES = (
     Trouble(
         words=("statfs", "no such file or directory: bind", "error stat"),
         cause="a directory that the session mounts does not exist (any more)",
-        cure="agent-session ls --json   (shows the directories; make them again, or agent-session rm the session)",
+        cure=Hint(
+            "ls", ["--json"], note="shows the directories; make them again, or agent-session rm the session"
+        ),
         refused=True,
     ),
     Trouble(
         words=("hybrid mode not supported", "unknown version specified"),
         cause="crun cannot run containers on this machine's hybrid cgroups; runc can",
-        cure='sudo scripts/setup --system   (or: sudo apt-get install runc, and in ~/.config/containers/containers.conf: [engine] runtime = "runc")',
+        cure=Hint(
+            shell="sudo scripts/setup --system",
+            note='or: sudo apt-get install runc, and in ~/.config/containers/containers.conf: [engine] runtime = "runc"',
+        ),
     ),
     Trouble(
         words=("image not known",),
         cause="the image has been removed",
-        cure="agent-session build --all",
+        cure=Hint("build", ["--all"]),
         refused=True,
     ),
     SUBORDINATE_IDS,
@@ -88,14 +98,14 @@ TROUBLES = (
     Trouble(
         words=("cannot connect to podman", "unable to connect to podman", "podman machine"),
         cause="Podman does not answer; on macOS its machine may not be running",
-        cure="podman machine start",
+        cure=Hint(shell="podman machine start"),
     ),
     OVERLAY,
     FULL,
     Trouble(
         words=("error setting rlimit", "operation not permitted: oci", "crun: setrlimit"),
         cause="the container's limits are above what this machine allows",
-        cure="ulimit -Hn && ulimit -Hu",
+        cure=Hint(shell="ulimit -Hn && ulimit -Hu"),
         refused=True,
     ),
 )
@@ -103,12 +113,11 @@ TROUBLES = (
 
 def missing(system: str) -> EngineUnavailable:
     """No podman in PATH; `system` is sys.platform."""
-    cures = {"darwin": "brew install podman && podman machine init && podman machine start"}
+    brew = Hint(shell="brew install podman && podman machine init && podman machine start")
+    apt = Hint(shell="sudo apt-get install podman uidmap slirp4netns", note="Fedora: sudo dnf install podman")
     return EngineUnavailable(
         "podman: command not found; agent-session runs every agent in a Podman container",
-        hint=cures.get(
-            system, "sudo apt-get install podman uidmap slirp4netns   (Fedora: sudo dnf install podman)"
-        ),
+        hint=brew if system == "darwin" else apt,
     )
 
 
@@ -120,7 +129,7 @@ def too_old(version: str) -> EngineUnavailable | None:
     oldest = ".".join(map(str, OLDEST))
     return EngineUnavailable(
         f"Podman {version} is too old; agent-session needs {oldest} or newer",
-        hint="sudo apt-get install podman",
+        hint=Hint(shell="sudo apt-get install podman"),
     )
 
 
@@ -131,11 +140,11 @@ def explain(said: str, doing: str) -> AgentSessionError:
         if any(word in said.lower() for word in trouble.words):
             kind = EngineRefused if trouble.refused else EngineUnavailable
             return kind(f"{doing}: {trouble.cause}\n  Podman said: {said}", hint=trouble.cure)
-    return EngineRefused(f"{doing}: {said or 'Podman gave no reason'}", hint="agent-session doctor")
+    return EngineRefused(f"{doing}: {said or 'Podman gave no reason'}", hint=Hint("doctor"))
 
 
 def unreachable(url: str, reason: str, environment: Mapping[str, str]) -> EngineUnavailable:
     """Nobody answers at a socket."""
     where = "CONTAINER_HOST" if environment.get("CONTAINER_HOST") else "socket"
-    cure = "unset CONTAINER_HOST" if where == "CONTAINER_HOST" else "podman info"
+    cure = Hint(shell="unset CONTAINER_HOST" if where == "CONTAINER_HOST" else "podman info")
     return EngineUnavailable(f"cannot connect to Podman at {url} ({where}): {reason}", hint=cure)

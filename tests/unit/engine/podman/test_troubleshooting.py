@@ -78,7 +78,7 @@ def test_a_known_trouble_is_answered_with_its_cure_and_podmans_own_words(
 @pytest.mark.parametrize("trouble", troubleshooting.TROUBLES, ids=lambda trouble: trouble.words[0])
 def test_every_row_has_a_sentence_that_was_seen(trouble: troubleshooting.Trouble) -> None:
     assert all(word == word.lower() for word in trouble.words)
-    assert any(troubleshooting.explain(said, "x").hint == trouble.cure for said, _, _ in SAID)
+    assert any(troubleshooting.explain(said, "x").hints == (trouble.cure,) for said, _, _ in SAID)
 
 
 @pytest.mark.parametrize("folder", ["machine-learning", "pasta", "slirp4netns", "overlay"])
