@@ -5,6 +5,8 @@ tests/e2e/test_readme.py runs the commands; here each of them must be one that t
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -35,6 +37,16 @@ def anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_generated_pages_are_what_the_program_says() -> None:
+    done = subprocess.run(
+        [sys.executable, REPOSITORY / "scripts" / "docs", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_readme_is_short_and_names_its_test_command() -> None:
