@@ -130,6 +130,17 @@ def test_planning_knows_neither_clock_nor_environment(name: str) -> None:
     assert not {other.split(".")[0] for other in imports(file)} & {"os", "time", "subprocess", "socket"}
 
 
+@pytest.mark.parametrize(
+    "file", [file for file in FILES if room(module(file)) in {"sessions", "agents"}], ids=module
+)
+def test_what_makes_sessions_neither_prints_nor_asks_nor_reads_the_environment(file: Path) -> None:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert not names & {"print", "input", "Invocation"}
+    assert not attributes & {"environ", "getenv"}
+
+
 def test_help_loads_nothing_heavy() -> None:
     program = "import sys; from agent_session.cli.main import run; run(['start', '--help']); print(*sys.modules, file=sys.stderr)"
     done = subprocess.run(
