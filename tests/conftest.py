@@ -88,6 +88,19 @@ def account(storage: Storage, shell: str) -> Iterator[Account]:  # noqa: ARG001 
         account.close()
 
 
+@pytest.fixture(scope="module")
+def bare(storage: Storage, shell: str) -> Iterator[Account]:  # noqa: ARG001
+    """An account in which no test of the file makes a session or a file of its own: one for all of them."""
+    account = Account(storage.path, storage.driver)
+    try:
+        yield account
+        account.close_windows()
+        account.wait_for_rest()
+        assert (account.containers(), account.volumes()) == ([], [])
+    finally:
+        account.close()
+
+
 @pytest.fixture
 def other_account(storage: Storage, shell: str) -> Iterator[Account]:  # noqa: ARG001
     """A second one."""

@@ -93,9 +93,9 @@ def test_a_question_that_nobody_can_answer_is_not_asked(account: Account) -> Non
     assert account.sessions() == {"default": "stopped"}
 
 
-def test_an_empty_list_is_an_empty_list_and_a_hint_for_people(account: Account) -> None:
-    assert json.loads(account.ok("ls", "--json")) == []
-    done = account.run("ls")
+def test_an_empty_list_is_an_empty_list_and_a_hint_for_people(bare: Account) -> None:
+    assert json.loads(bare.ok("ls", "--json")) == []
+    done = bare.run("ls")
     assert (done.code, done.out) == (0, "")
     assert "agent-session start" in done.err
 
@@ -140,9 +140,9 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("case", EXPECTED)
-def test_mistakes_are_told_in_a_line_and_a_hint_with_their_exit_code(account: Account, case: str) -> None:
+def test_mistakes_are_told_in_a_line_and_a_hint_with_their_exit_code(bare: Account, case: str) -> None:
     arguments, code, words = EXPECTED[case]
-    done = account.run(*arguments, cwd=account.project())
+    done = bare.run(*arguments, cwd=bare.project())
     assert done.code == code, done
     assert words in done.err + done.out
     assert "Traceback" not in done.err
@@ -153,18 +153,18 @@ def test_mistakes_are_told_in_a_line_and_a_hint_with_their_exit_code(account: Ac
 
 
 def test_podman_that_is_not_there_is_told_with_the_command_that_installs_it(
-    account: Account, tmp_path: Path
+    bare: Account, tmp_path: Path
 ) -> None:
     for program in ("env", "sh", "readlink"):
         (tmp_path / program).symlink_to(f"/usr/bin/{program}")
-    done = account.run("ls", env={"PATH": str(tmp_path)})
+    done = bare.run("ls", env={"PATH": str(tmp_path)})
     assert (done.code, done.out) == (6, "")
     assert "podman: command not found" in done.err
     assert "install podman" in done.err
 
 
-def test_a_socket_that_does_not_answer_is_named(account: Account) -> None:
-    done = account.run("ls", env={"CONTAINER_HOST": "unix:///does/not/exist.sock"})
+def test_a_socket_that_does_not_answer_is_named(bare: Account) -> None:
+    done = bare.run("ls", env={"CONTAINER_HOST": "unix:///does/not/exist.sock"})
     assert done.code == 6
     assert "unix:///does/not/exist.sock" in done.err
 
@@ -191,19 +191,19 @@ def test_a_socket_that_is_served_is_used(account: Account) -> None:
             service.terminate()
 
 
-def test_the_launcher_works_from_anywhere_and_through_links(account: Account, tmp_path: Path) -> None:
+def test_the_launcher_works_from_anywhere_and_through_links(bare: Account, tmp_path: Path) -> None:
     (tmp_path / "one").symlink_to(LAUNCHER)
     (tmp_path / "deeper").mkdir()
     (tmp_path / "deeper" / "two").symlink_to("../one")
     for command, cwd in (
         (LAUNCHER, Path("/")),
-        (tmp_path / "one", account.home),
+        (tmp_path / "one", bare.home),
         ("./two", tmp_path / "deeper"),
-        ("agent-session", account.home),
+        ("agent-session", bare.home),
     ):
         done = subprocess.run(
             [command, "--version"],
-            env=account.environment,
+            env=bare.environment,
             cwd=cwd,
             text=True,
             capture_output=True,
@@ -219,14 +219,14 @@ def test_the_projects_own_python_files_are_not_ours(account: Account) -> None:
     assert account.run("ls", cwd=project, env={"PYTHONPATH": str(project)}).code == 0
 
 
-def test_every_command_has_help_and_the_main_help_lists_the_exit_codes(account: Account) -> None:
-    told = account.ok("--help")
+def test_every_command_has_help_and_the_main_help_lists_the_exit_codes(bare: Account) -> None:
+    told = bare.ok("--help")
     for verb in ("start", "attach", "stop", "restart", "ls", "rm", "build", "agents"):
         assert re.search(rf"^  {verb} ", told, re.MULTILINE)
-        assert account.ok(verb, "-h") == account.ok(verb, "--help")
+        assert bare.ok(verb, "-h") == bare.ok(verb, "--help")
     codes = " ".join(told.partition("Exit codes")[2].split())
     for code in ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "130"):
         assert re.search(rf"\b{code} [a-zA-Z]", codes), code
-    start = account.ok("start", "--help")
+    start = bare.ok("start", "--help")
     for variable in ("AGENT", "NAME", "PROJECTS", "DETACH", "BUILD", "MOUNTS", "KOB", "CONFIG"):
         assert f"AGENT_SESSION_{variable}" in start, variable

@@ -44,27 +44,27 @@ def test_a_healthy_machine_with_healthy_sessions_can_start_more(account: Account
     ]
 
 
-def test_without_podman_the_command_that_installs_it_is_named(account: Account, tmp_path: Path) -> None:
+def test_without_podman_the_command_that_installs_it_is_named(bare: Account, tmp_path: Path) -> None:
     for program in ("readlink", "newuidmap", "newgidmap"):
         (tmp_path / program).symlink_to(f"/usr/bin/{program}")
-    (podman,) = errors(account, code=6, PATH=str(tmp_path)).values()
+    (podman,) = errors(bare, code=6, PATH=str(tmp_path)).values()
     assert podman["words"].startswith("podman: command not found")
     assert "install podman" in podman["fix"]
 
 
-def test_a_socket_where_nobody_listens_is_named(account: Account) -> None:
-    url = f"unix://{account.runtime}/gone.sock"
-    (podman,) = errors(account, code=6, CONTAINER_HOST=url).values()
+def test_a_socket_where_nobody_listens_is_named(bare: Account) -> None:
+    url = f"unix://{bare.runtime}/gone.sock"
+    (podman,) = errors(bare, code=6, CONTAINER_HOST=url).values()
     assert url in podman["words"]
     assert podman["fix"] == "unset CONTAINER_HOST"
 
 
-def test_a_socket_that_never_answers_is_given_up(account: Account) -> None:
-    path = account.runtime / "dead.sock"
+def test_a_socket_that_never_answers_is_given_up(bare: Account) -> None:
+    path = bare.runtime / "dead.sock"
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
         listening.listen(50)
-        (podman,) = errors(account, code=6, CONTAINER_HOST=f"unix://{path}").values()
+        (podman,) = errors(bare, code=6, CONTAINER_HOST=f"unix://{path}").values()
     assert "no answer within" in podman["words"]
 
 
@@ -193,9 +193,9 @@ def test_a_configuration_that_cannot_be_followed_is_one_finding_of_many(account:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_look_leaves_nothing(account: Account, ending: signal.Signals) -> None:
-    process = account.begin("doctor")
-    until(lambda: account.workers(), "it runs")
+def test_an_interrupted_look_leaves_nothing(bare: Account, ending: signal.Signals) -> None:
+    process = bare.begin("doctor")
+    until(lambda: bare.workers(), "it runs")
     os.kill(process.pid, ending)
     process.communicate(timeout=COMMAND_SECONDS)
-    account.wait_for_rest()
+    bare.wait_for_rest()

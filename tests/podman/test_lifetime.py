@@ -115,8 +115,8 @@ def test_a_session_needs_no_process_on_the_host_but_its_monitor(account: Account
     "words", [("ls", "--nonsense"), ("stop", "--nonsense"), ("start", "-d", "--nonsense")]
 )
 def test_what_was_begun_for_a_wrong_command_line_is_gone_with_it(
-    account: Account, words: tuple[str, ...]
+    bare: Account, words: tuple[str, ...]
 ) -> None:
-    assert account.run(*words).code == 2
-    assert account.workers() == {}
-    assert list(account.runtime.glob("agent-session/*.sock")) == []
+    assert bare.run(*words).code == 2
+    assert bare.workers() == {}
+    assert list(bare.runtime.glob("agent-session/*.sock")) == []
