@@ -280,7 +280,10 @@ def test_a_claude_json_that_cannot_be_used_is_said_in_a_line_and_the_session_sta
     cases: dict[str, tuple[str | bytes | None, str]] = {
         "malformed": ('{"apiKey": ', "~/.claude.json is not used: not valid JSON (line 1)"),
         "empty": ("", "~/.claude.json is not used: empty"),
-        "large": (b"{" + b" " * 50_000_000 + b"}", "~/.claude.json was left out: it has 50000002 bytes"),
+        "large": (
+            b"{" + b" " * 50_000_000 + b"}",
+            "~/.claude.json was left out: it has more than 10485760 bytes",
+        ),
         "directory": (None, "~/.claude.json was left out: it is not a regular file"),
         "newline": (
             json.dumps({"apiKey": f"{KEY[:30]}\n{KEY[30:]}"}),

@@ -222,7 +222,7 @@ def test_stop_gives_attached_terminals_back(account: Account) -> None:
 def test_attach_never_makes_or_starts_a_session(account: Account) -> None:
     window = account.window("attach")
     assert window.wait_for_end() == 4
-    window.wait_for("session 'default' not found")
+    window.wait_for("there is no session yet")
     account.ok("start", "-d", "-a", "shell", cwd=account.project())
     account.ok("stop")
     window = account.window("attach")

@@ -37,7 +37,8 @@ def lost(account: Account) -> list[str]:
     done = account.run("rm", "-f", "default")
     assert done.code in {0, 5}, done.err
     assert done.code == 5 or account.sessions() == {}
-    return [line.strip() for line in done.err.splitlines() if line.startswith("  ")]
+    told, _, _ = done.err.partition("\nhint: ")
+    return [line.strip() for line in told.splitlines() if line.startswith("  ")]
 
 
 def test_a_session_with_nothing_of_its_own_goes_and_the_project_stays(session: Account) -> None:

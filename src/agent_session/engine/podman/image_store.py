@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from agent_session.engine.image_store import BuildSpec
 from agent_session.engine.podman import answers, troubleshooting
@@ -16,6 +17,8 @@ from agent_session.errors import ConflictError, EngineRefused
 from agent_session.host.signals import uninterrupted
 
 HALF_IMAGE = re.compile(r'locating item named "manifest" for image with ID "([0-9a-f]{64})"')
+GONE = "image not known"
+ATTEMPTS = 4
 
 
 class PodmanImages:
@@ -41,16 +44,21 @@ class PodmanImages:
 
     def references(self) -> set[str]:
         """All references of local images."""
-        try:
-            answer = self._podman.call("GET", "/images/json", "listing images")
-        except EngineRefused as error:
-            if not (half := HALF_IMAGE.search(error.message)):
-                raise
-            # A build was killed while it stored this image. Podman 4.3.1 lists no image before it is removed.
-            path = f"/images/{half[1]}"
-            self._podman.call("DELETE", path, "removing half an image", params={"force": True})
-            answer = self._podman.call("GET", "/images/json", "listing images")
-        return {name for image in answer.json() for name in image.get("RepoTags") or image.get("Names") or ()}
+        images = self._listed().json()
+        return {name for image in images for name in image.get("RepoTags") or image.get("Names") or ()}
+
+    def _listed(self) -> Any:
+        """List the images. Podman lists none where one of them goes meanwhile, or is half an image: those times it is asked again."""
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return self._podman.call("GET", "/images/json", "listing images")
+            except EngineRefused as error:
+                if half := HALF_IMAGE.search(error.message):  # a build was killed while it stored this image
+                    path = f"/images/{half[1]}"
+                    self._podman.call("DELETE", path, "removing half an image", params={"force": True})
+                elif GONE not in error.message:
+                    raise
+        return self._podman.call("GET", "/images/json", "listing images")
 
     def pull(self, reference: str) -> Iterator[str]:
         """Fetch an image, yielding progress."""
