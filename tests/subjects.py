@@ -97,9 +97,13 @@ class Subject:
         """Its next turn is an answer."""
         raise NotImplementedError
 
-    def use(self, command: str) -> Turn:
-        """Its next turn asks for a permission to run a command."""
+    def use(self, *commands: str) -> Turn:
+        """Its next turn asks for a permission to run a command, and then for the next one."""
         raise NotImplementedError
+
+    def use_at_once(self, *commands: str) -> Turn:
+        """Its next turn wants to run all of these at the same time."""
+        return self.use(*commands)
 
     def work(self, seconds: int) -> Turn:
         """Its next turn takes so long."""
@@ -192,8 +196,8 @@ class Stub(Subject):
     def say(self, text: str) -> Turn:
         return Turn(prompt=text, answer=f"stub heard: {text}")
 
-    def use(self, command: str) -> Turn:
-        return Turn(prompt=f"ask {command}", answer=f"did {command}")
+    def use(self, *commands: str) -> Turn:
+        return Turn(prompt="; ".join(f"ask {one}" for one in commands), answer=f"did {commands[-1]}")
 
     def work(self, seconds: int) -> Turn:
         return Turn(prompt=f"slow {seconds}", answer=".")
@@ -227,9 +231,15 @@ class Scripted(Subject):
         turn = self._next({"text": f"I say: {text[:200]}"}, answer=f"I say: {text[:200]}")
         return Turn(prompt=text, answer=turn.answer)
 
-    def use(self, command: str) -> Turn:
-        given = {"command": command, "description": "as the test wants"}
-        return self._next({"tool": self.tool, "input": given}, {"text": "It is done"}, answer="It is done")
+    def use(self, *commands: str) -> Turn:
+        return self._next(*map(self._call, commands), {"text": "It is done"}, answer="It is done")
+
+    def use_at_once(self, *commands: str) -> Turn:
+        first, *others = map(self._call, commands)
+        return self._next({**first, "also": others}, {"text": "It is done"}, answer="It is done")
+
+    def _call(self, command: str) -> dict[str, Any]:
+        return {"tool": self.tool, "input": {"command": command, "description": "as the test wants"}}
 
     def work(self, seconds: int) -> Turn:
         return self._next({"text": "Late", "delay": seconds}, answer="Late")

@@ -49,7 +49,16 @@ def test_claude_is_at_its_prompt_with_nothing_but_a_key_in_the_old_file(
 def test_claude_without_any_login_says_so_and_shows_a_screen(account: Account, claude: str) -> None:  # noqa: ARG001
     done = account.run("start", "-d", "-a", "claude", cwd=account.project())
     assert (done.code, done.out) == (0, "default\n")
-    assert len([line for line in done.err.splitlines() if "no login for Claude found" in line]) == 1
+    assert (
+        len(
+            [
+                line
+                for line in done.err.splitlines()
+                if "no login for Claude: agent-session login claude" in line
+            ]
+        )
+        == 1
+    )
     assert account.screen().strip()
 
 

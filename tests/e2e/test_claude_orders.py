@@ -7,6 +7,7 @@ import pytest
 
 from tests.account import Account
 from tests.claude import Claude, start
+from tests.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("claude")]
 
@@ -167,7 +168,7 @@ def test_questions_are_answered_by_choice_or_in_words(account: Account) -> None:
 
     assert follow("write", "once") == ["turn", "tool", "waiting", "text", "end"]
     assert (claude.project / "one.txt").read_text() == "1"
-    assert follow("touch", 'not there,\nrather in "/tmp"') == [
+    assert follow("touch", 'reject\nnot there,\nrather in "/tmp"') == [
         "turn",
         "text",
         "tool",
@@ -200,6 +201,34 @@ def test_questions_are_answered_by_choice_or_in_words(account: Account) -> None:
     claude.ask("ask much")
     assert claude.order("abort") == (0, [{}])
     assert claude.state()["value"] == "idle"
+
+
+def test_an_answer_to_a_claude_that_is_slow_is_pressed_once(account: Account) -> None:
+    claude = start(account)
+    claude.model.script(bash("touch one"), bash("touch two"), {"text": "Both"})
+    first = claude.ask("make both")["state"]["question"]
+    claude.seen("waiting")
+    account.inside("default", "pkill", "-STOP", "-x", "claude")
+    answering = account.begin("answer", "default", "yes")
+    until(lambda: seconds_of(account, "agent/answer") >= 8, "time for several keys", seconds=60)
+    account.inside("default", "pkill", "-CONT", "-x", "claude")
+    out, err = answering.communicate(timeout=60)
+    assert (answering.returncode, out) == (0, "approved once: Bash: touch one\n"), err
+    until(lambda: "touch two" in claude.state()["reason"], "the second question", seconds=60)
+    until(lambda: "one" in made(claude), "what was approved", seconds=60)
+    assert claude.refused("answer", "--question", first["id"], stdin="once")["kind"] == "refused"
+    assert "two" not in made(claude)
+    account.ok("answer", "default", "no")
+    until(lambda: claude.state()["value"] == "idle", "the end of the turn", seconds=60)
+    claude.model.script({"text": "Nothing is left in the input"})
+    assert claude.ask("go on")["text"] == "Nothing is left in the input"
+    assert "two" not in made(claude)
+
+
+def seconds_of(account: Account, program: str) -> int:
+    """How long a program has run in the session, 0 for one that does not run."""
+    shown = account.podman_done("exec", "agent_default", "ps", "-e", "-o", "etimes=", "-o", "args=").out
+    return max((int(row.split()[0]) for row in shown.splitlines() if f"/{program}" in row), default=0)
 
 
 def test_models_are_asked_of_the_sessions_own_api(account: Account) -> None:

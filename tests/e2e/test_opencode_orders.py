@@ -98,7 +98,10 @@ def test_a_refusal_can_say_what_to_do_instead(account: Account, model: Model) ->
         {"tool": "bash", "input": {"command": "rm x", "description": "remove"}}, {"text": "As you like"}
     )
     assert prompt(account, "remove it", code=5)["state"]["value"] == "waiting"
-    account.ok("answer", "default", "rather keep the LOQUAT")
+    refused = account.run("answer", "default", "rather keep the LOQUAT")
+    assert (refused.code, "agent-session answer default reject -m" in refused.err) == (2, True)
+    said = account.ok("answer", "default", "reject", "-m", "rather keep the LOQUAT")
+    assert said == "rejected with a message: bash: rm x\n"
     model.shown("As you like")
     assert "LOQUAT" in json.dumps(model.turns()[-1]["body"]["messages"])
 

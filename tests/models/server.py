@@ -5,6 +5,7 @@ replaced by `PUT /script`; what it was asked is told by `GET /requests`. A scrip
 
     {"text": "..."}                          an answer                {"big": 5000000}       that many characters
     {"tool": "Write", "input": {...}}        a tool call, after "text" if there is one
+    {"tool": ..., "also": [{"tool": ..., "input": ...}]}    more of them in the same answer, where it is streamed
     {"status": 529, "message": "..."}        an error                 {"garbage": true}      bytes that are no answer
     {"hang": 60}                             nothing, for so many seconds
     and with any of them: "delay": seconds before it, "pause": seconds in the middle of a streamed text
@@ -198,6 +199,11 @@ def pieces(text: str) -> list[str]:
     return [text[i : i + size] for i in range(0, len(text), size)]
 
 
+def calls_of(reply: dict[str, Any]) -> list[dict[str, Any]]:
+    """The tool calls of a reply."""
+    return [reply, *reply.get("also", [])] if reply.get("tool") else []
+
+
 def call_id(body: dict[str, Any]) -> str:
     """Another one for each turn of a conversation."""
     return f"call_{len(body.get('messages', []))}_{time.monotonic_ns()}"
@@ -259,19 +265,13 @@ def messages_events(body: dict[str, Any], reply: dict[str, Any]) -> Iterator[dic
             yield {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}}
         yield {"type": "content_block_stop", "index": 0}
         index = 1
-    if tool:
-        yield {
-            "type": "content_block_start",
-            "index": index,
-            "content_block": {"type": "tool_use", "id": call_id(body), "name": tool, "input": {}},
-        }
-        for piece in pieces(json.dumps(reply.get("input", {}))):
-            yield {
-                "type": "content_block_delta",
-                "index": index,
-                "delta": {"type": "input_json_delta", "partial_json": piece},
-            }
-        yield {"type": "content_block_stop", "index": index}
+    for at, call in enumerate(calls_of(reply), index):
+        block = {"type": "tool_use", "id": call_id(body), "name": call["tool"], "input": {}}
+        yield {"type": "content_block_start", "index": at, "content_block": block}
+        for piece in pieces(json.dumps(call.get("input", {}))):
+            delta = {"type": "input_json_delta", "partial_json": piece}
+            yield {"type": "content_block_delta", "index": at, "delta": delta}
+        yield {"type": "content_block_stop", "index": at}
     stop = {"stop_reason": "tool_use" if tool else "end_turn", "stop_sequence": None}
     yield {"type": "message_delta", "delta": stop, "usage": {"output_tokens": 7}}
     yield {"type": "message_stop"}
@@ -293,16 +293,13 @@ def chat_events(body: dict[str, Any], reply: dict[str, Any]) -> Iterator[dict[st
     yield chunk({"role": "assistant", "content": ""})
     for piece in pieces(text_of(reply)):
         yield chunk({"content": piece})
-    if tool:
-        call = {
-            "index": 0,
-            "id": call_id(body),
-            "type": "function",
-            "function": {"name": tool, "arguments": ""},
-        }
-        yield chunk({"tool_calls": [call]})
-        for piece in pieces(json.dumps(reply.get("input", {}))):
-            yield chunk({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]})
+    for at, one in enumerate(calls_of(reply)):
+        function = {"name": one["tool"], "arguments": ""}
+        yield chunk(
+            {"tool_calls": [{"index": at, "id": call_id(body), "type": "function", "function": function}]}
+        )
+        for piece in pieces(json.dumps(one.get("input", {}))):
+            yield chunk({"tool_calls": [{"index": at, "function": {"arguments": piece}}]})
     yield chunk({}, "tool_calls" if tool else "stop")
     yield common | {"choices": [], "usage": {"prompt_tokens": 12, "completion_tokens": 7, "total_tokens": 19}}
 

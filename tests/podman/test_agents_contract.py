@@ -202,6 +202,39 @@ def test_a_permission_can_be_refused(agent: Subject) -> None:
     assert agent.account.podman_done("exec", "agent_default", "test", "-e", "/tmp/refused").code == 1
 
 
+def test_a_permission_takes_three_words_and_no_other(agent: Subject) -> None:
+    turn = agent.use("echo words > /tmp/words")
+    ended(agent.order("prompt", "--follow", stdin=turn.prompt), "waiting")
+    asked = agent.state()["question"]
+    for words in ("yes", "1", "Once", "ALWAYS", "oncee", "no", "do something else", "once\nplease"):
+        assert agent.order("answer", stdin=words).error["kind"] == "usage", words
+    assert agent.state()["question"] == asked
+    assert agent.order("answer", stdin="reject\nrather do nothing at all").only == {}
+    agent.becomes("idle", "failed")
+    assert agent.account.podman_done("exec", "agent_default", "test", "-e", "/tmp/words").code == 1
+
+
+@pytest.mark.parametrize("at_once", [False, True], ids=["one by one", "at once"])
+def test_one_answer_answers_one_question(agent: Subject, at_once: bool) -> None:
+    agent.account.podman("exec", "agent_default", "rm", "-f", "/tmp/answer-two")
+    use = agent.use_at_once if at_once else agent.use
+    turn = use("echo one > /tmp/answer-one", "echo two > /tmp/answer-two")
+    ended(agent.order("prompt", "--follow", stdin=turn.prompt), "waiting")
+    first = agent.state()["question"]
+    assert agent.order("answer", "--question", first["id"], stdin="once").only == {}
+    until(
+        lambda: (now := agent.state()).get("question", first)["id"] != first["id"] and now,
+        "the second question",
+        seconds=60,
+        told=agent.state,
+    )
+    error = agent.order("answer", "--question", first["id"], stdin="once").error
+    assert (error["kind"], error["state"]["value"]) == ("refused", "waiting")
+    assert agent.account.podman_done("exec", "agent_default", "test", "-e", "/tmp/answer-two").code == 1
+    assert agent.order("answer", stdin="reject").only == {}
+    agent.becomes("idle", "failed")
+
+
 def test_a_turn_can_be_followed_through_its_questions(agent: Subject) -> None:
     turn = agent.use("echo through > /tmp/through")
     with agent.listening("prompt", "--follow", "--through-questions", stdin=turn.prompt) as listener:

@@ -131,6 +131,12 @@ def test_exec_tells_what_a_shell_would(orders: Account, command: list[str], stat
     assert orders.run("exec", "default", "--", *command).code == status
 
 
+def test_exec_says_plainly_that_a_program_is_missing(orders: Account) -> None:
+    missing = orders.run("exec", "default", "--", "no-such-program")
+    assert missing.err.strip() == "agent-session: there is no program 'no-such-program' in this session"
+    assert "can be run" in orders.run("exec", "default", "--", "/etc/passwd").err
+
+
 def test_exec_needs_a_session_that_runs(orders: Account, stopped: Account) -> None:
     assert orders.run("exec", "no-such", "--", "true").code == 4
     done = stopped.run("exec", "default", "--", "true")
@@ -362,12 +368,12 @@ def test_followed_logs_end_with_the_session(account: Account) -> None:
     account.ok("start", "-d", "-a", "shell", cwd=account.project())
     following = account.begin("logs", "-f", "default")
     assert following.stdout is not None
-    assert following.stdout.readline().split()[-1] == "start"
+    assert following.stdout.readline().endswith("  session started\n")
     account.ok("exec", "default", "--", "session-event", "answered", '{"words": "two\nlines \\u001b[31m"}')
     assert any("answered: words two lines" in line for line in following.stdout)
     account.ok("stop")
     out, err = following.communicate(timeout=COMMAND_SECONDS)
-    assert (following.returncode, out.split()[-1], err) == (0, "stop", "")
+    assert (following.returncode, out.splitlines()[-1].split("  ")[1], err) == (0, "session stopped", "")
 
 
 def test_the_record_stays_small_and_a_forged_one_does_no_harm(orders: Account) -> None:

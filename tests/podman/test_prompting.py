@@ -80,9 +80,42 @@ def test_a_question_ends_the_waiting_and_can_be_answered(web: Account) -> None:
         == "error: session 'web' waits for an answer: Bash: make\nhint: agent-session answer web once\n"
     )
     assert web.run("prompt", "web", "hello").code == 5
-    assert web.run("answer", "web", "once") == Done(code=0, out="", err="")
+    assert web.run("answer", "web", "once") == Done(code=0, out="approved once: Bash: make\n", err="")
     assert web.ok("wait", "web").split() == ["web", "idle"]
     assert web.run("answer", "web", "once").code == 5
+
+
+@pytest.mark.parametrize(
+    ("word", "done"),
+    [("YES", "approved once"), ("1", "approved once"), ("Always", "approved always"), ("n", "rejected")],
+)
+def test_a_word_means_the_same_to_each_agent_and_is_told(web: Account, word: str, done: str) -> None:
+    asked = f"make {word}"
+    assert web.run("prompt", "--wait", "web", f"ask {asked}").code == 5
+    assert web.ok("answer", "web", word) == f"{done}: Bash: {asked}\n"
+    web.ok("wait", "--until", "idle", "--timeout", "30", "web")
+
+
+def test_a_word_that_answers_nothing_is_refused_and_the_question_stays(web: Account) -> None:
+    assert web.run("prompt", "--wait", "web", "ask make it").code == 5
+    for word in ("ok", "oncee", "maybe", "approve", "2", "y e s"):
+        refused = web.run("answer", "web", word)
+        assert (refused.code, refused.out) == (2, ""), word
+        assert "once (or y, yes, 1), always, reject (or n, no)" in refused.err
+    assert json.loads(web.ok("status", "--json", "web"))["state"]["value"] == "waiting"
+    assert web.run("answer", "web", "once", "-m", "but slowly").code == 2
+    assert web.ok("answer", "web", "reject", "-m", "make tea") == "rejected with a message: Bash: make it\n"
+    assert web.ok("wait", "--until", "idle", "--timeout", "30", "web")
+
+
+def test_a_question_has_options_of_its_own(web: Account) -> None:
+    assert web.run("prompt", "--wait", "web", "choose Red,Blue").code == 5
+    refused = web.run("answer", "web", "always")
+    assert (refused.code, "its options: Red, Blue" in refused.err) == (2, True)
+    assert web.ok("answer", "web", "blue") == "answered 'Blue': Which?\n"
+    web.ok("wait", "--until", "idle", "--timeout", "30", "web")
+    assert web.run("prompt", "--wait", "web", "choose Red,Blue").code == 5
+    assert web.ok("answer", "web", "1") == "answered 'Red': Which?\n"
 
 
 def test_what_is_no_answer_has_an_exit_code_of_its_own(web: Account) -> None:
@@ -154,10 +187,11 @@ def test_a_chat_without_a_terminal_prints_the_answer_alone(web: Account) -> None
 
 def test_the_record_tells_of_prompts_but_not_what_they_were(web: Account) -> None:
     web.ok("prompt", "--wait", "web", "hello PINEAPPLE")
-    web.run("answer", "web", "once")
+    web.ok("prompt", "web", "slow 2")
+    assert web.run("prompt", "web", "hello PINEAPPLE").code == 5
     told = [json.loads(line) for line in web.ok("logs", "--json", "web").splitlines()]
-    assert [event["detail"] for event in told if event["event"] == "prompt"][-1] == {"bytes": 15}
-    assert [event["detail"]["kind"] for event in told if event["event"] == "answer-failed"][-1] == "refused"
+    assert [event["detail"] for event in told if event["event"] == "prompt"][-2] == {"bytes": 15}
+    assert [event["detail"]["kind"] for event in told if event["event"] == "prompt-failed"][-1] == "refused"
     assert "PINEAPPLE" not in json.dumps(told)
 
 

@@ -71,22 +71,28 @@ def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
 @pytest.mark.parametrize(
     ("lie", "reason"),
     [
-        ("ln -s {file}.old {file}", "what its container keeps is no file that can be read"),
-        ("ln -s /proc/self/environ {file}", "what its container keeps is no file that can be read"),
-        ("mkfifo {file}", "what its container keeps is no file that can be read"),
-        ("mkdir {file}", "what its container keeps is no file that can be read"),
+        ("ln -s {file}.old {file}", "its state file cannot be read"),
+        ("ln -s /proc/self/environ {file}", "its state file cannot be read"),
+        ("mkfifo {file}", "its state file cannot be read"),
+        ("mkdir {file}", "its state file cannot be read"),
         ("cp {file}.old {file}; chmod 000 {file}", ""),
-        ("truncate -s 20G {file}", "what its container keeps is no state"),
-        ("head -c 1000000 /dev/zero | tr '\\0' '[' >{file}", "what its container keeps is no state"),
-        ('sed \'s/"keeper": .[0-9]*,/"keeper": [1,/\' {file}.old >{file}', "what kept its state has ended"),
+        ("truncate -s 20G {file}", "its state file does not hold a state"),
+        ("head -c 1000000 /dev/zero | tr '\\0' '[' >{file}", "its state file does not hold a state"),
         (
-            'sed \'s/"keeper": .[0-9]*,/"keeper": [99999,/\' {file}.old >{file}',
-            "what kept its state has ended",
+            'sed \'s/"writer": .[0-9]*,/"writer": [1,/\' {file}.old >{file}',
+            "the program that reports its state has ended",
         ),
-        ('sed \'s/"value": "idle"/"value": "happy"/\' {file}.old >{file}', "its agent says what is no state"),
+        (
+            'sed \'s/"writer": .[0-9]*,/"writer": [99999,/\' {file}.old >{file}',
+            "the program that reports its state has ended",
+        ),
+        (
+            'sed \'s/"value": "idle"/"value": "happy"/\' {file}.old >{file}',
+            "its agent reports something that is not a state",
+        ),
         (
             'sed \'s/"since": "2/"since": "1/\' {file}.old >{file}',
-            "its state is from before its container's start",
+            "its state is older than its container's start",
         ),
     ],
 )
@@ -106,15 +112,15 @@ def test_no_escape_sequence_of_a_containers_reaches_a_terminal(idle: Account) ->
     assert not {char for text in shown for char in text if not char.isprintable()} - {"\n"}
 
 
-def test_a_file_is_believed_no_longer_than_its_keeper_lives(idle: Account) -> None:
+def test_a_file_is_believed_no_longer_than_its_writer_lives(idle: Account) -> None:
     assert state(idle)["value"] == "idle"
-    keeper = json.loads(idle.inside("default", "cat", FILE))["keeper"][0]
-    inside(idle, f"kill -STOP {keeper}; cp {FILE} {FILE}.old; kill -KILL {keeper}; mv {FILE}.old {FILE}")
-    until(lambda: state(idle)["value"] == "idle", "another keeper", told=lambda: state(idle))
-    assert json.loads(idle.inside("default", "cat", FILE))["keeper"][0] != keeper
+    writer = json.loads(idle.inside("default", "cat", FILE))["writer"][0]
+    inside(idle, f"kill -STOP {writer}; cp {FILE} {FILE}.old; kill -KILL {writer}; mv {FILE}.old {FILE}")
+    until(lambda: state(idle)["value"] == "idle", "another writer", told=lambda: state(idle))
+    assert json.loads(idle.inside("default", "cat", FILE))["writer"][0] != writer
 
 
-def test_a_keeper_that_died_has_a_successor_at_once_and_none_in_a_loop(idle: Account) -> None:
+def test_a_writer_that_died_has_a_successor_at_once_and_none_in_a_loop(idle: Account) -> None:
     script = """again() {
         old=$(pgrep -x session-state); kill -KILL $old
         until [ "$(pgrep -x session-state || echo $old)" != $old ]; do sleep 0.02; done
@@ -140,7 +146,7 @@ def test_listing_states_asks_podman_one_thing_and_starts_nothing_else(states: Ac
 def test_status_says_how_it_knows(states: Account) -> None:
     explained = json.loads(states.ok("status", "--json", "--explain"))
     assert "read through /proc, without a process" in explained["explained"]["state's file"]
-    assert explained["explained"]["state's keeper"].endswith("lives")
+    assert explained["explained"]["state's writer"].endswith("lives")
     assert explained["processes"] > 5
     assert 1e6 < explained["memory"] < 1e9
     assert [event["event"] for event in explained["events"]].count("state") > 0
@@ -279,11 +285,11 @@ def test_through_another_machines_podman_the_state_is_the_same(states: Account) 
         assert ended(process)[0] == 0
         lies: tuple[tuple[str, Callable[[], object]], ...] = (
             (
-                "its container does not say what it keeps",
+                "its container did not answer",
                 lambda: inside(states, f"mv {FILE} {FILE}.old; mkfifo {FILE}"),
             ),
             (
-                "what its container keeps is no state",
+                "its state file does not hold a state",
                 lambda: inside(states, f"rm {FILE}; truncate -s 20G {FILE}"),
             ),
         )

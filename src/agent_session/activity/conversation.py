@@ -1,4 +1,4 @@
-"""Orders to a session's agent: a prompt, an answer to its question, an end of its turn; its models and its conversation.
+"""Talk to a session's agent: prompt it, answer its question, end its turn, and read its models and its conversation.
 
 Each runs one of the agent's own executables in the session's container (docs/agents.md), and knows no agent by name.
 All raise OrderRefused (5) with what the agent is doing, UsageError (2), AgentServerError (10), TimedOut (124), ImageTooOld (5) and
@@ -12,15 +12,18 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import Any, NoReturn
 
 from agent_session import inside, sanitize
-from agent_session.activity import protocol, watch
+from agent_session.activity import answers, protocol, watch
+from agent_session.activity import state as states
+from agent_session.activity.answers import Reply
 from agent_session.activity.protocol import Ended, Entry, Event, Malformed, Model, Taken
-from agent_session.activity.state import VALUES
+from agent_session.activity.state import VALUES, Question
 from agent_session.engine.protocol import Engine, ExecResult
 from agent_session.errors import (
     AgentServerError,
     EngineRefused,
     Hint,
     ImageTooOld,
+    NeedsAnswer,
     OrderRefused,
     SessionStopped,
     TimedOut,
@@ -71,9 +74,60 @@ def converse(
         raise _nonsense(session, "the turn has no end")
 
 
-def answer(engine: Engine, session: Session, reply: str) -> None:
-    """Answer what the agent waits for: once, always, reject or a text. Returns when the question is gone."""
-    _only(engine, session, ["answer"], stdin=_checked(reply))
+def whole_turn(engine: Engine, session: Session, text: str, *, timeout: float | None = None) -> Ended:
+    """Give the agent a turn and wait for its end, or for its first question."""
+    begun = time.monotonic()
+    last = None
+    for last in converse(engine, session, text, timeout=timeout):  # noqa: B007 (the last)
+        pass
+    assert isinstance(last, Ended)
+    return last if last.duration is not None else last.lasting(time.monotonic() - begun)
+
+
+def check(session: Session, ended: Ended) -> None:
+    """NeedsAnswer for a turn that waits, AgentServerError for one that failed or whose agent has quit."""
+    state = ended.state
+    reason = sanitize.message(state.reason)
+    if state.value == "waiting":
+        question = state.question
+        choice = sanitize.message(question.choices[0]) if question and question.choices else "TEXT"
+        raise NeedsAnswer(session.name, sanitize.message(question.text if question else "") or reason, choice)
+    if state.value == "failed":
+        raise AgentServerError(
+            f"the turn of session '{session.name}' failed: {reason}",
+            hint=Hint("screen", [session.name]),
+        )
+    if state.value == "exited":
+        raise AgentServerError(
+            f"the agent of session '{session.name}' has quit: {reason}",
+            hint=Hint("restart", [session.name]),
+        )
+
+
+def answer(engine: Engine, session: Session, words: str, *, instead: str = "") -> Reply:
+    """Answer what the agent waits for, with words as people type them (answers.py). Returns when that question is gone.
+
+    `instead` goes with a rejection: what the agent shall do. UsageError, and nothing is sent, for words that answer nothing.
+    """
+    _checked(words)
+    question = _question(engine, session)
+    reply = answers.reply(session.name, question, words, instead=instead)
+    which = ["--question", question.id] if question.id else []
+    _only(engine, session, ["answer", *which], stdin=_checked(reply.text))
+    return reply
+
+
+def _question(engine: Engine, session: Session) -> Question:
+    """What the agent asks now. What its container keeps of the state may come a moment late, so the agent itself has the last word."""
+    state = states.read(engine, [session])[session.name]
+    if state.question is None:
+        said = _only(engine, session, ["state"])
+        state = _understood(session, protocol.state, said)
+    if state.question is None:
+        why = f" ({sanitize.message(state.reason)})" if state.reason else ""
+        message = f"session '{session.name}': nothing is asked: the agent is {state.value}{why}"
+        raise OrderRefused(session.name, message, doing=state.value)
+    return state.question
 
 
 def abort(engine: Engine, session: Session) -> None:
@@ -141,7 +195,7 @@ def _wait_until_started(engine: Engine, session: Session, end: float) -> None:
     started = [value for value in VALUES if value != "starting"]
     left = max(0, end - time.monotonic())
     with contextlib.suppress(TimedOut):
-        for _ in watch.reached(engine, [session.name], started, seconds=left):
+        for _ in watch.wait_for_states(engine, [session.name], started, seconds=left):
             time.sleep(AGAIN_SECONDS)
     if time.monotonic() >= end:
         hint = Hint("screen", [session.name])

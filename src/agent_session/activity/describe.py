@@ -1,4 +1,4 @@
-"""Everything about one session, and how each of it is known: for `status`, and for whoever else wants the whole picture."""
+"""All that is known about one session, and how each part is known: for `status`."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from agent_session import inside
 from agent_session.activity import event_log
 from agent_session.activity import state as states
 from agent_session.activity.event_log import Event
-from agent_session.activity.state import Evidence, State
+from agent_session.activity.state import Observation, State
 from agent_session.engine.protocol import Engine
 from agent_session.host import nofollow
 from agent_session.host.clock import utc
@@ -22,12 +22,12 @@ MOST_PROCESSES = 500
 
 
 @dataclass(frozen=True, kw_only=True)
-class Portrait:
+class Description:
     """One session. `memory` (bytes, what would be free without it) and `processes` are None where they cannot be seen from here."""
 
     session: Session
     state: State
-    evidence: Evidence | None
+    observation: Observation | None
     volumes: Mapping[str, bool]
     """Each with whether it is there."""
     events: tuple[Event, ...]
@@ -35,14 +35,14 @@ class Portrait:
     memory: int | None = None
 
 
-def paint(engine: Engine, session: Session) -> Portrait:
-    """The whole picture of a session; no round trip where it runs and its files can be read, otherwise a few."""
-    seen = states.evidence(engine, [session])[0]
+def describe(engine: Engine, session: Session) -> Description:
+    """Collect all about a session; no call of Podman where it runs and its files can be read, otherwise a few."""
+    seen = states.observe(engine, [session])[0]
     processes, memory = _load(engine, session)
-    return Portrait(
+    return Description(
         session=session,
-        state=states.judge(session, seen, now=datetime.now(UTC)),
-        evidence=seen,
+        state=states.interpret(session, seen, now=datetime.now(UTC)),
+        observation=seen,
         volumes=_volumes(engine, session),
         events=tuple(event_log.read(engine, session)[-LAST_EVENTS:]),
         processes=processes,
@@ -51,13 +51,13 @@ def paint(engine: Engine, session: Session) -> Portrait:
 
 
 def secrets(engine: Engine, session: Session) -> dict[str, str]:
-    """What is told to those alone who ask for secrets, by its name in `status --json --secrets`."""
+    """The secrets of a session, by their names in `status --json --secrets`."""
     return endpoint.secrets(engine, session)
 
 
-def explanations(portrait: Portrait) -> Iterator[tuple[str, str]]:
-    """What is known, and how: (what, how)."""
-    session, seen, state = portrait.session, portrait.evidence, portrait.state
+def explanations(description: Description) -> Iterator[tuple[str, str]]:
+    """How each part of a description is known: (part, how)."""
+    session, seen, state = description.session, description.observation, description.state
     yield "session", f"Podman: the labels of the container {session.container}"
     yield (
         "status",
@@ -65,13 +65,13 @@ def explanations(portrait: Portrait) -> Iterator[tuple[str, str]]:
     )
     yield "state", f"{state.source} says {state.value}"
     if seen:
-        yield from _of_evidence(seen)
-    usage = "the container's own /proc" if portrait.processes is not None else "cannot be seen from here"
+        yield from _of_observation(seen)
+    usage = "the container's own /proc" if description.processes is not None else "cannot be seen from here"
     yield "processes, memory", usage
     yield "events", f"{inside.HOME.joinpath(*event_log.FOLDER)}/{event_log.FILES[-1]} in its volume"
 
 
-def _of_evidence(seen: Evidence) -> Iterator[tuple[str, str]]:
+def _of_observation(seen: Observation) -> Iterator[tuple[str, str]]:
     ways = {"file": "read through /proc, without a process", "engine": "read by a command in the container"}
     if seen.stopping:
         yield "state's file", f"/{'/'.join(states.STOPPING)} is there ({ways[seen.through]})"
@@ -84,12 +84,12 @@ def _of_evidence(seen: Evidence) -> Iterator[tuple[str, str]]:
         return
     when = f", written {utc(seen.written)}" if seen.written else ""
     yield "state's file", f"/{'/'.join(states.FILE)}, {len(seen.content)} bytes{when} ({ways[seen.through]})"
-    keeper, _ = states.keeper_and_state(seen.content)
-    if keeper is None:
-        yield "state's keeper", "the file names none"
+    writer, _ = states.writer_and_state(seen.content)
+    if writer is None:
+        yield "state's writer", "the file names none"
         return
-    alive = "lives" if states.lives(keeper, seen.keeper) else "does not live any more"
-    yield "state's keeper", f"process {keeper[0]} of the container, begun at tick {keeper[1]}: {alive}"
+    alive = "lives" if states.lives(writer, seen.writer) else "does not live any more"
+    yield "state's writer", f"process {writer[0]} of the container, begun at tick {writer[1]}: {alive}"
 
 
 def _load(engine: Engine, session: Session) -> tuple[int | None, int | None]:

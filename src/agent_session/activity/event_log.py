@@ -17,7 +17,7 @@ from typing import Any
 from agent_session import inside
 from agent_session.engine.protocol import Engine, OneOff
 from agent_session.errors import Hint, UsageError
-from agent_session.host import nofollow
+from agent_session.host import clock, nofollow
 from agent_session.sessions import find, local_files, plan
 from agent_session.sessions.names import volume_names
 from agent_session.sessions.session import Session
@@ -32,6 +32,16 @@ SECONDS_THROUGH_ENGINE = 2.0
 KIND = re.compile(r"[a-z][a-z0-9-]{0,31}")
 AGO = re.compile(r"(\d{1,9})([smhd])")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+SENTENCES = {
+    "start": "session started",
+    "stop": "session stopped",
+    "end": "session ended",
+    "killed": "session was killed the last time, before it could stop",
+    "agent-start": "agent started",
+}
+OUTCOMES = {"refused": "refused", "usage": "not understood", "timeout": "timed out"}
+"""What became of a prompt or an answer, by the kind of its error; "failed" for any other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +78,31 @@ def follow(engine: Engine, session: Session, *, since: datetime | None = None) -
                 break
 
 
+def sentence(event: Event) -> str:
+    """What happened in words, as one line for a person; texts in it are as the container wrote them."""
+    detail = event.detail
+    match event.kind:
+        case "start" | "stop" | "end" | "killed" | "agent-start" if not detail:
+            return SENTENCES[event.kind]
+        case "state":
+            reason = str(detail.get("reason") or "")
+            return f"agent is {detail.get('value', 'unknown')}{': ' if reason else ''}{reason}"
+        case "agent-end" if "status" in detail:
+            return f"agent ended with status {detail['status']}"
+        case "failed" if "reason" in detail:
+            return f"failed: {detail['reason']}"
+        case "prompt" | "answer" if "bytes" in detail:
+            return f"{event.kind}ed ({detail['bytes']} bytes)"
+        case "prompt-failed" | "answer-failed" if "message" in detail:
+            outcome = OUTCOMES.get(str(detail.get("kind")), "failed")
+            return f"{event.kind.removesuffix('-failed')} {outcome}: {detail['message']}"
+    told = ", ".join(
+        f"{key} {value if isinstance(value, str) else json.dumps(value)}".strip()
+        for key, value in detail.items()
+    )
+    return f"{event.kind}{': ' if told else ''}{told}"
+
+
 def moment(text: str, *, now: datetime) -> datetime:
     """A point in time: RFC 3339, or how long ago (30s, 10m, 2h, 1d). UsageError for anything else."""
     try:
@@ -76,7 +111,7 @@ def moment(text: str, *, now: datetime) -> datetime:
         return datetime.fromisoformat(text.strip()).astimezone(UTC)
     except (ValueError, OverflowError):
         raise UsageError(
-            f"{text!r} is no point in time",
+            f"{text!r} is not a point in time",
             hint=[Hint("logs", ["--since", since]) for since in ("10m", "2026-11-20T08:00:00Z")],
         ) from None
 
@@ -97,11 +132,11 @@ def _parsed(content: bytes) -> Iterator[Event]:
 def _event(line: bytes) -> Event | None:
     try:
         said = json.loads(line)
-        moment = datetime.fromisoformat(said["time"])
+        moment = clock.parse(said["time"])
         detail = said.get("detail", {})
-        if moment.tzinfo and KIND.fullmatch(said["event"]) and isinstance(detail, dict):
-            return Event(time=moment.astimezone(UTC), kind=said["event"], detail=detail)
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        if moment and KIND.fullmatch(said["event"]) and isinstance(detail, dict):
+            return Event(time=moment, kind=said["event"], detail=detail)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         pass
     return None
 

@@ -1,6 +1,6 @@
-"""What happens at a change of state beside the line that tells it: notifications, and a command of the user's.
+"""Notifications, and a command of the user's, at a change of a session's state.
 
-Nothing here may hold up or end the one who watches: whatever can take its time runs beside him, with an end set to it.
+Nothing here may delay or end `watch`: what can take long runs in a thread or a process of its own, with a time limit.
 What an agent wrote is data everywhere: an argument, a variable, a body; never a part of a shell line.
 """
 
@@ -30,14 +30,14 @@ OSASCRIPT = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
-    """A shell command of the user's for some states."""
+class StateCommand:
+    """A shell command of the user's, and the states at which it runs."""
 
     values: tuple[Value, ...]
     command: str
 
 
-def checked(url: str) -> str:
+def check_url(url: str) -> str:
     """The URL, if something can be posted to it; ConfigurationError."""
     if not url.startswith(("http://", "https://")) or any(c.isspace() or not c.isprintable() for c in url):
         raise ConfigurationError(
@@ -49,45 +49,47 @@ def checked(url: str) -> str:
 
 
 @dataclass(kw_only=True)
-class Teller:
-    """Tells that an agent waits for a person: each time once, however often its state is told anew."""
+class Notifier:
+    """Notifies a person that an agent waits: once each time, however often the same state is reported."""
 
     environment: Mapping[str, str]
     url: str | None
     note: Callable[[str], None]
-    told: dict[str, datetime | None] = field(default_factory=dict)
+    notified: dict[str, datetime | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._ways = [_Beside(self._desktop)] + ([_Beside(self._post)] if self.url else [])
+        self._senders = [_BackgroundSender(self._desktop)] + (
+            [_BackgroundSender(self._post)] if self.url else []
+        )
 
-    def hear(self, change: Change) -> None:
-        """Look whether somebody has to be told."""
+    def handle(self, change: Change) -> None:
+        """Notify where this change needs it."""
         state = change.state
         if state is None:
-            self.told.pop(change.name, None)
-        elif state.value == "waiting" and self.told.get(change.name, ...) != state.since:
-            self.told[change.name] = state.since
+            self.notified.pop(change.name, None)
+        elif state.value == "waiting" and self.notified.get(change.name, ...) != state.since:
+            self.notified[change.name] = state.since
             title = f"{change.name} waits for you"
             body = state.reason or (state.question.text if state.question else "") or "it has a question"
-            for way in self._ways:
-                way.do(title, body)
+            for sender in self._senders:
+                sender.send(title, body)
 
     def _desktop(self, title: str, body: str) -> None:
         """The desktop's own notification, or what a terminal makes of one."""
         path = self.environment.get("PATH")
         if sys.platform == "darwin" and shutil.which("osascript", path=path):
-            told = self._ran([*OSASCRIPT, title, body])
+            shown = self._succeeds([*OSASCRIPT, title, body])
         elif shutil.which("notify-send", path=path):
             escaped = (
                 body.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
             )  # its body is markup
-            told = self._ran(["notify-send", "--app-name=agent-session", "--", title, escaped])
+            shown = self._succeeds(["notify-send", "--app-name=agent-session", "--", title, escaped])
         else:
-            told = False
-        if not told:
+            shown = False
+        if not shown:
             self._terminal(title, body)
 
-    def _ran(self, command: Sequence[str]) -> bool:
+    def _succeeds(self, command: Sequence[str]) -> bool:
         try:
             done = subprocess.run(
                 command, env=dict(self.environment), stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False
@@ -127,37 +129,37 @@ class Teller:
 
 
 @dataclass(kw_only=True)
-class Runner:
+class CommandRunner:
     """Runs the user's command when a session comes to one of its states, and does not wait for it."""
 
-    order: Order
+    command: StateCommand
     environment: Mapping[str, str]
     note: Callable[[str], None]
     running: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
-    def hear(self, change: Change) -> None:
-        """Look whether there is something to do. Its output goes to stderr: stdout is for changes."""
+    def handle(self, change: Change) -> None:
+        """Run the command where this change is one of its states. Its output goes to stderr: stdout is for changes."""
         self.running = [process for process in self.running if process.poll() is None]
         state = change.state
-        if state is None or state.value not in self.order.values:
+        if state is None or state.value not in self.command.values:
             return
         if change.before and (change.before.value, change.before.since) == (state.value, state.since):
             return
         if len(self.running) >= MOST_AT_ONCE:
             self.note(f"{MOST_AT_ONCE} commands of --on are still running; not run for {change.name}")
             return
-        told = {
+        variables = {
             "AGENT_SESSION_NAME": change.name,
             "AGENT_SESSION_STATE": state.value,
             "AGENT_SESSION_REASON": state.reason,
             "AGENT_SESSION_SINCE": utc(state.since) if state.since else "",
         }
-        command = ["/bin/sh", "-c", self.order.command]
+        command = ["/bin/sh", "-c", self.command.command]
         output = sys.stderr.fileno() if sys.stderr else None
         try:
-            begun = subprocess.Popen(
+            process = subprocess.Popen(
                 command,
-                env={**self.environment, **told},
+                env={**self.environment, **variables},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -165,19 +167,19 @@ class Runner:
         except OSError as error:
             self.note(f"--on: {os.strerror(error.errno or 0)}")
             return
-        self.running.append(begun)
+        self.running.append(process)
 
 
-class _Beside:
-    """One way of telling, which may be slow: in a thread that ends with the program, a few notices waiting at most."""
+class _BackgroundSender:
+    """Sends notifications one after another in a thread that ends with the program; at most a few wait to be sent."""
 
-    def __init__(self, tell: Callable[[str, str], None]) -> None:
-        self._tell = tell
+    def __init__(self, send_now: Callable[[str, str], None]) -> None:
+        self._send_now = send_now
         self._waiting: queue.Queue[tuple[str, str]] = queue.Queue(maxsize=MOST_WAITING)
         self._thread: threading.Thread | None = None
 
-    def do(self, title: str, body: str) -> None:
-        """Tell it as soon as may be; not at all where too many wait already."""
+    def send(self, title: str, body: str) -> None:
+        """Send it as soon as possible; drop it where too many wait already."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, daemon=True)
             self._thread.start()
@@ -186,4 +188,4 @@ class _Beside:
 
     def _work(self) -> None:
         while True:
-            self._tell(*self._waiting.get())
+            self._send_now(*self._waiting.get())

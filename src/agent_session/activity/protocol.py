@@ -176,7 +176,10 @@ def _question(said: Mapping[str, Any]) -> Question:
     if not all(isinstance(choice, str) for choice in choices):
         raise Malformed("a choice is no text")
     return Question(
-        kind=_text(said, "kind", "question"), text=_text(said, "text", ""), choices=tuple(choices)
+        kind=_text(said, "kind", "question"),
+        text=_text(said, "text", ""),
+        choices=tuple(choices),
+        id=_text(said, "id", ""),
     )
 
 

@@ -1,8 +1,8 @@
 """What sessions' agents do now: read from the file that each container keeps of it, without starting anything.
 
 docs/agents.md says what a state is; session-state, in the container, writes each as one line into FILE and names itself as its
-keeper. The agent can write there too, so what comes out is bounded, parsed strictly and made harmless, and nothing is
-believed once its keeper is gone: a file outlives what wrote it.
+writer. The agent can write there too, so what comes out is bounded, parsed strictly and made harmless, and nothing is
+believed once its writer is gone: a file outlives what wrote it.
 """
 
 import json
@@ -11,13 +11,12 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, cast, get_args
+from typing import Literal, cast, get_args
 
 from agent_session import sanitize
 from agent_session.engine.protocol import Engine
 from agent_session.errors import EngineRefused, NotFoundError
-from agent_session.host import nofollow
-from agent_session.host.clock import utc
+from agent_session.host import clock, nofollow
 from agent_session.sessions import local_files
 from agent_session.sessions.session import Session
 
@@ -39,18 +38,22 @@ f=/run/agent-session/state
 [ ! -e /run/agent-session/stopping ] || exit 5
 [ -e $f ] || exit 3
 [ -f $f ] && [ ! -L $f ] || exit 4
-p=$(timeout 5 head -c 99 $f | sed -n 's/^{"keeper": *\[\([0-9]*\),.*/\1/p')
+p=$(timeout 5 head -c 99 $f | sed -n 's/^{"writer": *\[\([0-9]*\),.*/\1/p')
 timeout 5 cat /proc/"${p:-0}"/stat
 timeout 5 head -c 65537 $f"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What an agent waits for: `kind` is permission, question, login or dialog; `choices` are answers it takes beside a text."""
+    """What an agent waits for: `kind` is permission, question, login or dialog; `choices` are the answers that it offers.
+
+    `id` names this question among all that the agent ever asks, "" where the agent gives it no name.
+    """
 
     kind: str
     text: str
     choices: tuple[str, ...] = ()
+    id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,17 +70,17 @@ class State:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class Observation:
     """What was found of a running session's state, and `through` what.
 
-    `content` is None where there is no file; `keeper` is what /proc/PID/stat says of the process that the file names, b"" where
+    `content` is None where there is no file; `writer` is what /proc/PID/stat says of the process that the file names, b"" where
     there is none; `written` when, where that can be seen; `began` the container's start by its first process, in this moment's
     clock; `stopping`: it is about to end; `trouble` says why nothing can be read.
     """
 
     through: Literal["file", "engine"]
     content: bytes | None = None
-    keeper: bytes = b""
+    writer: bytes = b""
     written: datetime | None = None
     began: datetime | None = None
     stopping: bool = False
@@ -95,12 +98,12 @@ def read(engine: Engine, sessions: Sequence[Session]) -> dict[str, State]:
     """The states of sessions, by name: one round trip for none of them where files can be read, otherwise all at the same time."""
     now = datetime.now(UTC)
     return {
-        session.name: judge(session, seen, now=now)
-        for session, seen in zip(sessions, evidence(engine, sessions), strict=True)
+        session.name: interpret(session, seen, now=now)
+        for session, seen in zip(sessions, observe(engine, sessions), strict=True)
     }
 
 
-def evidence(engine: Engine, sessions: Sequence[Session]) -> list[Evidence | None]:
+def observe(engine: Engine, sessions: Sequence[Session]) -> list[Observation | None]:
     """What is found of each, None for those that do not run."""
     found = [_by_file(engine, session) if session.running else None for session in sessions]
     left = [i for i, session in enumerate(sessions) if session.running and found[i] is None]
@@ -114,8 +117,8 @@ def evidence(engine: Engine, sessions: Sequence[Session]) -> list[Evidence | Non
     return found
 
 
-def judge(session: Session, seen: Evidence | None, *, now: datetime) -> State:
-    """The state that the evidence is good for."""
+def interpret(session: Session, seen: Observation | None, *, now: datetime) -> State:
+    """The state that the observation is good for."""
     if seen is None:
         return replace(STOPPED, since=session.ended) if session.started else MADE
     if seen.stopping:
@@ -125,26 +128,26 @@ def judge(session: Session, seen: Evidence | None, *, now: datetime) -> State:
     if seen.content is None:
         if session.started and now - session.started < YOUNG:
             return State(value="starting", since=session.started, reason="its container has just started")
-        return _unknown(f"made by an older agent-session: agent-session update {session.name}")
-    keeper, said = keeper_and_state(seen.content)
-    if keeper is None:
-        return _unknown("what its container keeps is no state")
-    if not lives(keeper, seen.keeper):
-        return _unknown("what kept its state has ended")
+        return _unknown(f"made by an older agent-session; run: agent-session update {session.name}")
+    writer, said = writer_and_state(seen.content)
+    if writer is None:
+        return _unknown("its state file does not hold a state")
+    if not lives(writer, seen.writer):
+        return _unknown("the program that reports its state has ended")
     state = parsed(said)
     began = min((t for t in (session.started, seen.began) if t), default=None)
     if state.since and began and state.since < began - SLACK:
-        return _unknown("its state is from before its container's start")
+        return _unknown("its state is older than its container's start")
     return state
 
 
-def keeper_and_state(content: bytes) -> tuple[tuple[int, int] | None, object]:
-    """Of a file's content: the keeper's pid and start time (in ticks, as /proc has them), and what it keeps; None for anything else."""
+def writer_and_state(content: bytes) -> tuple[tuple[int, int] | None, object]:
+    """Of a file's content: the writer's pid and start time (in ticks, as /proc has them), and what it keeps; None for anything else."""
     if len(content) > LARGEST:
         return None, None
     try:
         kept = json.loads(content)
-        pid, born = kept["keeper"]
+        pid, born = kept["writer"]
         if type(pid) is int and type(born) is int and 0 < pid < 2**31 and 0 <= born < 2**63:
             return (pid, born), kept["state"]
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -152,12 +155,12 @@ def keeper_and_state(content: bytes) -> tuple[tuple[int, int] | None, object]:
     return None, None
 
 
-def lives(keeper: tuple[int, int], stat: bytes) -> bool:
-    """Whether a /proc/PID/stat (proc(5)) is a keeper's: the same start time, and not a zombie."""
+def lives(writer: tuple[int, int], stat: bytes) -> bool:
+    """Whether a /proc/PID/stat (proc(5)) is a writer's: the same start time, and not a zombie."""
     fields = stat.rpartition(b")")[2].split()  # the name before it may hold anything
     return (
-        stat.startswith(b"%d (" % keeper[0])
-        and fields[19:20] == [b"%d" % keeper[1]]
+        stat.startswith(b"%d (" % writer[0])
+        and fields[19:20] == [b"%d" % writer[1]]
         and fields[0] not in b"ZXx"
     )
 
@@ -165,10 +168,10 @@ def lives(keeper: tuple[int, int], stat: bytes) -> bool:
 def parsed(said: object) -> State:
     """A state as its agent says it; `unknown` for what is none."""
     if not isinstance(said, dict) or said.get("value") not in VALUES:
-        return _unknown("its agent says what is no state")
-    since = _moment(said.get("since"))
+        return _unknown("its agent reports something that is not a state")
+    since = clock.parse(said.get("since"))
     if since is None:
-        return _unknown("its agent does not say since when")
+        return _unknown("its agent does not report since when")
     return State(
         value=cast("Value", said["value"]),
         since=since,
@@ -191,48 +194,48 @@ def _unknown(reason: str) -> State:
     return State(value="unknown", reason=reason, source="agent-session")
 
 
-def _by_file(engine: Engine, session: Session) -> Evidence | None:
+def _by_file(engine: Engine, session: Session) -> Observation | None:
     root = local_files.open_root(engine, session)
     if root is None:
         return None
     try:
         if nofollow.exists(root, *STOPPING):
-            return Evidence(through="file", stopping=True)
+            return Observation(through="file", stopping=True)
         file = nofollow.open_file(root, *FILE)
         try:
             content = nofollow.read_open(file, largest=LARGEST + 1)
-            written = datetime.fromtimestamp(os.fstat(file).st_mtime, UTC)
+            written = clock.from_seconds(os.fstat(file).st_mtime)
         finally:
             os.close(file)
-        keeper, _ = keeper_and_state(content)
-        stat = _stat(root, keeper[0]) if keeper else b""
-        return Evidence(through="file", content=content, keeper=stat, written=written, began=_began(root))
+        writer, _ = writer_and_state(content)
+        stat = _stat(root, writer[0]) if writer else b""
+        return Observation(through="file", content=content, writer=stat, written=written, began=_began(root))
     except FileNotFoundError:
-        return Evidence(through="file")
+        return Observation(through="file")
     except OSError:
-        return Evidence(through="file", trouble="what its container keeps is no file that can be read")
+        return Observation(through="file", trouble="its state file cannot be read")
     finally:
         os.close(root)
 
 
-def _by_engine(engine: Engine, session: Session) -> Evidence | None:
+def _by_engine(engine: Engine, session: Session) -> Observation | None:
     try:
         done = engine.exec(session.container, ["/bin/sh", "-c", SCRIPT], timeout=15)
     except (EngineRefused, NotFoundError) as error:
         now = engine.container(session.container)
         if now is None or not now.running:
             return None  # it has ended since it was listed
-        return Evidence(
+        return Observation(
             through="engine", trouble=_line(f"it cannot be asked: {error.message}", LONGEST_REASON)
         )
     if done.exit_code == 3:
-        return Evidence(through="engine")
+        return Observation(through="engine")
     if done.exit_code == 5:
-        return Evidence(through="engine", stopping=True)
+        return Observation(through="engine", stopping=True)
     if done.exit_code:
-        return Evidence(through="engine", trouble="its container does not say what it keeps")
+        return Observation(through="engine", trouble="its container did not answer")
     stat, _, content = done.stdout.rstrip(b"\n").rpartition(b"\n")
-    return Evidence(through="engine", content=content, keeper=stat)
+    return Observation(through="engine", content=content, writer=stat)
 
 
 def _stat(root: int, pid: int) -> bytes:
@@ -252,14 +255,6 @@ def _began(root: int) -> datetime | None:
     return datetime.now(UTC) - timedelta(seconds=age)
 
 
-def _moment(said: object) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(said) if isinstance(said, str) and len(said) <= 40 else None
-        return found.astimezone(UTC) if found and found.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
-
-
 def _question(said: object) -> Question | None:
     if not isinstance(said, dict):
         return None
@@ -270,6 +265,7 @@ def _question(said: object) -> Question | None:
         choices=tuple(
             _line(choice, 200) for choice in (choices if isinstance(choices, list) else [])[:MOST_CHOICES]
         ),
+        id=_line(said.get("id"), 200),
     )
 
 
@@ -279,18 +275,3 @@ def _lines(said: object) -> Iterable[str]:
 
 def _line(said: object, longest: int) -> str:
     return sanitize.line(said, longest) if isinstance(said, str) else ""
-
-
-def as_json(state: State, *, question: bool = False) -> dict[str, Any]:
-    """The object of `ls --json`; with `question` what it waits for, too."""
-    since = utc(state.since) if state.since else None
-    told: dict[str, Any] = {
-        "value": state.value,
-        "since": since,
-        "reason": state.reason,
-        "source": state.source,
-    }
-    if question and state.question:
-        asked = state.question
-        told["question"] = {"kind": asked.kind, "text": asked.text, "choices": list(asked.choices)}
-    return told

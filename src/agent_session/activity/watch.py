@@ -63,18 +63,23 @@ def follow(
             engine.connect_soon()  # the first list came from one command, and some need no other
 
 
-def changes(engine: Engine) -> Iterator[Change]:
-    """Each change of a session's state, those of all sessions first."""
+def changes(engine: Engine, names: Collection[str] = ()) -> Iterator[Change]:
+    """Each change of the states of all sessions, or of those named; the present states first. SessionNotFound where one is not there."""
+    wanted = frozenset(map(check_name, names))
     before: dict[str, State | None] = {}
-    for seen in follow(engine):
+    first = True
+    for seen in follow(engine, named=wanted):
+        if first and (missing := sorted(wanted - seen.keys())):
+            raise SessionNotFound(missing[0])
+        first = False
         now = {name: before.get(name) if state.passing else state for name, state in seen.items()}
         for name in sorted(now.keys() | before.keys()):
-            if now.get(name) != before.get(name):
+            if now.get(name) != before.get(name) or (name in before and name not in now):
                 yield Change(name=name, state=now.get(name), before=before.get(name))
         before = now
 
 
-def reached(
+def wait_for_states(
     engine: Engine, names: Sequence[str], until: Collection[Value] = RESTING, *, seconds: float | None = None
 ) -> Iterator[tuple[str, State]]:
     """Each of the sessions as soon as it is in one of the states; ends when all have been.

@@ -6,6 +6,7 @@ never in its specification, its labels or anybody's arguments.
 
 import io
 import json
+import re
 import shlex
 import tarfile
 from collections.abc import Mapping
@@ -22,6 +23,12 @@ from agent_session.host.git_identity import NOBODY, Identity
 LARGEST = 10 * 1024 * 1024
 """Bytes; a credentials file is a few hundred, a ~/.claude.json of years a few million."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
+PLACEHOLDER = re.compile(
+    r"<.*>|\{.*\}|\$\{?\w*(?:key|token|secret)\w*\}?|.*\byour[-_ ].*|your.*(?:key|token|secret)|.*[-_ ](?:key|token|secret)[-_ ]here"
+    r"|(?:sk-)?(?:[a-z0-9]+-)*(?:\.{3,}|\u2026|x{3,}|\*{3,})|change[-_ ]?me|replace[-_ ]?me",
+    re.IGNORECASE,
+)
+"""What stands in guides for a key of the reader's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +63,7 @@ def credentials(agent: Agent, environment: Mapping[str, str]) -> list[Credential
     return [
         Credential(name=files[name].source, found=_is_login(files[name]))
         if name in files
-        else Credential(name=name, found=bool(environment.get(name)))
+        else Credential(name=name, found=_is_key(environment.get(name)))
         for name in agent.credentials
     ]
 
@@ -84,8 +91,8 @@ def login_note(agent: Agent, environment: Mapping[str, str], *, stored: bool = F
             f"the login in {agent.login.not_shared} is this machine's alone: a copy would end both when its token changes; "
             f"for {agent.title} in sessions: agent-session login {agent.name}"
         )
-    names = ", ".join(offer.name for offer in offers)
-    return f"no login for {agent.title} found (looked for {names}){'; ' + agent.hint if agent.hint else ''}"
+    hint = agent.hint or (f"agent-session login {agent.name}" if agent.login else "")
+    return f"no login for {agent.title}: {hint or ', '.join(offer.name for offer in offers)}"
 
 
 def gather(
@@ -100,9 +107,13 @@ def gather(
 
     `extra` are variables of ours that tell the agent's start how it was asked for.
     """
-    passed = {name: environment[name] for name in agent.environment if environment.get(name)}
+    given = {name: environment[name] for name in agent.environment if environment.get(name)}
+    passed = {name: value for name, value in given.items() if name not in agent.credentials or _is_key(value)}
     variables = {"TZ": timezone, **passed, **dict(identity.variables), **extra}
-    notes = list(identity.notes)
+    notes = [
+        *identity.notes,
+        *(f"{name} holds a placeholder and no key: it was left out" for name in given.keys() - passed.keys()),
+    ]
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
@@ -147,7 +158,12 @@ def _is_login(item: HostFile) -> bool:
         content = json.loads(_read(_host_path(item)) or b"{}")
     except (OSError, ValueError, RuntimeError, RecursionError):
         return False
-    return isinstance(content, dict) and any(content.get(key) for key in item.login_keys)
+    return isinstance(content, dict) and any(_is_key(content.get(key)) for key in item.login_keys)
+
+
+def _is_key(value: object) -> bool:
+    """Whether a value can be a key: a text, and not what guides write where one's own key belongs."""
+    return isinstance(value, str) and bool(value.strip()) and not PLACEHOLDER.fullmatch(value.strip())
 
 
 def _exposed(item: HostFile) -> list[str]:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from agent_session.errors import Hint, UsageError
+
 OR_DEFAULT = "[env: AGENT_SESSION_NAME] [default: the one of this directory, or the only one]"
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The session.")]
@@ -23,3 +25,9 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="Sess
 All = Annotated[bool, typer.Option("--all", help="All of them.")]
 JsonList = Annotated[bool, typer.Option("--json", help="A list of objects on stdout.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="An object a line on stdout.")]
+
+
+def check_seconds(seconds: float | None, *, least: float = 0, hint: Hint) -> None:
+    """UsageError where what was given as --timeout is not a time that can pass."""
+    if seconds is not None and not least <= seconds < float("inf"):  # nan is none of these
+        raise UsageError(f"--timeout {seconds:g} is not a number of seconds, {least:g} or more", hint=hint)

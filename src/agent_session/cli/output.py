@@ -10,17 +10,15 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 from unicodedata import combining, east_asian_width
 
 from agent_session import sanitize
 from agent_session.cli.context import quiet
-from agent_session.host.clock import utc
 
 if TYPE_CHECKING:
     from agent_session.activity.state import State
     from agent_session.images.build import Tell
-    from agent_session.sessions.session import Session
 
 COLOURS = {"running": "32", "stopped": "31", "waiting": "33", "failed": "31", "working": "36"}
 FOLDED_LINES = 6
@@ -53,34 +51,6 @@ def sayable(text: str) -> bool:
 def wants_colour(stream: TextIO) -> bool:
     """Whether that is a terminal that wants colours. https://no-color.org"""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def session_json(session: "Session", state: "State | None" = None) -> dict[str, Any]:
-    """The object of `ls --json`, without a state where none was asked for; keys are only ever added."""
-    from agent_session.activity import state as states
-    from agent_session.sessions import endpoint
-
-    return {
-        "name": session.name,
-        "agent": session.agent,
-        "status": session.status,
-        **({"state": states.as_json(state)} if state else {}),
-        "projects": [{"source": str(p.source), "target": str(p.target)} for p in session.projects],
-        "created": utc(session.created),
-        "container": session.container,
-        "base_url": endpoint.base_url(session),
-        "host_url": endpoint.host_url(session),
-        "image": session.image,
-        "auto_approve": session.options.auto_approve,
-        "unprotected": list(session.options.unprotected),
-        "user_config": session.options.user_config,
-        "git_signing": session.options.git_signing,
-        "ssh_agent": bool(session.options.ssh_agent),
-        "github_token": session.options.github_token,
-        "memory": session.options.memory or None,
-        "cpus": session.options.cpus or None,
-        "pids": session.options.pids or None,
-    }
 
 
 def print_line(value: object) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from agent_session.engine.protocol import Container
+from agent_session.host import clock
 from agent_session.sessions.names import NAME, container_name, next_name
 from agent_session.sessions.request import Options
 from agent_session.sessions.session import Session
@@ -127,11 +128,7 @@ def _json(label: str) -> object:
 
 
 def _created(container: Container) -> datetime:
-    try:
-        said = datetime.fromisoformat(container.labels.get(LABEL_CREATED, ""))
-    except ValueError:
-        return container.created
-    return said if said.tzinfo else container.created
+    return clock.parse(container.labels.get(LABEL_CREATED, "")) or container.created
 
 
 def _mounts(label: str) -> list[tuple[Path, bool]]:

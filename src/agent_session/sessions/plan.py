@@ -56,8 +56,6 @@ def container_spec(request: SessionRequest) -> ContainerSpec:
     }
     if request.options.ssh_agent:
         environment["SSH_AUTH_SOCK"] = str(inside.SSH_AGENT)
-    if request.rootful:
-        environment["IS_SANDBOX"] = "1"  # without it Claude Code refuses to skip permissions as uid 0
     return ContainerSpec(
         name=container_name(request.name),
         image=request.image,

@@ -270,17 +270,64 @@ def test_no_text_and_too_much_are_refused_before_anything_runs(made: Make, text:
         conversation.answer(engine, session, text)
 
 
-def test_an_answer_and_an_abort_are_one_order_each(made: Make) -> None:
+WAITING = {**IDLE, "value": "waiting", "question": {**QUESTION, "id": "q7"}}
+
+
+@pytest.mark.parametrize(
+    ("typed", "instead", "sent", "done"),
+    [
+        ("once", "", b"once", "approved once: Bash: make"),
+        (" YES\n", "", b"once", "approved once: Bash: make"),
+        ("1", "", b"once", "approved once: Bash: make"),
+        ("y", "", b"once", "approved once: Bash: make"),
+        ("Always", "", b"always", "approved always: Bash: make"),
+        ("N", "", b"reject", "rejected: Bash: make"),
+        ("no", "run it\nlater", b"reject\nrun it\nlater", "rejected with a message: Bash: make"),
+    ],
+)
+def test_an_answer_is_sent_in_canonical_words_to_the_question_that_was_seen(
+    made: Make, typed: str, instead: str, sent: bytes, done: str
+) -> None:
     got: list[tuple[Sequence[str], bytes]] = []
 
     def answer(command: Sequence[str], stdin: bytes) -> ExecResult:
         got.append((command, stdin))
+        return said(WAITING if command == ["state"] else {})
+
+    engine, session = made(answer)
+    assert conversation.answer(engine, session, typed, instead=instead).done == done
+    assert got[-1] == (["answer", "--question", "q7"], sent)
+
+
+@pytest.mark.parametrize(
+    "typed", ["ok", "oncee", "maybe", "2", "ye", "always!", "do it", "\N{FULLWIDTH DIGIT ONE}"]
+)
+def test_what_answers_no_permission_is_refused_and_nothing_is_sent(made: Make, typed: str) -> None:
+    engine, session = made(
+        lambda command, _stdin: said(WAITING) if command == ["state"] else pytest.fail("it was sent")
+    )
+    with pytest.raises(UsageError, match=r"once \(or y, yes, 1\), always, reject \(or n, no\)"):
+        conversation.answer(engine, session, typed)
+
+
+def test_nothing_is_sent_where_nothing_is_asked(made: Make) -> None:
+    engine, session = made(
+        lambda command, _stdin: said(IDLE) if command == ["state"] else pytest.fail("it was sent")
+    )
+    with pytest.raises(OrderRefused, match="nothing is asked: the agent is idle"):
+        conversation.answer(engine, session, "once")
+
+
+def test_an_abort_is_one_order(made: Make) -> None:
+    got: list[Sequence[str]] = []
+
+    def answer(command: Sequence[str], _stdin: bytes) -> ExecResult:
+        got.append(command)
         return said({})
 
     engine, session = made(answer)
-    conversation.answer(engine, session, "once")
     conversation.abort(engine, session)
-    assert got == [(["answer"], b"once"), (["abort"], b"")]
+    assert got == [["abort"]]
 
 
 def test_models_and_history_are_read_strictly(made: Make) -> None:

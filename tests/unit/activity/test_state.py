@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from agent_session.activity import shapes, watch
 from agent_session.activity import state as states
-from agent_session.activity import watch
 from agent_session.activity.state import Question, State
 from agent_session.agents.catalog import Agent
 from agent_session.agents.seed import EMPTY
@@ -23,7 +23,7 @@ from agent_session.sessions.request import SessionRequest
 from agent_session.sessions.session import Session
 from agent_session.workspace.projects import Project
 from tests.fake_engine import FakeEngine
-from tests.unit.state_file import KEEPER, line, now, stat, write
+from tests.unit.state_file import WRITER, line, now, stat, write
 
 IMAGE = "localhost/agent-session-stub:1"
 AGENT = Agent(name="stub", title="Stub", folder=Path("/agents/stub"))
@@ -90,7 +90,7 @@ def test_a_session_that_is_being_made_is_no_news_before_it_runs(
 ) -> None:
     session = make()
     made = replace(session, status="stopped", started=None, pid=None)
-    assert states.judge(made, None, now=made.created) is states.MADE
+    assert states.interpret(made, None, now=made.created) is states.MADE
     write(engine, session, line("working"))
     lists = iter([[made], [session]])
     monkeypatch.setattr(watch, "LISTING_SECONDS", 0.02)
@@ -110,7 +110,7 @@ def test_a_session_that_is_being_stopped_is_on_its_way_and_no_news(
     file.with_name("stopping").touch()
     write(engine, session, line("working"), "")
     assert state(engine) == states.ENDING
-    assert list(watch.reached(engine, ["web"], ["unknown"])) == [("web", states.ENDING)]
+    assert list(watch.wait_for_states(engine, ["web"], ["unknown"])) == [("web", states.ENDING)]
     write(engine, make("other"), line("idle"))
     seen = [next(found).name]
     engine.stop(session.container)
@@ -126,11 +126,11 @@ def test_a_session_that_keeps_no_state_starts_or_is_an_old_one(engine: FakeEngin
     session = make()
     engine.root(session.container)
     assert (state(engine).value, state(engine).since) == ("starting", session.started)
-    seen = states.evidence(engine, [session])[0]
-    later = states.judge(session, seen, now=datetime.now(UTC) + timedelta(minutes=2))
+    seen = states.observe(engine, [session])[0]
+    later = states.interpret(session, seen, now=datetime.now(UTC) + timedelta(minutes=2))
     assert (later.value, later.reason) == (
         "unknown",
-        "made by an older agent-session: agent-session update web",
+        "made by an older agent-session; run: agent-session update web",
     )
 
 
@@ -146,12 +146,15 @@ def test_a_session_that_keeps_no_state_starts_or_is_an_old_one(engine: FakeEngin
         "16 (16 (session-state) S " + " ".join(["1"] * 18) + " 4711) S " + " ".join(["1"] * 18) + " 9 0\n",
     ],
 )
-def test_a_state_whose_keeper_is_dead_is_not_shown(engine: FakeEngine, make: Make, process: str) -> None:
+def test_a_state_whose_writer_is_dead_is_not_shown(engine: FakeEngine, make: Make, process: str) -> None:
     write(engine, make(), line("working"), process)
-    assert (state(engine).value, state(engine).reason) == ("unknown", "what kept its state has ended")
+    assert (state(engine).value, state(engine).reason) == (
+        "unknown",
+        "the program that reports its state has ended",
+    )
 
 
-def test_a_keeper_may_have_any_name(engine: FakeEngine, make: Make) -> None:
+def test_a_writer_may_have_any_name(engine: FakeEngine, make: Make) -> None:
     write(engine, make(), line(), stat(name="a) Z 1 (b\n"))
     assert state(engine).value == "idle"
 
@@ -161,7 +164,7 @@ def test_a_state_from_before_the_containers_start_is_not_shown(engine: FakeEngin
     write(engine, session, line(since=now(ago=3600)))
     assert (state(engine).value, state(engine).reason) == (
         "unknown",
-        "its state is from before its container's start",
+        "its state is older than its container's start",
     )
 
 
@@ -186,24 +189,24 @@ def test_a_clock_that_is_set_makes_no_state_old(engine: FakeEngine, make: Make) 
         b"{",
         b"\xff\xfe",
         b"[" * 60_000,
-        b'{"keeper": ' + b"[" * 60_000,
+        b'{"writer": ' + b"[" * 60_000,
         b"9" * 50_000,
         b"x" * 70_000,
         b" " * 66_000 + line().encode(),
-        b'{"keeper": [16, 4711]}',
-        b'{"keeper": 16, "state": {}}',
-        b'{"keeper": [true, 4711], "state": {}}',
-        b'{"keeper": [16.0, 4711], "state": {}}',
-        b'{"keeper": [-1, 4711], "state": {}}',
-        b'{"keeper": ["../../1", 4711], "state": {}}',
-        b'{"keeper": [16, 4711, 1], "state": {}}',
-        b'[{"keeper": [16, 4711]}]',
+        b'{"writer": [16, 4711]}',
+        b'{"writer": 16, "state": {}}',
+        b'{"writer": [true, 4711], "state": {}}',
+        b'{"writer": [16.0, 4711], "state": {}}',
+        b'{"writer": [-1, 4711], "state": {}}',
+        b'{"writer": ["../../1", 4711], "state": {}}',
+        b'{"writer": [16, 4711, 1], "state": {}}',
+        b'[{"writer": [16, 4711]}]',
         b"null",
     ],
 )
 def test_what_is_no_state_is_unknown(engine: FakeEngine, make: Make, content: bytes) -> None:
     write(engine, make(), content)
-    assert (state(engine).value, state(engine).reason) == ("unknown", "what its container keeps is no state")
+    assert (state(engine).value, state(engine).reason) == ("unknown", "its state file does not hold a state")
 
 
 @pytest.mark.parametrize(
@@ -224,7 +227,7 @@ def test_what_is_no_state_is_unknown(engine: FakeEngine, make: Make, content: by
     ],
 )
 def test_a_value_that_is_none_of_the_list_is_unknown(engine: FakeEngine, make: Make, said: object) -> None:
-    write(engine, make(), json.dumps({"keeper": KEEPER, "state": said}))
+    write(engine, make(), json.dumps({"writer": WRITER, "state": said}))
     assert state(engine).value == "unknown"
     assert state(engine).reason.startswith("its agent ")
 
@@ -254,7 +257,7 @@ def test_no_text_moves_a_cursor_and_none_is_endless(engine: FakeEngine, make: Ma
     assert found.reason.startswith("a\ufffd[2J\ufffd]0;t\ufffd b")
     assert len(found.reason) <= states.LONGEST_REASON
     assert len(found.question.choices) == states.MOST_CHOICES
-    json.dumps(states.as_json(found, question=True)).encode()
+    json.dumps(shapes.agent_state(found, question=True)).encode()
 
 
 @pytest.mark.parametrize("kind", ["symlink", "fifo", "directory", "linked folder", "socket"])
@@ -279,7 +282,7 @@ def test_only_a_regular_file_is_read_and_no_link_followed(
         makers[kind]()
     assert (state(engine).value, state(engine).reason) == (
         "unknown",
-        "what its container keeps is no file that can be read",
+        "its state file cannot be read",
     )
 
 
@@ -302,15 +305,15 @@ def test_where_no_file_can_be_seen_the_engine_is_asked(engine: FakeEngine, make:
     asked(engine, ExecResult(exit_code=0, stdout=(stat() + line("working") + "\n").encode()))
     assert state(engine).value == "working"
     asked(engine, ExecResult(exit_code=0, stdout=(stat((16, 1)) + line("working") + "\n").encode()))
-    assert state(engine).reason == "what kept its state has ended"
+    assert state(engine).reason == "the program that reports its state has ended"
     asked(engine, ExecResult(exit_code=0, stdout=(line("working") + "\n").encode()))
-    assert state(engine).reason == "what kept its state has ended"
+    assert state(engine).reason == "the program that reports its state has ended"
     asked(engine, ExecResult(exit_code=5))
     assert state(engine) == states.ENDING
     asked(engine, ExecResult(exit_code=3))
     assert state(engine).value == "starting"
     asked(engine, TimeoutError())
-    assert state(engine).reason == "its container does not say what it keeps"
+    assert state(engine).reason == "its container did not answer"
 
 
 def test_a_container_that_cannot_be_asked_is_unknown_and_one_that_has_ended_has_exited(
@@ -390,8 +393,8 @@ def test_sessions_come_and_go(engine: FakeEngine, make: Make, monkeypatch: pytes
 def test_waiting_ends_with_the_states_that_are_waited_for(engine: FakeEngine, make: Make, told: Any) -> None:
     session = make()
     told(session, "idle")
-    assert [name for name, _ in watch.reached(engine, ["web"])] == ["web"]
-    waited = watch.reached(engine, ["web", "web"], ["working"], seconds=30)
+    assert [name for name, _ in watch.wait_for_states(engine, ["web"])] == ["web"]
+    waited = watch.wait_for_states(engine, ["web", "web"], ["working"], seconds=30)
     told(session, "working")
     assert [(name, one.value) for name, one in waited] == [("web", "working")]
 
@@ -400,10 +403,10 @@ def test_waiting_ends_in_time_or_with_the_session(engine: FakeEngine, make: Make
     session = make()
     write(engine, session, line("working"))
     with pytest.raises(TimedOut, match="session 'web' did not become idle or failed within 0 s") as late:
-        list(watch.reached(engine, ["web"], ["idle", "failed"], seconds=0))
+        list(watch.wait_for_states(engine, ["web"], ["idle", "failed"], seconds=0))
     assert late.value.exit_code == 124
     with pytest.raises(SessionNotFound):
-        list(watch.reached(engine, ["web", "other"]))
+        list(watch.wait_for_states(engine, ["web", "other"]))
 
 
 def test_a_session_removed_meanwhile_is_not_found(
@@ -412,7 +415,7 @@ def test_a_session_removed_meanwhile_is_not_found(
     monkeypatch.setattr(watch, "LISTING_SECONDS", 0.02)
     write(engine, make("one"), line())
     write(engine, make("two"), line("working"))
-    waited = watch.reached(engine, ["one", "two"])
+    waited = watch.wait_for_states(engine, ["one", "two"])
     assert next(waited)[0] == "one"
     engine.remove("agent_two")
     with pytest.raises(SessionNotFound, match="two"):
@@ -424,9 +427,9 @@ def test_nothing_stays_open(engine: FakeEngine, make: Make) -> None:
     write(engine, session, line())
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(3):
-        list(watch.reached(engine, ["web"]))
+        list(watch.wait_for_states(engine, ["web"]))
         with pytest.raises(TimedOut):
-            list(watch.reached(engine, ["web"], ["failed"], seconds=0))
+            list(watch.wait_for_states(engine, ["web"], ["failed"], seconds=0))
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 

@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,30 @@ def test_status_tells_everything_about_one_session(web: Machine) -> None:
     assert found.keys() >= web.listed()[0].keys()
 
 
+def test_status_keeps_digests_and_ids_for_who_looks_for_a_fault(web: Machine) -> None:
+    def told(*options: str) -> dict[str, str]:
+        rows = web.ok("status", "web", *options).splitlines()
+        return {key: value.strip() for key, _, value in (row.partition(":") for row in rows)}
+
+    plain, explained = told(), told("--explain")
+    assert plain["container"] == "agent_web"
+    assert explained["container"].startswith("agent_web ")
+    assert (plain["image"], plain["protection"]) == ("localhost/agent-session-shell", "yes")
+    assert explained["image"].startswith("localhost/agent-session-shell:")
+    assert explained["protection"].startswith("yes (")
+    assert plain["limits"] == "4096 processes"
+    assert plain["login"] == "none needed"
+
+
+def test_status_names_the_login_that_the_agent_gets(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.ok("start", "-d", "-a", "claude", "-n", "web")
+    assert "login:                 none found" in machine.ok("status", "web").splitlines()
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-1")
+    assert "login:                 ANTHROPIC_API_KEY" in machine.ok("status", "web").splitlines()
+
+
 def test_status_explains_how_it_knows(web: Machine) -> None:
     shown = web.ok("status", "web", "--explain")
     assert "read through /proc, without a process" in shown
@@ -123,17 +147,47 @@ def seen(
 def watched(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, *told: Change, options: tuple[str, ...] = ()
 ) -> Any:
-    monkeypatch.setattr(watch, "changes", lambda _engine: iter(told))
+    monkeypatch.setattr(watch, "changes", lambda _engine, _names=(): iter(told))
     return machine("watch", *options)
 
 
 def test_watch_tells_each_change_in_a_line(web: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     told = (seen("waiting", reason="Bash: make"), Change(name="web", state=None, before=State(value="idle")))
     lines = watched(web, monkeypatch, *told).out.splitlines()
-    assert [row.split("  ", 1)[1] for row in lines] == ["web  waiting: Bash: make", "web  removed"]
+    assert [row.split("  ", 1)[1] for row in lines] == [
+        "web           waiting   Bash: make",
+        "web           removed",
+    ]
     first, last = map(json.loads, watched(web, monkeypatch, *told, options=("--json",)).out.splitlines())
     assert (first["name"], first["state"]["value"], first["before"]) == ("web", "waiting", None)
     assert (last["state"], last["before"]) == (None, "idle")
+
+
+def test_watch_prints_no_line_twice(web: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = MORNING + timedelta(seconds=1)
+    told = (seen("working"), seen("working", since=later), seen("idle"), seen("working", since=later))
+    values = [row.split()[-1] for row in watched(web, monkeypatch, *told).out.splitlines()]
+    assert values == ["working", "idle", "working"]
+    assert len(watched(web, monkeypatch, *told, options=("--json",)).out.splitlines()) == 4
+
+
+def test_watched_sessions_must_be_there(web: Machine) -> None:
+    missing = web("watch", "web", "missing")
+    assert (missing.code, missing.out) == (4, "")
+    assert "session 'missing' not found" in missing.err
+
+
+def test_of_watched_sessions_others_are_left_out_and_a_removal_is_told(web: Machine) -> None:
+    web.ok("start", "-d", "-a", "shell", "-n", "other")
+    changes = watch.changes(web.engine, ["web"])
+    assert next(changes).name == "web"
+    web.ok("stop", "other")
+    web.ok("stop", "web")
+    web.ok("rm", "-f", "web")
+    told = [next(changes)]
+    while told[-1].state is not None:
+        told.append(next(changes))
+    assert {change.name for change in told} == {"web"}
 
 
 @pytest.mark.parametrize("on", [("done", "true"), ("", "true"), ("idle,", "true")])
@@ -144,8 +198,8 @@ def test_a_state_that_is_none_is_refused(web: Machine, on: tuple[str, str]) -> N
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x", "x", "https://x/a b", "http://x\n"])
 def test_only_what_can_be_posted_to_is_a_notify_url(url: str) -> None:
     with pytest.raises(ConfigurationError, match="notify_url"):
-        notify.checked(url)
-    assert notify.checked("https://ntfy.example/topic")
+        notify.check_url(url)
+    assert notify.check_url("https://ntfy.example/topic")
 
 
 @pytest.fixture
@@ -159,10 +213,10 @@ def desktop(tmp_path: Path) -> Path:
     return bin_
 
 
-def teller(desktop: Path, url: str | None = None) -> tuple[notify.Teller, list[str]]:
+def teller(desktop: Path, url: str | None = None) -> tuple[notify.Notifier, list[str]]:
     notes: list[str] = []
     environment = {"PATH": f"{desktop}:{os.environ['PATH']}"}
-    return notify.Teller(environment=environment, url=url, note=notes.append), notes
+    return notify.Notifier(environment=environment, url=url, note=notes.append), notes
 
 
 def test_one_notification_for_each_time_it_waits(desktop: Path) -> None:
@@ -178,7 +232,7 @@ def test_one_notification_for_each_time_it_waits(desktop: Path) -> None:
         seen("waiting", since=evening, question=Question(kind="question", text="Which one?")),
         seen("idle", since=evening),
     ):
-        tells.hear(change)
+        tells.handle(change)
     sent = desktop / "sent"
     until(lambda: sent.read_text().count("end\n") == 2, "two notifications", told=sent.read_text)
     assert sent.read_text().splitlines() == [
@@ -220,7 +274,7 @@ def test_a_notification_is_posted_as_a_text_with_a_title(
 ) -> None:
     url, posted = server
     tells, notes = teller(desktop, f"{url}/topic")
-    tells.hear(seen("waiting", reason="Größe? “ja”"))
+    tells.handle(seen("waiting", reason="Größe? “ja”"))
     until(lambda: posted, "what was posted")
     assert posted == [("/topic", "web waits for you", "Größe? “ja”")]
     assert notes == []
@@ -231,8 +285,8 @@ def test_what_cannot_be_posted_is_noted_without_the_url_and_the_next_goes_out(
 ) -> None:
     url, posted = server
     tells, notes = teller(desktop, f"{url}/error-secret-topic")
-    tells.hear(seen("waiting"))
-    tells.hear(seen("waiting", name="api"))
+    tells.handle(seen("waiting"))
+    tells.handle(seen("waiting", name="api"))
     until(lambda: len(notes) == 2, "two notes")
     assert len(posted) == 2
     assert all(
@@ -246,7 +300,7 @@ def test_a_server_that_never_answers_holds_nobody_up(desktop: Path) -> None:
         silent.listen()
         tells, _ = teller(desktop, f"http://127.0.0.1:{silent.getsockname()[1]}/")
         for number in range(200):
-            tells.hear(seen("waiting", name=f"s{number}"))
+            tells.handle(seen("waiting", name=f"s{number}"))
         until(lambda: "s0 waits" in (desktop / "sent").read_text(), "the desktop's notification")
 
 
@@ -255,7 +309,7 @@ def test_a_server_that_speaks_no_http_is_noted(desktop: Path) -> None:
         rude.bind(("127.0.0.1", 0))
         rude.listen()
         tells, notes = teller(desktop, f"http://127.0.0.1:{rude.getsockname()[1]}/")
-        tells.hear(seen("waiting"))
+        tells.handle(seen("waiting"))
         connection, _ = rude.accept()
         with connection:
             connection.recv(65536)
@@ -274,7 +328,7 @@ def test_without_a_desktop_the_terminal_is_told(desktop: Path, monkeypatch: pyte
             monkeypatch.setattr("sys.stderr", terminal)
             tells, _ = teller(desktop)
             tells.environment = {**tells.environment, "TERM": term}
-            tells.hear(seen("waiting", reason="why"))
+            tells.handle(seen("waiting", reason="why"))
             assert os.read(reader, 1000).decode() == sequence
             monkeypatch.undo()
         os.close(reader)
@@ -282,14 +336,14 @@ def test_without_a_desktop_the_terminal_is_told(desktop: Path, monkeypatch: pyte
 
 def test_a_command_gets_what_happened_in_variables_and_never_in_its_words(tmp_path: Path) -> None:
     command = f'printf "%s|%s|%s|%s\\n" "$AGENT_SESSION_NAME" "$AGENT_SESSION_STATE" "$AGENT_SESSION_REASON" "$AGENT_SESSION_SINCE" >>{tmp_path}/said'
-    order = notify.Order(values=("waiting", "failed"), command=command)
-    runs = notify.Runner(order=order, environment={"PATH": os.environ["PATH"]}, note=pytest.fail)
+    order = notify.StateCommand(values=("waiting", "failed"), command=command)
+    runs = notify.CommandRunner(command=order, environment={"PATH": os.environ["PATH"]}, note=pytest.fail)
     evil = f"$(touch {tmp_path}/evil) `touch {tmp_path}/evil`; touch {tmp_path}/evil '\""
-    runs.hear(seen("waiting", reason=evil))
-    runs.hear(seen("idle"))
+    runs.handle(seen("waiting", reason=evil))
+    runs.handle(seen("idle"))
     first = State(value="failed", since=MORNING, reason="429")
-    runs.hear(Change(name="api", state=first, before=None))
-    runs.hear(
+    runs.handle(Change(name="api", state=first, before=None))
+    runs.handle(
         Change(name="api", state=State(value="failed", since=MORNING, reason="429, told again"), before=first)
     )
     until(
@@ -304,11 +358,11 @@ def test_a_command_gets_what_happened_in_variables_and_never_in_its_words(tmp_pa
 
 def test_commands_that_do_not_end_are_not_heaped_up() -> None:
     notes: list[str] = []
-    order = notify.Order(values=("idle",), command="exec sleep 60")
-    runs = notify.Runner(order=order, environment={"PATH": os.environ["PATH"]}, note=notes.append)
+    order = notify.StateCommand(values=("idle",), command="exec sleep 60")
+    runs = notify.CommandRunner(command=order, environment={"PATH": os.environ["PATH"]}, note=notes.append)
     try:
         for number in range(12):
-            runs.hear(seen("idle", name=f"s{number}"))
+            runs.handle(seen("idle", name=f"s{number}"))
         assert len(runs.running) == notify.MOST_AT_ONCE
         assert len(notes) == 12 - notify.MOST_AT_ONCE
     finally:

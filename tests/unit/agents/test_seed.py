@@ -1,6 +1,7 @@
 """What crosses over into a session: variables and private copies of files, and nothing of the host is changed."""
 
 import io
+import json
 import os
 import subprocess
 import tarfile
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent_session.agents import seed
-from agent_session.agents.catalog import Agent, HostFile
+from agent_session.agents.catalog import Agent, HostFile, Login
 
 AGENT = Agent(
     name="stub",
@@ -164,10 +165,64 @@ def test_any_one_credential_is_a_login(home: Path) -> None:
 
 
 def test_no_credential_is_said_in_one_line_with_the_way_to_one() -> None:
+    assert seed.login_note(AGENT, {"STUB_KEY": ""}) == "no login for Stub: stub login"
+    login = Login(command=("stub", "login"), variable="STUB_KEY")
     assert (
-        seed.login_note(AGENT, {"STUB_KEY": ""})
-        == "no login for Stub found (looked for STUB_KEY, ~/.stub.json); stub login"
+        seed.login_note(replace(AGENT, hint="", login=login), {})
+        == "no login for Stub: agent-session login stub"
     )
+    assert seed.login_note(replace(AGENT, hint=""), {}) == "no login for Stub: STUB_KEY, ~/.stub.json"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "your-anthropic-api-key-here",
+        "YOUR_API_KEY",
+        "YOUR-KEY",
+        "yourApiKey",
+        "<your key>",
+        "<key>",
+        "sk-ant-...",
+        "sk-ant-api03-xxxxxxxx",
+        "sk-\N{HORIZONTAL ELLIPSIS}",
+        "${ANTHROPIC_API_KEY}",
+        "an-api-key-here",
+        "changeme",
+        " ",
+    ],
+)
+def test_what_guides_write_for_a_key_is_no_login(home: Path, value: str) -> None:
+    assert seed.login_note(AGENT, {"STUB_KEY": value})
+    assert (
+        "STUB_KEY"
+        not in content(seed.gather(AGENT, {"STUB_KEY": value}, timezone="UTC"))["environment"].decode()
+    )
+    (home / ".stub.json").write_text(json.dumps({"key": value}))
+    file = HostFile(source="~/.stub.json", target="stub.json", title="Stub", login_keys=("key",))
+    assert seed.login_note(replace(AGENT, files=(file,), credentials=("stub.json",)), {})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "k",
+        "sk-ant-api03-" + "k" * 60,
+        "sk-ant-oat01-AbyourX_y-where",
+        "0123abcd",
+        "sk-proj-xXx1",
+        "AKIAIOSFODNN7",
+    ],
+)
+def test_a_key_is_a_login_whatever_is_in_it(value: str) -> None:
+    assert seed.login_note(AGENT, {"STUB_KEY": value}) is None
+    assert value in content(seed.gather(AGENT, {"STUB_KEY": value}, timezone="UTC"))["environment"].decode()
+
+
+def test_what_is_no_text_is_no_key(home: Path) -> None:
+    (home / ".stub.json").write_text('{"key": 5}')
+    file = HostFile(source="~/.stub.json", target="stub.json", title="Stub", login_keys=("key",))
+    assert seed.login_note(replace(AGENT, files=(file,), credentials=("stub.json",)), {})
 
 
 def test_an_agent_that_needs_no_login_misses_none() -> None:

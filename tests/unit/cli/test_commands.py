@@ -460,7 +460,7 @@ def test_a_missing_login_is_said_in_one_line_and_hinders_nothing(
 ) -> None:
     ran = machine("start", "-d")
     assert ran.out == "default\n"
-    assert "no login for Claude found (looked for ANTHROPIC_API_KEY); claude setup-token\n" in ran.err
+    assert "no login for Claude: claude setup-token\n" in ran.err
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk")
     assert "login" not in machine("start", "-d", "-n", "with-login").err
 

@@ -236,7 +236,7 @@ def _container(machine: Machine) -> str:
 
 
 def test_a_login_counts_where_readiness_is_told(laptop: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "no login for Claude found" in laptop("start", "-d", "-n", "a").err
+    assert "no login for Claude: " in laptop("start", "-d", "-n", "a").err
     monkeypatch.setattr("sys.stdin", _Lines(f"{TOKEN}\n"))
     laptop.ok("login", "--token-stdin")
     assert "no login" not in laptop("start", "-d", "-n", "b").err

@@ -177,7 +177,7 @@ def test_since_is_a_time_or_how_long_ago(text: str, moment: datetime) -> None:
 
 @pytest.mark.parametrize("text", ["", "yesterday", "10", "-1h", "999999999d", "10 m"])
 def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="no point in time"):
+    with pytest.raises(UsageError, match="not a point in time"):
         event_log.moment(text, now=NOW)
 
 
@@ -192,6 +192,31 @@ def record(engine: FakeEngine, *lines: str | bytes, name: str = "events.jsonl") 
 
 def line(kind: str, minute: int = 0, **detail: object) -> str:
     return json.dumps({"time": f"2026-11-20T12:{minute:02}:00Z", "event": kind, "detail": detail})
+
+
+@pytest.mark.parametrize(
+    ("kind", "detail", "sentence"),
+    [
+        ("start", {}, "session started"),
+        ("agent-end", {"status": 3}, "agent ended with status 3"),
+        ("state", {"value": "waiting", "reason": "Bash: make"}, "agent is waiting: Bash: make"),
+        ("state", {}, "agent is unknown"),
+        ("prompt", {"bytes": 15}, "prompted (15 bytes)"),
+        ("answer", {"bytes": 4}, "answered (4 bytes)"),
+        (
+            "prompt-failed",
+            {"kind": "refused", "message": "Claude is waiting", "state": {}},
+            "prompt refused: Claude is waiting",
+        ),
+        ("answer-failed", {"kind": "server", "message": "no"}, "answer failed: no"),
+        ("answer-failed", {"kind": ["x"], "message": {}}, "answer failed: {}"),
+        ("prompt", {"characters": [1]}, "prompt: characters [1]"),
+        ("of-the-agent", {"words": "a b", "n": 1}, "of-the-agent: words a b, n 1"),
+        ("start", {"why": "x"}, "start: why x"),
+    ],
+)
+def test_what_happened_is_told_in_words(kind: str, detail: dict[str, object], sentence: str) -> None:
+    assert event_log.sentence(event_log.Event(time=NOW, kind=kind, detail=detail)) == sentence
 
 
 def test_a_record_is_read_from_both_files_in_order(made: Make) -> None:

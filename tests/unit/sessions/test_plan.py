@@ -109,11 +109,6 @@ def test_the_container_knows_its_session() -> None:
     assert json.loads(environment["AGENT_SESSION_PROJECTS"]) == ["/workspace/my app", "/workspace/größe"]
 
 
-def test_only_under_root_is_the_agent_told_that_it_is_in_a_sandbox() -> None:
-    assert "IS_SANDBOX" not in plan.container_spec(REQUEST).environment
-    assert plan.container_spec(replace(REQUEST, rootful=True)).environment["IS_SANDBOX"] == "1"
-
-
 @pytest.mark.parametrize(
     ("name", "expected"), [("web", "web"), ("my.long_name", "my-long-name"), ("a-", "a"), ("9.", "9")]
 )

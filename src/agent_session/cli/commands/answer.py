@@ -13,18 +13,37 @@ Reply = Annotated[
     str | None,
     typer.Argument(
         metavar="once|always|reject|TEXT",
-        help="To a permission: once, always or reject; to a question: one of its options, or a text of yours; - reads standard input.",
+        help="The answer, as above; - reads it from standard input.",
+        show_default=False,
+    ),
+]
+Instead = Annotated[
+    str | None,
+    typer.Option(
+        "-m",
+        "--message",
+        metavar="MESSAGE",
+        help="With reject: what the agent shall do instead.",
         show_default=False,
     ),
 ]
 
 
-def answer(context: typer.Context, name: NameOrDefault = None, reply: Reply = None) -> None:
-    """Answer what an agent waits for: a permission, a question. Exit 5 where it waits for nothing."""
+def answer(
+    context: typer.Context, name: NameOrDefault = None, reply: Reply = None, instead: Instead = None
+) -> None:
+    """Answer what an agent waits for, and print what was done. Exit 5 where it waits for nothing.
+
+    To a permission, in any case: once, y, yes or 1 approve this one; always approves this and all like it; reject, n or no refuse it, with
+    -m MESSAGE telling the agent what to do instead. Any other word is refused (exit 2), and nothing is sent.
+
+    To a question: one of its options, the option's number, or a text of your own where it takes one; reject leaves it unanswered.
+    """
     from agent_session.activity import conversation, terminal
 
     invocation = of(context)
     with invocation.engine(one_question=True) as engine:
         name, reply = invocation.addressed(engine, name, reply, verb="answer")
         words = message(reply, hint=Hint("answer", [name, "once"]))
-        conversation.answer(engine, terminal.running(engine, name), words)
+        done = conversation.answer(engine, terminal.running(engine, name), words, instead=instead or "").done
+    print(done)

@@ -10,7 +10,7 @@ import typer
 
 from agent_session import sanitize
 from agent_session.cli import hints
-from agent_session.cli.commands import prompt as turns_of_prompt
+from agent_session.cli.commands import prompt as prompting
 from agent_session.cli.context import note, of, on_terminal
 from agent_session.cli.options import NameOrDefault
 from agent_session.cli.stdin_text import message
@@ -21,6 +21,7 @@ from agent_session.errors import (
     NotFoundError,
     OrderRefused,
     SessionStopped,
+    UsageError,
 )
 from agent_session.host import signals
 
@@ -45,7 +46,7 @@ def chat(context: typer.Context, name: NameOrDefault = None, text: Message = Non
     Ctrl-C ends the agent's turn, a second one the chat, as do Ctrl-D and exit. A line that ends in a backslash goes on in the next.
     Without a terminal the message is MESSAGE or what comes on standard input, and the answer alone is printed.
     """
-    from agent_session.activity import terminal
+    from agent_session.activity import conversation, terminal
 
     invocation = of(context)
     with invocation.engine(one_question=True) as engine:
@@ -53,10 +54,10 @@ def chat(context: typer.Context, name: NameOrDefault = None, text: Message = Non
         session = terminal.running(engine, name)
         if not on_terminal():
             words = message(text, hint=Hint("chat", [name, "what did you change?"]))
-            turns_of_prompt.tell(session, turns_of_prompt.whole_turn(engine, session, words))
+            prompting.tell(session, conversation.whole_turn(engine, session, words))
         elif text is not None:
             words = message(text, hint=Hint("chat", [name]))
-            turns_of_prompt.check(session, Chat(engine, session).turn(words))
+            conversation.check(session, Chat(engine, session).turn(words))
         else:
             Chat(engine, session).talk()
 
@@ -83,10 +84,20 @@ class Chat:
             )  # what is pasted is one message, lines and all
         for entry in conversation.history(self._engine, self._session, limit=SHOWN_ENTRIES):
             self._show_entry(entry)
+        self._check_runs()
         note(self._faint("Ctrl-C ends a turn; Ctrl-D or exit leaves, and the agent stays."))
         self._catch_up()
         while (text := self._next()) is not None:
             self._told(text)
+
+    def _check_runs(self) -> None:
+        """OrderRefused where the agent has quit: nobody would hear what is typed here."""
+        from agent_session.activity import state as states
+
+        state = states.read(self._engine, [self._session])[self._session.name]
+        if state.value == "exited":
+            message = f"the agent of session '{self._session.name}' has quit: {state.reason}"
+            raise OrderRefused(self._session.name, message, doing="exited")
 
     def turn(self, text: str) -> "Ended":
         """One turn, shown as it goes; its end, which may be no good one."""
@@ -104,9 +115,11 @@ class Chat:
         return ended
 
     def _told(self, text: str) -> None:
-        """A turn whose failure is not the conversation's."""
+        """Have a turn whose failure does not end the conversation."""
+        from agent_session.activity import conversation
+
         try:
-            turns_of_prompt.check(self._session, self.turn(text))
+            conversation.check(self._session, self.turn(text))
         except (Interrupted, NotFoundError, SessionStopped):
             raise
         except AgentSessionError as error:
@@ -179,8 +192,6 @@ class Chat:
 
     def _settle(self, question: "Question") -> bool:
         """Ask the person, and tell the agent; who leaves the question ends the turn. Whether the agent took it."""
-        from agent_session.activity import conversation
-
         self._new_line()
         print(
             self._strong(
@@ -191,9 +202,7 @@ class Chat:
         for number, choice in enumerate(question.choices, 1):
             print(f"  {number}. {sanitize.message(choice)}")
         try:
-            with signals.interruptible():
-                reply = _answer_to(question)
-            conversation.answer(self._engine, self._session, reply)
+            self._answer(question)
         except EOFError:
             print()
             self._abort()
@@ -206,6 +215,20 @@ class Chat:
             note(f"error: {error.message}")
             return False
         return True
+
+    def _answer(self, question: "Question") -> None:
+        """Ask until the person's words answer it."""
+        from agent_session.activity import conversation
+
+        while True:
+            with signals.interruptible():
+                reply, instead = _answer_to(question)
+            try:
+                conversation.answer(self._engine, self._session, reply, instead=instead)
+            except UsageError as error:
+                note(f"error: {error.message}")
+            else:
+                return
 
     def _show(self, event: "Event") -> None:
         from agent_session.activity.protocol import Ended, Said, Used
@@ -257,14 +280,16 @@ def _read(asking: str) -> str:
     return "\n".join(lines)
 
 
-def _answer_to(question: "Question") -> str:
-    """A choice by its number or name, or a text."""
-    while True:
-        reply = _read("answer: ").strip()
-        if reply.isdecimal() and 0 < int(reply) <= len(question.choices):
-            return question.choices[int(reply) - 1]
-        if reply:
-            return reply
+def _answer_to(question: "Question") -> tuple[str, str]:
+    """A choice by its number or name, or a text; and what comes after "reject " of a permission: what to do instead."""
+    while not (reply := _read("answer: ").strip()):
+        pass
+    if reply.isdecimal() and 0 < int(reply[:9]) <= len(question.choices):
+        return question.choices[int(reply) - 1], ""
+    word, _, instead = reply.partition(" ")
+    if question.kind == "permission" and word.lower().rstrip(":,") == "reject":
+        return "reject", instead
+    return reply, ""
 
 
 def _tool(tool: "Used") -> str:

@@ -1,6 +1,5 @@
 """`agent-session logs`: what happened to a session."""
 
-import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -8,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent_session import sanitize
+from agent_session.cli import output
 from agent_session.cli.context import note, of
 from agent_session.cli.options import JsonLines, NameOrDefault
-from agent_session.host.clock import utc
 
 if TYPE_CHECKING:
     from agent_session.activity.event_log import Event
@@ -37,7 +36,7 @@ def logs(
     as_json: JsonLines = False,
 ) -> None:
     """Tell what happened to a session: starts, stops, ends of the agent with their status, failures."""
-    from agent_session.activity import event_log
+    from agent_session.activity import event_log, shapes
 
     start = event_log.moment(since, now=datetime.now(UTC)) if since else None
     invocation = of(context)
@@ -48,22 +47,16 @@ def logs(
         )
         count = 0
         for count, event in enumerate(found, 1):  # noqa: B007 (counted)
-            print(_json(event) if as_json else _line(event), flush=True)
+            if as_json:
+                output.print_line(shapes.event(event))
+            else:
+                print(_line(event), flush=True)
     if not count:
-        note(f"nothing is recorded of session '{session.name}'" + (f" since {since}" if since else ""))
-
-
-def _json(event: "Event") -> str:
-    return json.dumps({"time": utc(event.time), "event": event.kind, "detail": event.detail})
+        note(f"nothing is recorded about session '{session.name}'" + (f" since {since}" if since else ""))
 
 
 def _line(event: "Event") -> str:
-    detail = event.detail
-    if event.kind == "state":
-        detail = {str(detail.get("value", "")): str(detail.get("reason", ""))}
-    words = ", ".join(
-        f"{key} {value if isinstance(value, str) else json.dumps(value)}".strip()
-        for key, value in detail.items()
-    )
+    from agent_session.activity import event_log
+
     moment = event.time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    return sanitize.shown(f"{moment}  {event.kind}{': ' if words else ''}{words}")
+    return sanitize.shown(f"{moment}  {event_log.sentence(event)}")

@@ -29,7 +29,9 @@ def ls(context: typer.Context, as_json: JsonList = False, names: Names = False) 
         return
     found, now = _look(of(context))
     if as_json:
-        output.print_json([output.session_json(session, now[session.name]) for session in found])
+        from agent_session.activity import shapes
+
+        output.print_json([shapes.session(session, now[session.name]) for session in found])
     elif found:
         _print(found, now)
     else:

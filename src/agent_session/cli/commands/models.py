@@ -1,4 +1,4 @@
-"""`agent-session models`: what a session's agent can use."""
+"""`agent-session models`: the models that a session's agent can use."""
 
 from typing import Annotated
 
@@ -13,18 +13,18 @@ Json = Annotated[bool, typer.Option("--json", help="A JSON array on stdout: id, 
 
 def models(context: typer.Context, name: NameOrDefault = None, as_json: Json = False) -> None:
     """List the models a session can use, asked of its agent now; * is the one it uses."""
-    from agent_session.activity import conversation, terminal
+    from agent_session.activity import conversation, shapes, terminal
 
     invocation = of(context)
     with invocation.engine(one_question=True) as engine:
         name = invocation.name(engine, name, verb="models")
         found = conversation.models(engine, terminal.running(engine, name))
     if as_json:
-        output.print_json([{"id": model.id, "name": model.name, "current": model.current} for model in found])
+        output.print_json(list(map(shapes.model, found)))
     elif found:
         output.print_table(
             ("MODEL", "NAME", "CURRENT"),
             [(model.id, model.name, "*" if model.current else "") for model in found],
         )
     else:
-        note(f"the agent of session '{name}' names no models")
+        note(f"the agent of session '{name}' lists no models")

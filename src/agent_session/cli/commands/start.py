@@ -106,10 +106,10 @@ def start(
             return
         _, session = wishes.fulfil(invocation, engine, wish, build=config.build, found=known.get(wish.name))
         if as_json:
-            from agent_session.activity import state
+            from agent_session.activity import shapes, state
             from agent_session.cli import output
 
-            output.print_json(output.session_json(session, state.read(engine, [session])[session.name]))
+            output.print_json(shapes.session(session, state.read(engine, [session])[session.name]))
         else:
             terminal.arrive(invocation, engine, session, detached=detached, silent=config.detach)
 

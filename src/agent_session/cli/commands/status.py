@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,13 +11,14 @@ from agent_session.cli import output
 from agent_session.cli.context import of
 from agent_session.cli.options import NameOrDefault
 from agent_session.errors import Hint, UsageError
-from agent_session.host.clock import utc
 
 if TYPE_CHECKING:
-    from agent_session.activity.describe import Portrait
+    from agent_session.activity.describe import Description
+    from agent_session.cli.context import Invocation
+    from agent_session.sessions.session import Session
 
 Json = Annotated[bool, typer.Option("--json", help="An object on stdout.")]
-Explain = Annotated[bool, typer.Option("--explain", help="Also how each of it is known.")]
+Explain = Annotated[bool, typer.Option("--explain", help="Also ids and digests, and how each part is known.")]
 Secrets = Annotated[
     bool, typer.Option("--secrets", help="With --json: also what is secret, such as a password.")
 ]
@@ -31,7 +32,7 @@ def status(
     secrets: Secrets = False,
 ) -> None:
     """Tell everything about one session: what its agent does and waits for, what it has and uses, what happened last."""
-    from agent_session.activity import describe
+    from agent_session.activity import describe, shapes
 
     if secrets and not as_json:
         raise UsageError(
@@ -40,37 +41,21 @@ def status(
     invocation = of(context)
     with invocation.engine(one_question=True) as engine:
         session = invocation.session(engine, name, verb="status")
-        found = describe.paint(engine, session)
+        found = describe.describe(engine, session)
         hidden = {"secrets": describe.secrets(engine, session)} if secrets else {}
     explained = dict(describe.explanations(found)) if explain else {}
     if as_json:
-        output.print_json(_json(found) | hidden | ({"explained": explained} if explain else {}))
+        output.print_json(shapes.description(found) | hidden | ({"explained": explained} if explain else {}))
         return
-    for key, value in [*_lines(found), *((f"how: {what}", how) for what, how in explained.items())]:
+    login = _login(invocation, session)
+    how = ((f"how: {what}", how) for what, how in explained.items())
+    for key, value in [*_lines(found, login=login, details=explain), *how]:
         print(f"{key + ':':22} {sanitize.shown(value)}")
 
 
-def _json(found: "Portrait") -> dict[str, Any]:
-    from agent_session.activity import state as states
-
-    session = found.session
-    return output.session_json(session) | {
-        "state": states.as_json(found.state, question=True),
-        "container_id": session.id,
-        "pid": session.pid,
-        "started": utc(session.started) if session.started else None,
-        "mounts": list(map(str, session.mounts)),
-        "kob": str(session.kob) if session.kob else None,
-        "login_stored": session.login is not None,
-        "protection": session.protection or None,
-        "volumes": dict(found.volumes),
-        "processes": found.processes,
-        "memory": found.memory,
-        "events": [{"time": utc(e.time), "event": e.kind, "detail": e.detail} for e in found.events],
-    }
-
-
-def _lines(found: "Portrait") -> Iterator[tuple[str, str]]:
+def _lines(found: "Description", *, login: str, details: bool) -> Iterator[tuple[str, str]]:
+    """A session's description in lines; with `details` the digests and ids that only a search for a fault needs."""
+    from agent_session.activity import event_log
     from agent_session.sessions import endpoint
 
     session, state = found.session, found.state
@@ -92,27 +77,60 @@ def _lines(found: "Portrait") -> Iterator[tuple[str, str]]:
         yield "mount", f"{mount}, read-only"
     if session.kob:
         yield "mount", str(session.kob)
-    yield "container", f"{session.container} {session.id[:12]}"
+    yield "container", session.container + (f" {session.id[:12]}" if details else "")
     if session.ports:
         reached = [url for url in (endpoint.host_url(session), endpoint.base_url(session)) if url]
         yield "server", ", ".join(reached) or "not while it is stopped"
-    yield "image", session.image
+    yield "image", session.image if details else session.image.rpartition(":")[0] or session.image
     yield "made", f"{_local(session.created)} ({output.ago(session.created)})"
     if session.started:
         yield "started", f"{_local(session.started)} ({output.ago(session.started)})"
-    yield "options", ", ".join(_options(found)) or "-"
-    yield "login stored", "yes" if session.login else "no"
-    yield "protection", f"yes ({session.protection[:12]})" if session.protection else "no"
+    yield "options", ", ".join(_options(session)) or "-"
+    yield "limits", ", ".join(_limits(session)) or "none"
+    yield "login", login
+    digest = f" ({session.protection[:12]})" if details else ""
+    yield "protection", f"yes{digest}" if session.protection else "no"
     for volume, there in found.volumes.items():
         yield "volume", volume if there else f"{volume}, which is gone"
     if found.processes is not None and found.memory is not None:
         yield "uses", f"{found.memory / 1e6:.0f} MB, {found.processes} processes"
     for event in found.events:
-        yield "event", f"{_local(event.time)} {event.kind}"
+        yield "event", f"{_local(event.time)} {event_log.sentence(event)}"
 
 
-def _options(found: "Portrait") -> Iterator[str]:
-    options = found.session.options
+def _login(invocation: "Invocation", session: "Session") -> str:
+    """Where a session's agent gets its login from at its next start."""
+    from agent_session.agents import seed
+
+    if session.login:
+        return f"agent-session login {session.agent}"
+    agent = invocation.agent(session.agent)
+    if agent is None or not agent.credentials:
+        return "none needed"
+    here = [offer.name for offer in seed.credentials(agent, invocation.environment) if offer.found]
+    return ", ".join(here) or "none found"
+
+
+def _limits(session: "Session") -> Iterator[str]:
+    options = session.options
+    if options.memory:
+        yield f"memory {_size(options.memory)}"
+    if options.cpus:
+        yield f"{options.cpus:g} CPUs"
+    if options.pids:
+        yield f"{options.pids} processes"
+
+
+def _size(count: int) -> str:
+    """So many bytes, as --memory takes them."""
+    for unit, size in (("g", 2**30), ("m", 2**20), ("k", 2**10)):
+        if count % size == 0:
+            return f"{count // size}{unit}"
+    return str(count)
+
+
+def _options(session: "Session") -> Iterator[str]:
+    options = session.options
     for told, chosen in (
         ("auto-approve", options.auto_approve),
         ("no user configuration", not options.user_config),

@@ -1,13 +1,12 @@
 """`agent-session wait`: until agents have come to rest, or to a state of one's choice."""
 
-import math
 from typing import Annotated
 
 import typer
 
 from agent_session.cli import output
 from agent_session.cli.context import of
-from agent_session.cli.options import JsonLines, NamesOrDefault
+from agent_session.cli.options import JsonLines, NamesOrDefault, check_seconds
 from agent_session.errors import Hint, UsageError
 
 Until = Annotated[
@@ -21,7 +20,7 @@ Until = Annotated[
 ]
 Timeout = Annotated[
     float | None,
-    typer.Option("--timeout", metavar="SECONDS", min=0, help="Then end with 124.", show_default=False),
+    typer.Option("--timeout", metavar="SECONDS", help="Then end with 124.", show_default=False),
 ]
 
 
@@ -36,11 +35,10 @@ def wait(
 
     A session that is in such a state already is not waited for. Exit code 4 if one is removed meanwhile, 124 when time is up.
     """
+    from agent_session.activity import shapes, watch
     from agent_session.activity import state as states
-    from agent_session.activity import watch
 
-    if timeout is not None and math.isnan(timeout):
-        raise UsageError("--timeout nan is no time", hint=Hint("wait", ["--help"]))
+    check_seconds(timeout, hint=Hint("wait", ["--timeout", "60"]))
     try:
         wanted = states.words(until) if until else watch.RESTING
     except ValueError as error:
@@ -48,8 +46,8 @@ def wait(
     invocation = of(context)
     with invocation.engine(one_question=True) as engine:
         names = names or [invocation.name(engine, None, verb="wait")]
-        for name, state in watch.reached(engine, names, wanted, seconds=timeout):
+        for name, state in watch.wait_for_states(engine, names, wanted, seconds=timeout):
             if as_json:
-                output.print_line({"name": name, "state": states.as_json(state, question=True)})
+                output.print_line(shapes.named_state(name, state))
             else:
                 print(f"{name}\t{state.value}", flush=True)

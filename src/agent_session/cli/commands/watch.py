@@ -1,4 +1,4 @@
-"""`agent-session watch`: a line for each change of a session's state, and what shall happen then."""
+"""`agent-session watch`: a line for each change of a session's state, with notifications and commands."""
 
 import sys
 from datetime import UTC, datetime
@@ -10,12 +10,16 @@ from agent_session.cli import output
 from agent_session.cli.context import note, of
 from agent_session.cli.options import JsonLines
 from agent_session.errors import Hint, UsageError
-from agent_session.host.clock import utc
 
 if TYPE_CHECKING:
-    from agent_session.activity.notify import Order
+    from agent_session.activity.notify import StateCommand
     from agent_session.activity.watch import Change
 
+NARROWEST_NAME = 12
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME]...", help="Sessions. [default: all of them]", show_default=False),
+]
 Notify = Annotated[
     bool,
     typer.Option(
@@ -34,52 +38,65 @@ On = Annotated[
 ]
 
 
-def watch(context: typer.Context, as_json: JsonLines = False, notify: Notify = False, on: On = None) -> None:
-    """Tell each change of a session's state, those of all sessions first, until interrupted."""
+def watch(
+    context: typer.Context,
+    names: Names = None,
+    as_json: JsonLines = False,
+    notify: Notify = False,
+    on: On = None,
+) -> None:
+    """Print each change of a session's state, the present states first, until interrupted.
+
+    With names only those sessions; exit code 4 if one of them is not there.
+    """
     from agent_session.activity import notify as notices
+    from agent_session.activity import shapes
     from agent_session.activity import watch as changes
 
     invocation = of(context)
-    url = notices.checked(invocation.config.notify_url) if notify and invocation.config.notify_url else None
-    order = _order(on) if on else None
-    teller = notices.Teller(environment=invocation.environment, url=url, note=note) if notify else None
-    runner = notices.Runner(order=order, environment=invocation.environment, note=note) if order else None
+    url = notices.check_url(invocation.config.notify_url) if notify and invocation.config.notify_url else None
+    command = _command(on) if on else None
+    environment = invocation.environment
+    notifier = notices.Notifier(environment=environment, url=url, note=note) if notify else None
+    runner = notices.CommandRunner(command=command, environment=environment, note=note) if command else None
+    lines = _Lines()
     with invocation.engine(one_question=True) as engine:
-        for change in changes.changes(engine):
+        for change in changes.changes(engine, names or ()):
             if as_json:
-                output.print_line(_json(change))
-            else:
-                print(_line(change), flush=True)
-            if teller:
-                teller.hear(change)
+                output.print_line(shapes.change(change, now=datetime.now(UTC)))
+            elif line := lines.line(change):
+                print(line, flush=True)
+            if notifier:
+                notifier.handle(change)
             if runner:
-                runner.hear(change)
+                runner.handle(change)
 
 
-def _order(on: tuple[str, str]) -> "Order":
+def _command(on: tuple[str, str]) -> "StateCommand":
     from agent_session.activity import notify as notices
     from agent_session.activity import state as states
 
     try:
-        return notices.Order(values=tuple(states.words(on[0])), command=on[1])
+        return notices.StateCommand(values=tuple(states.words(on[0])), command=on[1])
     except ValueError as error:
         raise UsageError(str(error), hint=Hint("watch", ["--on", "waiting", 'printf "\\a"'])) from None
 
 
-def _json(change: "Change") -> dict[str, object]:
-    from agent_session.activity import state as states
+class _Lines:
+    """The lines for a person: aligned as those of `ls`, and none that repeats the session's last one."""
 
-    return {
-        "time": utc(datetime.now(UTC)),
-        "name": change.name,
-        "state": states.as_json(change.state, question=True) if change.state else None,
-        "before": change.before.value if change.before else None,
-    }
+    def __init__(self) -> None:
+        self._width = NARROWEST_NAME
+        self._last: dict[str, tuple[str, str]] = {}
 
-
-def _line(change: "Change") -> str:
-    moment = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    state = change.state
-    words = f": {state.reason}" if state and state.reason else ""
-    colour = output.coloured(state.value if state else "removed", sys.stdout)
-    return f"{moment}  {change.name}  {colour}{words}"
+    def line(self, change: "Change") -> str:
+        """The line of a change, "" where it would say the same again."""
+        value, reason = (change.state.value, change.state.reason) if change.state else ("removed", "")
+        if self._last.get(change.name) == (value, reason):
+            return ""
+        self._last[change.name] = value, reason
+        self._width = max(self._width, output.cells(change.name))
+        name = change.name + " " * (self._width - output.cells(change.name))
+        moment = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        colour = output.coloured(f"{value:8}", sys.stdout)
+        return f"{moment}  {name}  {colour}  {reason}".rstrip()

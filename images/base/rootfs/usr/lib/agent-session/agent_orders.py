@@ -16,6 +16,7 @@ PANE = ("--pane-id", "terminal_0")
 # One argument may have 128 KiB, of at most 4 bytes a character.
 CHUNK = 30_000
 OPENING, CLOSING = "\x1b[200~", "\x1b[201~"
+PERMISSION_REPLIES = ("once", "always", "reject")
 
 
 def say(**event: Any) -> None:
@@ -27,6 +28,28 @@ def fail(kind: str, message: str, **more: Any) -> NoReturn:
     """End with an error in the words of the contract; `kind`: refused, usage, server or timeout."""
     say(error={"kind": kind, "message": message, **more})
     sys.exit(1)
+
+
+def reply() -> tuple[str, str]:
+    """What `answer` was given: the text on standard input, and --question ID, "" where any question is meant."""
+    text = harmless(sys.stdin.buffer.read().decode("utf-8", "replace")).strip()
+    if not text:
+        fail("usage", "there is no answer")
+    return text, sys.argv[2] if sys.argv[1:2] == ["--question"] and len(sys.argv) == 3 else ""
+
+
+def check_question(wanted: str, asked: dict[str, Any], state: dict[str, Any]) -> None:
+    """Refused where the agent asks something else by now than the question with the id `wanted`."""
+    if wanted and str(asked.get("id", "")) != wanted:
+        fail("refused", "that question is over; the agent asks another one now", state=state)
+
+
+def permission_reply(text: str, state: dict[str, Any]) -> tuple[str, str]:
+    """once, always or reject, and with reject what the agent shall do instead. Any other text is `usage`."""
+    word, _, instead = text.partition("\n")
+    if word not in PERMISSION_REPLIES or (instead and word != "reject"):
+        fail("usage", "a permission is answered with once, always or reject", state=state)
+    return word, instead.strip()
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""For an agent's `state`: what runs in the first pane, and a loop that sleeps until something changes (images/README.md).
+"""For an agent's `state`: what runs in the first pane, and a loop that sleeps until something changes (docs/agents.md).
 
 It lives as long as the session, so it imports little: the whole process has some 6 MB.
 """

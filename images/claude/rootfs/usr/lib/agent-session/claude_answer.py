@@ -1,6 +1,8 @@
 """How what Claude waits for is answered: with keys, checked against the dialog that is shown (seen with 2.1.329).
 
-Claude does not take a key that comes in the moment in which it asks, so keys are pressed again until the question is gone.
+Claude does not take a key that comes in the moment in which it asks. A key that chooses must never be pressed twice: the
+second press would answer the next question, or be left in the input. So the cursor is moved until the dialog is seen to
+take keys, and then the key that chooses is pressed, once.
 """
 
 import time
@@ -9,7 +11,7 @@ from collections.abc import Callable
 import claude_screen
 import claude_session
 import claude_state
-from agent_orders import fail, press, until, write
+from agent_orders import check_question, fail, permission_reply, press, until, write
 from claude_state import Reading
 
 SECONDS = 15
@@ -17,15 +19,16 @@ AGAIN_SECONDS = 1.5
 # So long a question has been there when choices are made that must not be made twice.
 SOON_SECONDS = 1.0
 LOOK_SECONDS = 0.2
-WORDS = ("once", "always", "reject")
+PERMISSION_WORDS = ("once", "always")
 
 
-def give(answer: str) -> None:
-    """Answer what is asked now; returns when that question is gone."""
+def give(answer: str, wanted: str = "") -> None:
+    """Answer what is asked now, if it is the question with the id `wanted`; returns when that question is gone."""
     reading = claude_state.look()
     question = reading.state.get("question")
     if question is None:
         fail("refused", f"nothing is asked: Claude is {reading.state['value']}", state=reading.state)
+    check_question(wanted, question, reading.state)
     asked = claude_session.questions(reading.turn.tool) if reading.turn else []
     if question["kind"] == "question" and asked:
         answer_question(answer, asked, reading)
@@ -36,13 +39,13 @@ def give(answer: str) -> None:
 
 
 def answer_permission(answer: str, reading: Reading) -> None:
+    word, instead = permission_reply(answer, reading.state)
+    if instead:
+        return reject_with(instead, reading)
     shown = until(claude_screen.options, 3) or []
-    if answer not in WORDS:
-        number = _number_of(answer, shown)
-        return _choose(number, reading) if number else reject_with(answer, reading)
-    number = _meant(answer, shown)
-    if number is None and answer == "reject":
-        return _press_until_gone(reading, lambda: press("Esc"))
+    number = _meant(word, shown)
+    if number is None and word == "reject":
+        return _press_esc(reading)
     if number is None:
         options = " / ".join(words for _, words, _ in shown)
         fail(
@@ -66,8 +69,8 @@ def _meant(answer: str, shown: list[tuple[int, str, bool]]) -> int | None:
 
 def answer_question(answer: str, asked: list[dict], reading: Reading) -> None:
     if answer == "reject":
-        return _press_until_gone(reading, lambda: press("Esc"))
-    if answer in WORDS:
+        return _press_esc(reading)
+    if answer in PERMISSION_WORDS:
         fail(
             "usage",
             "it is a question: answer with one of its choices, a text, or reject",
@@ -133,13 +136,15 @@ def _squeezed(text: str) -> str:
 
 def answer_dialog(answer: str, reading: Reading) -> None:
     if answer == "reject":
-        return _press_until_gone(reading, lambda: press("Esc"))
-    number = _number_of(answer, claude_screen.options())
+        return _press_esc(reading)
+    shown = claude_screen.options()
+    number = _number_of(answer, shown)
     if number:
         return _choose(number, reading)
+    options = " / ".join(f"{place}. {words}" for place, words, _ in shown) or "none that can be seen"
     return fail(
         "usage",
-        "a dialog takes the number or the words of one of its options, or reject",
+        f"a dialog takes the number or the words of one of its options, or reject; it offers: {options}",
         state=reading.state,
     )
 
@@ -166,7 +171,8 @@ def reject_with(text: str, reading: Reading) -> None:
         steps.insert(0, lambda: press("Tab"))  # "No, and tell Claude what to do differently"
     if not until(lambda: _cursor() == place, 3) or not all(_changes(place, step) for step in steps):
         fail("server", "Claude's dialog does not take the words", state=reading.state)
-    _press_until_gone(reading, lambda: press("Enter"))
+    time.sleep(SOON_SECONDS)  # an Enter right after a paste is a part of it
+    _press_once("Enter", reading, _drawn())
 
 
 def _place_of_words() -> int | None:
@@ -196,24 +202,61 @@ def _changes(place: int, step: Callable[[], None]) -> bool:
 
 
 def _choose(number: int, reading: Reading) -> None:
-    _press_until_gone(reading, lambda: press(str(number)))
-
-
-def _press_until_gone(reading: Reading, keys: Callable[[], None]) -> None:
-    """Press them, and again when nothing came of it. The next question may come at once, and look alike but for its words."""
+    """Press an option's number, once, as soon as the dialog is seen to take keys."""
     shown = _drawn()
+    _check_keys_are_taken(reading, shown)
+    _press_once(str(number), reading, shown)
 
-    def gone() -> bool:
-        return not is_same(reading, claude_state.look()) or claude_screen.dialog() not in ("", shown)
 
+def _check_keys_are_taken(reading: Reading, shown: str) -> None:
+    """Move the dialog's cursor until it is seen elsewhere: that is harmless, however many of the moves come late."""
+    time.sleep(SOON_SECONDS)
+    before, end = _cursor(), time.monotonic() + SECONDS
+    if before is None or len(claude_screen.options()) < 2:
+        return
+    while time.monotonic() < end:
+        press("Down")
+        if until(lambda: _is_gone(reading, shown) or _cursor() != before, AGAIN_SECONDS):
+            break
+    # On an option that takes words a number would be one of them.
+    while time.monotonic() < end and (_words_of(_cursor() or 0) or "").startswith("type something"):
+        place = _cursor()
+        press("Up")
+        until(lambda place=place: _cursor() != place, AGAIN_SECONDS)
+
+
+def _press_once(key: str, reading: Reading, shown: str) -> None:
+    """Press a key that chooses, where the dialog is still the one that was answered, and wait until it is gone."""
+    if _is_gone(reading, shown):
+        fail("refused", "Claude asks something else by now", state=claude_state.look().state)
+    press(key)
+    if not until(lambda: _is_gone(reading, shown), SECONDS):
+        fail(
+            "server",
+            f"Claude still asks, {SECONDS} seconds after the answer",
+            state=claude_state.look().state,
+        )
+
+
+def _press_esc(reading: Reading) -> None:
+    """Esc rejects, and can approve nothing: it is pressed again where nothing came of it."""
+    shown = _drawn()
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
-        if gone():
-            return
-        keys()
-        if until(gone, AGAIN_SECONDS):
+        press("Esc")
+        if until(lambda: _is_gone(reading, shown), AGAIN_SECONDS):
             return
     fail("server", f"Claude still asks, {SECONDS} seconds after the answer", state=claude_state.look().state)
+
+
+def _is_gone(reading: Reading, shown: str) -> bool:
+    """Whether the dialog is another one than was shown, or none. The next question may come at once, and look alike but for its words."""
+    if not is_same(reading, claude_state.look()):
+        return True
+    if not shown or claude_screen.dialog() == shown:
+        return False
+    time.sleep(LOOK_SECONDS)  # it may have been seen while it was drawn
+    return claude_screen.dialog() != shown
 
 
 def _drawn() -> str:

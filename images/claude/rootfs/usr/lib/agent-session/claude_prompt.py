@@ -61,7 +61,7 @@ def may_prompt(reading: claude_state.Reading) -> Session:
     question = reading.state.get("question", {}).get("kind")
     ready = reading.state["value"] in {"idle", "failed"} or (question == "login" and reading.turn is not None)
     if reading.session is None or not ready:
-        fail("refused", f"Claude does not take a prompt: it is {reading.state['value']}", state=reading.state)
+        fail("refused", f"Claude is {reading.state['value']}", state=reading.state)
     fields = agent_state.stat(reading.session.pid)
     if fields[:1] == ["T"] or fields[2:3] != fields[5:6]:
         fail("refused", "Claude is not in front in its terminal", state=reading.state)

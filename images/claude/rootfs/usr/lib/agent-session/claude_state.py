@@ -1,4 +1,4 @@
-"""Claude's state, in the words of images/README.md: its own session file says what it does, the transcript why."""
+"""Claude's state, in the words of docs/agents.md: its own session file says what it does, the transcript why."""
 
 import os
 import time
@@ -105,7 +105,11 @@ def _told(session: Session, begun: str) -> Reading:
 
 
 def _question(session: Session, turn: Turn) -> dict:
-    """What it waits for, with the words of the tool call that has no result yet."""
+    """What it waits for, with the words of the tool call that has no result yet; its id is that of the call and of the moment."""
+    return {**_asked(session, turn), "id": f"{turn.tool.get('id', '')}@{session.since}"}
+
+
+def _asked(session: Session, turn: Turn) -> dict:
     asked = claude_session.questions(turn.tool)
     if asked:
         text = (

@@ -1,4 +1,4 @@
-"""One turn as it goes on, in the events of images/README.md, from Claude's transcript."""
+"""One turn as it goes on, in the events of docs/agents.md, from Claude's transcript."""
 
 import time
 from collections.abc import Iterator

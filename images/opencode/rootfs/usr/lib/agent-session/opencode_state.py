@@ -199,12 +199,10 @@ def now():
 
 
 def without_of(state):
-    """The state as it is told: whose question it is is nobody's business."""
+    """The state as it is told: which conversation asks concerns nobody else."""
     if "question" in state:
         state = state | {
-            "question": {
-                key: value for key, value in state["question"].items() if key not in {"of", "id", "count"}
-            }
+            "question": {key: value for key, value in state["question"].items() if key not in {"of", "count"}}
         }
     return state
 

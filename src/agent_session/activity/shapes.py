@@ -1,0 +1,130 @@
+"""The JSON that scripts get: one place for every shape, so that each `--json` and each later reader shows the same object.
+
+Keys are only ever added. Every time is in UTC, with milliseconds and a Z: 2026-11-21T08:00:00.123Z.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from agent_session.host.clock import utc
+from agent_session.sessions import endpoint
+
+if TYPE_CHECKING:
+    from agent_session.activity.describe import Description
+    from agent_session.activity.event_log import Event
+    from agent_session.activity.protocol import Ended, Model, Used
+    from agent_session.activity.state import State
+    from agent_session.activity.watch import Change
+    from agent_session.sessions.session import Session
+
+Json = dict[str, Any]
+
+
+def session(found: Session, state: State | None = None) -> Json:
+    """A session, as `ls --json` lists it; without a state where nobody asked for one."""
+    options = found.options
+    return {
+        "name": found.name,
+        "agent": found.agent,
+        "status": found.status,
+        **({"state": agent_state(state)} if state else {}),
+        "projects": [{"source": str(p.source), "target": str(p.target)} for p in found.projects],
+        "created": utc(found.created),
+        "container": found.container,
+        "base_url": endpoint.base_url(found),
+        "host_url": endpoint.host_url(found),
+        "image": found.image,
+        "auto_approve": options.auto_approve,
+        "unprotected": list(options.unprotected),
+        "user_config": options.user_config,
+        "git_signing": options.git_signing,
+        "ssh_agent": bool(options.ssh_agent),
+        "github_token": options.github_token,
+        "memory": options.memory or None,
+        "cpus": options.cpus or None,
+        "pids": options.pids or None,
+    }
+
+
+def description(found: Description) -> Json:
+    """All about one session, as `status --json` tells it."""
+    of = found.session
+    return session(of) | {
+        "state": agent_state(found.state, question=True),
+        "container_id": of.id,
+        "pid": of.pid,
+        "started": _time(of.started),
+        "mounts": list(map(str, of.mounts)),
+        "kob": str(of.kob) if of.kob else None,
+        "login_stored": of.login is not None,
+        "protection": of.protection or None,
+        "volumes": dict(found.volumes),
+        "processes": found.processes,
+        "memory": found.memory,
+        "events": [event(one) for one in found.events],
+    }
+
+
+def agent_state(state: State, *, question: bool = False) -> Json:
+    """What an agent does; with `question` what it waits for, too."""
+    told: Json = {
+        "value": state.value,
+        "since": _time(state.since),
+        "reason": state.reason,
+        "source": state.source,
+    }
+    if question and (asked := state.question):
+        told["question"] = {
+            "kind": asked.kind,
+            "text": asked.text,
+            "choices": list(asked.choices),
+            "id": asked.id,
+        }
+    return told
+
+
+def named_state(name: str, state: State) -> Json:
+    """A session that `wait` waited for."""
+    return {"name": name, "state": agent_state(state, question=True)}
+
+
+def change(found: Change, *, now: datetime) -> Json:
+    """A change of a session's state, as `watch --json` tells it; `state` is null for a session that is gone."""
+    return {
+        "time": utc(now),
+        "name": found.name,
+        "state": agent_state(found.state, question=True) if found.state else None,
+        "before": found.before.value if found.before else None,
+    }
+
+
+def event(found: Event) -> Json:
+    """What happened to a session, as `logs --json` tells it."""
+    return {"time": utc(found.time), "event": found.kind, "detail": found.detail}
+
+
+def turn_end(ended: Ended) -> Json:
+    """A turn that is over, or waits, as `prompt --wait --json` tells it."""
+    return {
+        "text": ended.text,
+        "tools": [tool(used) for used in ended.tools],
+        "usage": dict(ended.usage),
+        "duration_s": None if ended.duration is None else round(ended.duration, 3),
+        "state": agent_state(ended.state, question=True),
+    }
+
+
+def tool(used: Used) -> Json:
+    """A tool that an agent used."""
+    return {"name": used.name, "input": used.input}
+
+
+def model(found: Model) -> Json:
+    """A model that an agent can use, as `models --json` lists it."""
+    return {"id": found.id, "name": found.name, "current": found.current}
+
+
+def _time(moment: datetime | None) -> str | None:
+    return utc(moment) if moment else None
