@@ -1,8 +1,8 @@
 """README and docs/ tell the truth: the commands of their `console` blocks run, and print what is shown.
 
 A page's blocks run in its order, in one account that has ~/projects/webapp and ~/projects/api, with the agent `shell` where none is
-named. Where an agent is given work it is the stub (tests/images/stub), as there is no model here. What sets up a whole machine is run by
-.ci/run; it and all other blocks are only checked for their words (tests/unit/test_docs.py).
+named; no block finds sessions of those before it. Where an agent is given work it is the stub (tests/images/stub), as there is no model
+here. What sets up a whole machine is run by .ci/run; it and all other blocks are only checked for their words (tests/unit/test_docs.py).
 """
 
 import subprocess
@@ -54,6 +54,9 @@ def test_the_commands_of_a_page_do_what_it_shows(stub_account: Account, page: Pa
         expected = "".join(f"{line}\n" for line in outputs(block))
         if expected:
             assert done.stdout.replace(str(account.home), "/home/you") == expected, block
+        if account.sessions():
+            account.ok("stop", "--all")
+            account.ok("rm", "-f", "--discard-work", "--all")
 
 
 WORK = {
