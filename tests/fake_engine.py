@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from agent_session.engine.protocol import Container, ContainerSpec, EngineInfo, ExecResult, OneOff
-from agent_session.errors import AgentSessionError, ConflictError, EngineRefused, NameTaken, NotFoundError
+from agent_session.errors import (
+    AgentSessionError,
+    ConflictError,
+    EngineRefused,
+    Interrupted,
+    NameTaken,
+    NotFoundError,
+)
 from tests.fake_files import FakeFiles
 from tests.fake_images import FakeImages
 
@@ -75,6 +82,7 @@ class FakeEngine:
         self.commands = commands
         self.outputs: dict[str, str] = {}
         self.one_offs = one_offs
+        self.on_terminal: Callable[[OneOff], int] = lambda _one_off: 0
         self.names = names
         self._networks: dict[str, Mapping[str, str]] = {}
         self._secrets: dict[str, tuple[str, bytes]] = {}
@@ -277,18 +285,12 @@ class FakeEngine:
         stdout.write(done.stdout)
         return replace(done, stdout=b"")
 
-    def one_off_command(self, one_off: OneOff) -> list[str]:
-        """An argv of the same shape as Podman's."""
-        return [
-            "podman",
-            "run",
-            "--rm",
-            "-it",
-            "--entrypoint",
-            one_off.command[0],
-            one_off.image,
-            *one_off.command[1:],
-        ]
+    def run_one_off_on_terminal(self, one_off: OneOff, *, cancelled: Callable[[], bool]) -> int:
+        """Run a one-off container on a terminal as the test's function says."""
+        exit_code = self.on_terminal(one_off)
+        if cancelled():
+            raise Interrupted
+        return exit_code
 
     def exec(
         self,

@@ -13,12 +13,24 @@ from typing import Any
 
 from agent_session.engine import limits
 from agent_session.errors import ConfigurationError, edit
+from agent_session.host import detach_key
 from agent_session.images.base_image import DEFAULT_BASE_IMAGE
 
 PREFIX = "AGENT_SESSION_"
 DEFAULT_SESSION = "default"
 LEVELS = (0, 1, 2)
 DEFAULT_AGENT = "claude"
+SWITCHES = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
+"""What a variable that is on or off may say, in any case."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +43,7 @@ class Config:
     mounts: tuple[str, ...] = ()
     kob: str | None = None
     detach: bool = False
+    detach_key: str | None = None
     build: bool | None = None
     force: bool = False
     discard_work: bool = False
@@ -59,6 +72,8 @@ class Config:
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(Config) if field.name != "insisted"}
+READERS = {**limits.READERS, "detach_key": detach_key.read}
+"""What makes a value of a text, where that is more than a text; ValueError in one line."""
 
 
 def read_config(environment: Mapping[str, str], file: Path) -> Config:
@@ -73,9 +88,7 @@ def read_config(environment: Mapping[str, str], file: Path) -> Config:
         data = _read(path) if named or path.exists() else {}
         unknown = data.keys() - FIELDS.keys()
         if unknown:
-            raise ValueError(
-                f"unknown key {sorted(map(str, unknown))[0]!r}; known are: {', '.join(sorted(FIELDS))}"
-            )
+            raise ValueError(_unknown(sorted(map(str, unknown))[0]))
         from_file = {key: _from_file(key, value) for key, value in data.items() if value is not None}
     except (ValueError, OSError, RuntimeError) as error:  # RuntimeError: ~nobody
         raise ConfigurationError(path, str(error), hint=edit(path)) from error
@@ -87,13 +100,21 @@ def read_config(environment: Mapping[str, str], file: Path) -> Config:
     return Config(**(from_file | from_environment), insisted=frozenset(from_environment))
 
 
+def _unknown(key: str) -> str:
+    import difflib  # 3 ms that only a mistake need pay
+
+    near = difflib.get_close_matches(key.lower().replace("-", "_"), FIELDS, n=1)
+    meant = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(sorted(FIELDS))}"
+    return f"unknown key {key!r}; {meant}"
+
+
 def _kind(key: str) -> str:
     return str(FIELDS[key].type)
 
 
 def _from_file(key: str, value: object) -> Any:
-    if key in limits.READERS:
-        return limits.READERS[key](str(value))
+    if key in READERS:
+        return READERS[key](str(value))
     if "bool" in _kind(key):
         if not isinstance(value, bool):
             raise ValueError(f"{key} must be true or false")
@@ -113,12 +134,14 @@ def _from_file(key: str, value: object) -> Any:
 
 def _from_environment(key: str, value: str) -> Any:
     if "bool" in _kind(key):
-        if value not in {"0", "1"}:
-            raise ConfigurationError(PREFIX + key.upper(), f"must be 1 or 0, not {value!r}")
-        return value == "1"
-    if key in limits.READERS:
+        if value.strip().lower() not in SWITCHES:
+            raise ConfigurationError(
+                PREFIX + key.upper(), f"must be 1 or 0 (true or false, yes or no, on or off), not {value!r}"
+            )
+        return SWITCHES[value.strip().lower()]
+    if key in READERS:
         try:
-            return limits.READERS[key](value)
+            return READERS[key](value)
         except ValueError as error:
             raise ConfigurationError(PREFIX + key.upper(), str(error)) from error
     if _kind(key) == "int":

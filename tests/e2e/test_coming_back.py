@@ -228,6 +228,9 @@ def test_attach_never_makes_or_starts_a_session(account: Account) -> None:
     window = account.window("attach")
     assert window.wait_for_end() == 5
     window.wait_for("agent-session restart default")
+    done = account.run("attach", "nope")
+    assert done.code == 4
+    account.ok("restart", "-d")
     done = account.run("attach")
     assert done.code == 2
-    assert "terminal" in done.err
+    assert "attach needs a terminal" in done.err

@@ -1,5 +1,6 @@
 """Choices: defaults < file < environment < flags."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,7 @@ def test_what_somebody_insisted_on_is_told_from_what_the_file_says(file: Path) -
         ("FORCE", "1", "force", True),
         ("MOUNTS", "/a::/b:", "mounts", ("/a", "/b")),
         ("KOB", "/kob", "kob", "/kob"),
+        ("DETACH_KEY", "ctrl-]", "detach_key", "Ctrl ]"),
         ("BASE_IMAGE", "debian:x", "base_image", "debian:x"),
         ("NOTIFY_URL", "https://ntfy.example/x", "notify_url", "https://ntfy.example/x"),
         ("ALLOW_SECRET_DIRECTORIES", "1", "allow_secret_directories", True),
@@ -86,8 +88,20 @@ def test_an_empty_variable_is_no_choice(file: Path) -> None:
     assert read_config({f"AGENT_SESSION_{name}": "" for name in names}, file) == Config()
 
 
-@pytest.mark.parametrize("value", ["yes", "true", "2", " 1"])
-def test_a_switch_that_is_neither_1_nor_0_is_refused_by_its_name(file: Path, value: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        *((word, True) for word in ("1", "true", "Yes", "ON", " 1")),
+        *((word, False) for word in ("0", "False", "no", "Off")),
+    ],
+)
+def test_a_switch_may_say_what_people_write(file: Path, value: str, meant: bool) -> None:
+    for name in ("DETACH", "QUIET", "BUILD", "USER_CONFIG"):
+        assert getattr(read_config({f"AGENT_SESSION_{name}": value}, file), name.lower()) is meant
+
+
+@pytest.mark.parametrize("value", ["2", "y", "enabled", "-", "10"])
+def test_a_switch_that_is_neither_on_nor_off_is_refused_by_its_name(file: Path, value: str) -> None:
     with pytest.raises(ConfigurationError, match="AGENT_SESSION_DETACH: must be 1 or 0"):
         read_config({"AGENT_SESSION_DETACH": value}, file)
 
@@ -95,7 +109,10 @@ def test_a_switch_that_is_neither_1_nor_0_is_refused_by_its_name(file: Path, val
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("agnet: shell\n", "unknown key 'agnet'; known are: agent"),
+        ("agnet: shell\n", "unknown key 'agnet'; did you mean 'agent'?"),
+        ("Detach-Key: F12\n", "did you mean 'detach_key'?"),
+        ("zzz: 1\n", "unknown key 'zzz'; known are: agent"),
+        ("detach_key: q\n", "'q' is typed into the agent: a key needs Ctrl or Alt"),
         ("insisted: []\n", "unknown key"),
         ("agent: [shell]\n", "agent must be a text"),
         ("agent: 3\n", "agent must be a text"),
@@ -103,7 +120,9 @@ def test_a_switch_that_is_neither_1_nor_0_is_refused_by_its_name(file: Path, val
         ("projects: ~/a\n", "projects must be a list"),
         ("mounts: [1]\n", "mounts must be a list"),
         ("- agent\n", "must be a mapping"),
-        ("agent: {\n", "is not YAML"),
+        ("agent: {\n", "is not YAML: line 2, column 1: "),
+        ("agent: a: b\n", "is not YAML: line 1, column 9: mapping values are not allowed"),
+        ("agent: 'x\n", "is not YAML: line "),
     ],
 )
 def test_a_file_that_cannot_be_followed_is_refused_in_one_line(file: Path, text: str, reason: str) -> None:
@@ -113,6 +132,17 @@ def test_a_file_that_cannot_be_followed_is_refused_in_one_line(file: Path, text:
     assert caught.value.message.startswith(f"{file}: ")
     assert reason in caught.value.message
     assert "\n" not in caught.value.message
+    assert "unicode string" not in caught.value.message
+    assert caught.value.hint == f"$EDITOR {file}"
+
+
+def test_the_hint_to_a_file_can_be_pasted_wherever_it_lies(tmp_path: Path) -> None:
+    file = tmp_path / "your name" / "config.yaml"
+    file.parent.mkdir()
+    file.write_text("agnet: x\n")
+    with pytest.raises(ConfigurationError) as caught:
+        read_config({}, file)
+    assert shlex.split(caught.value.hint) == ["$EDITOR", str(file)]
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "agent:\nname: ~\n"])

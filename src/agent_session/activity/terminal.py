@@ -13,6 +13,9 @@ from agent_session.errors import ConflictError, Hint, NotReady, SessionStopped
 from agent_session.sessions import find
 from agent_session.sessions.session import Session
 
+EXEC = "AGENT_SESSION_EXEC"
+"""Carries a token that tells the processes of one command from others."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Typing:
@@ -38,6 +41,11 @@ def command(
     return engine.attach_command(
         session.container, [inside.SESSION_EXEC, *words], environment, terminal=terminal
     )
+
+
+def end_command(engine: Engine, session: Session, token: str) -> None:
+    """End a command, and what it has started, that `command` was told to run with this token in the variable EXEC."""
+    engine.exec(session.container, [inside.SESSION_EXEC, "--end", token], timeout=20)
 
 
 def send(engine: Engine, session: Session, typing: Typing) -> None:

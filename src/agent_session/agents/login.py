@@ -17,6 +17,13 @@ from agent_session.host import nofollow
 
 TYPESCRIPT = "typescript"
 LARGEST_RESULT = 50_000_000
+TYPED = "typed"
+LAST_TYPED = 4096
+CTRL_C = rb"(?:\x03|\x1b\[99;5(?::1)?u|\x1b\[27;5;99~)"
+"""As terminals send it: as ever, with Kitty's keys, with xterm's modifyOtherKeys."""
+REPEATED = rb"(?:\x1b\[99;5:[23]u|\x1b\[[IO])*"
+"""What may lie between two of them: Kitty's report of a key that is held or let go; a window that gets or loses the focus."""
+CANCELLED = re.compile(CTRL_C + REPEATED + CTRL_C)
 LARGEST = 400_000
 """Bytes; Podman's limit for a secret is 512000."""
 ESCAPES = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_a-z]")
@@ -32,25 +39,29 @@ def login_secret(agent: str) -> str:
 
 def one_off(login: Login, image: str, result: Path, ca_bundle: Path | None) -> OneOff:
     """The agent's login command; what it prints, or the file that it writes, is left in the directory `result`."""
-    command: tuple[str, ...]
-    if login.variable:
-        command = (
-            "script",
-            "--quiet",
-            "--flush",
-            "--return",
-            "--command",
-            shlex.join(login.command),
-            str(inside.LOGIN_RESULT / TYPESCRIPT),
-        )
-    else:
-        script = 'file=$1; shift; "$@" && cp -- "$HOME/$file" "$0/"'
-        command = ("sh", "-c", script, str(inside.LOGIN_RESULT), login.file, *login.command)
+    words = login.command
+    if not login.variable:
+        copied = 'file=$1; shift; "$@" && cp -- "$HOME/$file" "$0/"'
+        words = ("sh", "-c", copied, str(inside.LOGIN_RESULT), login.file, *words)
+    command = (
+        "script", "--quiet", "--flush", "--return", "--command", shlex.join(words),
+        "--log-in", str(inside.LOGIN_RESULT / TYPED), "--log-out", str(inside.LOGIN_RESULT / TYPESCRIPT),
+    )  # fmt: skip
     mounts = [Mount(kind="bind", source=str(result), target=inside.LOGIN_RESULT)]
     if ca_bundle:
         mounts.append(Mount(kind="bind", source=str(ca_bundle), target=inside.CA_BUNDLE, read_only=True))
     environment = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
     return OneOff(image=image, command=command, environment=environment, mounts=tuple(mounts), network=True)
+
+
+def is_cancelled(result: Path) -> bool:
+    """Whether Ctrl-C has been typed twice in a row: an agent's own program may take it for nothing."""
+    file = result / TYPED
+    if file.is_symlink() or not file.is_file():
+        return False
+    with file.open("rb") as typed:
+        typed.seek(max(0, file.stat().st_size - LAST_TYPED))
+        return bool(CANCELLED.search(typed.read()))
 
 
 def found(login: Login, result: Path) -> str | None:

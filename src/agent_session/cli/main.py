@@ -28,7 +28,9 @@ def main() -> None:
 def _open_what_is_closed() -> None:
     """Where a caller closed a standard stream (`>&-`), the next files to be opened would get its number, and its output."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
+        os.set_inheritable(
+            descriptor, True
+        )  # or the program that takes our place waits for an input that never ends
     os.close(descriptor)
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:

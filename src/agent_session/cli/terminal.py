@@ -1,6 +1,7 @@
 """Puts a session on this terminal: what start, restart and attach end with."""
 
 import os
+import shlex
 import sys
 import threading
 import time
@@ -8,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
+from agent_session.cli import hints
 from agent_session.cli.context import Invocation, note, quiet
+from agent_session.config import Config
 from agent_session.engine.protocol import Engine
 
 if TYPE_CHECKING:
@@ -18,13 +21,13 @@ PATIENCE_SECONDS = 2
 
 
 def arrive(
-    invocation: Invocation, engine: Engine, session: "Session", *, detached: bool, silent: bool
+    invocation: Invocation, engine: Engine, session: "Session", *, config: Config, detached: bool
 ) -> None:
-    """The end of a start: attach, or print the session's name; unless `silent`, say why nothing is attached."""
+    """The end of a start: attach, or print the session's name; unless `detach` was asked for, say why nothing is attached."""
     if not detached:
-        enter(invocation, engine, session)
+        enter(invocation, engine, session, config)
     print(session.name)
-    if not silent:
+    if not config.detach:
         note(f"no terminal here to attach; the session runs: agent-session attach {session.name}")
 
 
@@ -57,13 +60,22 @@ def patience(awaited: str) -> Iterator[None]:
         telling.join()
 
 
-def enter(invocation: Invocation, engine: Engine, session: "Session") -> NoReturn:
+def enter(invocation: Invocation, engine: Engine, session: "Session", config: Config) -> NoReturn:
     """Become the terminal's client of a session: this process is replaced, so resize, Ctrl-C and exit status are Podman's."""
+    from agent_session.host import detach_key
     from agent_session.sessions import attach as terminals
     from agent_session.sessions import find
 
     token = terminals.new_token()
+    key, said = detach_key.choose(config.detach_key, invocation.environment)
+    if said:
+        note(said)
     shown = {name: value for name in ("TERM", "COLORTERM") if (value := invocation.environment.get(name))}
-    command = find.attach_command(engine, session, {**shown, terminals.VARIABLE: token})
+    told = {
+        "AGENT_SESSION_DETACH_KEY": key,
+        "AGENT_SESSION_PROGRAM": shlex.quote(hints.program(invocation.environment)),
+        **({"AGENT_SESSION_QUIET": "1"} if quiet() else {}),
+    }
+    command = find.attach_command(engine, session, {**shown, **told, terminals.VARIABLE: token})
     engine.close()
     os.execvpe(command[0], command, {**invocation.environment, terminals.VARIABLE: token})

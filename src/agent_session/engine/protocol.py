@@ -5,7 +5,7 @@ PodmanEngine and the engine in memory (tests/fake_engine.py) keep the same promi
 Every method raises EngineUnavailable when the engine does not answer, and EngineRefused when it refuses.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -271,8 +271,11 @@ class Engine(Protocol):
     ) -> ExecResult:
         """Run a one-off container without a terminal; streams and exit code 124 as with `exec`."""
 
-    def one_off_command(self, one_off: OneOff) -> list[str]:
-        """The command line that runs a one-off container on the caller's terminal."""
+    def run_one_off_on_terminal(self, one_off: OneOff, *, cancelled: Callable[[], bool]) -> int:
+        """Run a one-off container on the caller's terminal; returns its exit code.
+
+        Interrupted where `cancelled`, which is asked several times a second, says so. However it ends, the container is gone.
+        """
 
     def log_tail(self, name: str) -> str:
         """Return the last lines of the output of a container's first process; "" where the engine kept none."""

@@ -14,9 +14,17 @@ def read_yaml(file: Path) -> dict[Any, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"cannot be read: {error}") from error
     except yaml.YAMLError as error:
-        raise ValueError(f"is not YAML: {' '.join(str(error).split())}") from error
+        raise ValueError(f"is not YAML: {_in_a_line(error)}") from error
     if data is None:
         return {}
     if not isinstance(data, dict):
         raise ValueError("must be a mapping of keys to values")
     return data
+
+
+def _in_a_line(error: Exception) -> str:
+    """What PyYAML says, with the line counted from 1 and without the name that it gives to a text."""
+    problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
+    if problem and mark:
+        return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
+    return " ".join(str(error).split())

@@ -17,6 +17,7 @@ from agent_session.engine.protocol import Engine, ExecResult, Mount, OneOff
 from agent_session.errors import ConflictError, CopyRefused, Hint, NotFoundError
 from agent_session.sessions import plan, untrusted_tar
 from agent_session.sessions.session import Session
+from agent_session.workspace import placeholders
 
 SECONDS = 6 * 3600
 
@@ -45,10 +46,26 @@ def out(engine: Engine, place: Place, target: str) -> list[str]:
 
     def take(stream: IO[bytes]) -> list[str]:
         return untrusted_tar.receive(
-            stream, target, name=posixpath.basename(place.path.rstrip("/")), fences=fences
+            stream,
+            target,
+            name=posixpath.basename(place.path.rstrip("/")),
+            fences=fences,
+            held=_held_names(place),
         )
 
     return _piped(engine, place, ["get", place.path], take, outwards=True)
+
+
+def _held_names(place: Place) -> frozenset[str]:
+    """The names that placeholders hold below the place now: no files of the project."""
+    top = posixpath.normpath(place.path)
+    targets = [
+        posixpath.join(str(project.target), held.path.relative_to(project.source).as_posix())
+        for held in place.session.placeholders
+        for project in place.session.projects
+        if held.path.is_relative_to(project.source) and placeholders.is_placeholder(held)
+    ]
+    return frozenset(posixpath.relpath(path, top) for path in targets if path.startswith(f"{top}/"))
 
 
 def into(engine: Engine, source: str, place: Place) -> list[str]:

@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -45,10 +45,13 @@ def pack(source: Path, stream: IO[bytes]) -> list[str]:
     return notes
 
 
-def receive(stream: IO[bytes], target: str, *, name: str, fences: Sequence[Path]) -> list[str]:
+def receive(
+    stream: IO[bytes], target: str, *, name: str, fences: Sequence[Path], held: Set[str] = frozenset()
+) -> list[str]:
     """Unpack a tar of one file or folder at `target`, in it under `name` where that is a directory ("." or "": its own name).
 
     `fences` are directories that an agent may write: a link in one is not followed, not even on the way to `target`.
+    `held` are names below what is copied that are left out, with all below them.
     Returns lines about what was left out. CopyRefused; what was unpacked before it stays.
     """
     notes: list[str] = []
@@ -69,7 +72,8 @@ def receive(stream: IO[bytes], target: str, *, name: str, fences: Sequence[Path]
                     parts = _parts(member.name)
                     if parts[: len(top)] != top:
                         raise CopyRefused(target, f"{member.name!r} came, which was not asked for")
-                    tree.add(tar, member, [*below, *parts[len(top) :]], top=len(below))
+                    if not _is_held(parts[len(top) :], held):
+                        tree.add(tar, member, [*below, *parts[len(top) :]], top=len(below))
                     member = tar.next()
                 tree.finish()
             finally:
@@ -79,6 +83,10 @@ def receive(stream: IO[bytes], target: str, *, name: str, fences: Sequence[Path]
     except OSError as error:
         raise CopyRefused(str(error.filename or target), error.strerror or str(error)) from error
     return notes
+
+
+def _is_held(parts: Sequence[str], held: Set[str]) -> bool:
+    return any("/".join(parts[:depth]) in held for depth in range(1, len(parts) + 1))
 
 
 @dataclass(kw_only=True)

@@ -1,5 +1,7 @@
 """Logins that all sessions share: found on a recorded screen, checked, never quoted."""
 
+from pathlib import Path
+
 import pytest
 
 from agent_session.agents import login
@@ -55,3 +57,26 @@ def test_what_cannot_be_the_file_is_refused_and_not_quoted(text: str) -> None:
     with pytest.raises(UsageError) as refused:
         login.check(FILE, text)
     assert "secret" not in refused.value.message + refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        b"\x03\x03",
+        b"code\r\x03\x03more",
+        b"\x1b[99;5u\x1b[99;5u",
+        b"\x1b[99;5:1u\x1b[99;5:3u\x1b[99;5:1u\x1b[99;5:3u",
+        b"\x1b[27;5;99~\x1b[27;5;99~",
+        b"\x03\x1b[I\x03",
+    ],
+)
+def test_ctrl_c_twice_cancels_however_the_terminal_sends_it(tmp_path: Path, typed: bytes) -> None:
+    (tmp_path / "typed").write_bytes(b"Script started\n" + typed)
+    assert login.is_cancelled(tmp_path)
+
+
+@pytest.mark.parametrize("typed", [b"", b"\x03", b"\x03x\x03", b"ccc", b"\x1b[99;5:1u\x1b[99;5:3u"])
+def test_less_than_that_cancels_nothing(tmp_path: Path, typed: bytes) -> None:
+    assert not login.is_cancelled(tmp_path)
+    (tmp_path / "typed").write_bytes(typed)
+    assert not login.is_cancelled(tmp_path)

@@ -595,10 +595,12 @@ def test_without_a_terminal_start_says_how_to_attach(machine: Machine) -> None:
 
 
 def test_attach_never_makes_or_starts_a_session(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert machine("attach").code == 2
-    terminal(monkeypatch, there=True)
     assert machine("attach").code == 4
     machine.ok("start", "-d", "-a", "shell", "-n", "web")
+    ran = machine("attach", "web")
+    assert ran.code == 2
+    assert "hint: agent-session screen web\nor:   agent-session exec web -- COMMAND\n" in ran.err
+    terminal(monkeypatch, there=True)
     machine.ok("stop", "web")
     ran = machine("attach", "web")
     assert ran.code == 5

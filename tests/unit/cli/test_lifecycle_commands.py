@@ -6,7 +6,6 @@ import shlex
 import shutil
 import stat
 import struct
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -265,17 +264,17 @@ def test_login_on_a_terminal_takes_the_token_from_what_was_printed(
 ) -> None:
     folders = []
 
-    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
-        assert command[:2] == ["podman", "run"]
+    def run(one_off: OneOff) -> int:
+        assert "claude setup-token" in one_off.command
         folder = next(paths.runtime_folder().glob("login-*"))
         folders.append(folder)
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         (folder / "typescript").write_text(f"token:\r\n\r\n{TOKEN}\r\n\r\nStore it.\r\n")
-        return subprocess.CompletedProcess(command, 0)
+        return 0
 
     monkeypatch.setattr(login_verb, "on_terminal", lambda: True)
-    monkeypatch.setattr(subprocess, "run", run)
-    laptop.ok("login")
+    laptop.engine.on_terminal = run
+    assert "Ctrl-C twice cancels the login\n" in laptop("login").err
     assert TOKEN.encode() in laptop.engine.secret_content(login_secret("claude"))
     assert not folders[0].exists()
 
@@ -285,10 +284,23 @@ def test_login_asks_for_a_token_that_cannot_be_made_out(
 ) -> None:
     monkeypatch.setattr(login_verb, "on_terminal", lambda: True)
     monkeypatch.setattr(getpass, "getpass", lambda *_, **__: TOKEN)
-    monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 0))
     laptop.ok("login")
-    monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 130))
+    laptop.engine.on_terminal = lambda _one_off: 130
     assert laptop("login").code == 1
+
+
+def test_a_login_that_is_cancelled_stores_nothing(laptop: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(_one_off: OneOff) -> int:
+        (next(paths.runtime_folder().glob("login-*")) / "typed").write_bytes(b"abc\x03\x03")
+        return 137
+
+    monkeypatch.setattr(login_verb, "on_terminal", lambda: True)
+    laptop.engine.on_terminal = run
+    ran = laptop("login")
+    assert ran.code == 130
+    assert "was cancelled; nothing is stored" in ran.err
+    assert laptop.engine.secret_id(login_secret("claude")) is None
+    assert not list(paths.runtime_folder().glob("login-*"))
 
 
 # --- rm

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from tests.unit.machine import Machine, Replaced
+from agent_session.host import child_process
+from tests.unit.machine import Machine
 
 ALONE = (["status"], ["logs"], ["screen"], ["stop"], ["wait", "--until", "unknown", "--timeout", "0"])
 
@@ -55,12 +56,49 @@ def test_with_text_piped_in_one_word_is_a_name(web: Machine, monkeypatch: pytest
     assert (ran.code, "session 'wbe' not found" in ran.err) == (4, True)
 
 
-def test_a_command_after_two_dashes_runs_in_the_session_of_this_directory(web: Machine) -> None:
-    with pytest.raises(Replaced) as replaced:
-        web("exec", "--", "ls", "-la")
-    assert "agent_web" in replaced.value.command
-    assert replaced.value.command[-2:] == ["ls", "-la"]
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The podman commands that `exec` has run beside itself, where there is no terminal."""
+    ran: list[list[str]] = []
+
+    def run(command: list[str], **_: object) -> int:
+        ran.append(command)
+        return 7
+
+    monkeypatch.setattr(child_process, "run_for_reader", run)
+    return ran
+
+
+def test_a_command_after_two_dashes_runs_in_the_session_of_this_directory(
+    web: Machine, commands: list[list[str]]
+) -> None:
+    assert web("exec", "--", "ls", "-la").code == 7
+    assert "agent_web" in commands[0]
+    assert commands[0][-2:] == ["ls", "-la"]
     assert web("exec", "nosuch", "ls").code == 4
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        (["-it", "web", "bash"], ["bash"]),
+        (["-i", "web", "ls", "-t"], ["ls", "-t"]),
+        (["-t", "-i", "web", "--", "ls"], ["ls"]),
+        (["web"], ["bash"]),
+        ([], ["bash"]),
+    ],
+)
+def test_exec_takes_dockers_flags_and_is_a_shell_without_a_command(
+    web: Machine, commands: list[list[str]], typed: list[str], words: list[str]
+) -> None:
+    assert web("exec", *typed).code == 7
+    assert commands[0][commands[0].index("/usr/local/bin/session-exec") + 1 :] == words
+
+
+def test_a_copy_from_session_to_session_is_told_in_two_commands(web: Machine) -> None:
+    ran = web("cp", "-r", "web:src/a b", "api:")
+    assert ran.code == 2
+    assert "hint: agent-session cp 'web:src/a b' '/tmp/a b' && agent-session cp '/tmp/a b' api:\n" in ran.err
 
 
 def test_a_name_or_all_is_required_to_remove(web: Machine) -> None:

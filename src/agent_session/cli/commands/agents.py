@@ -46,7 +46,7 @@ def agents(context: typer.Context, as_json: JsonList = False) -> None:
         (
             agent.name,
             agent.title,
-            "built" if image in built else "not built",
+            _image_state(image, built),
             "none found"
             if seed.login_note(agent, invocation.environment, stored=agent.name in stored)
             else "found"
@@ -56,6 +56,14 @@ def agents(context: typer.Context, as_json: JsonList = False) -> None:
         for agent, image in found
     ]
     output.print_table(("AGENT", "TITLE", "IMAGE", "LOGIN"), rows)
+
+
+def _image_state(image: str, built: set[str]) -> str:
+    """Whether the image is the one that a session would be started with, an older one, or not there."""
+    if image in built:
+        return "built"
+    repository = image.rpartition(":")[0]
+    return "out of date" if any(one.startswith(f"{repository}:") for one in built) else "not built"
 
 
 def _login(agent: "Agent", stored: set[str]) -> list[dict[str, object]]:

@@ -4,17 +4,21 @@ import typer
 
 from agent_session.cli import terminal
 from agent_session.cli.context import of, on_terminal
-from agent_session.cli.options import NameOrDefault
+from agent_session.cli.options import DetachKey, NameOrDefault
 from agent_session.errors import Hint, SessionStopped, UsageError
 
 
-def attach(context: typer.Context, name: NameOrDefault = None) -> None:
+def attach(context: typer.Context, name: NameOrDefault = None, detach_key: DetachKey = None) -> None:
     """Attach to a running session; Ctrl q, or closing the window, detaches. Never makes or starts one."""
     invocation = of(context)
-    if not on_terminal():
-        raise UsageError("attach needs a terminal", hint=Hint("start", ["--detach"]))
+    config = invocation.config.with_flags(detach_key=detach_key)
     with invocation.engine(one_question=True) as engine:
         session = invocation.session(engine, name)
         if not session.running:
             raise SessionStopped(session.name)
-        terminal.enter(invocation, engine, session)
+        if not on_terminal():
+            raise UsageError(
+                "attach needs a terminal",
+                hint=[Hint("screen", [session.name]), Hint("exec", [session.name], shell="-- COMMAND")],
+            )
+        terminal.enter(invocation, engine, session, config)

@@ -1,5 +1,6 @@
 """`agent-session cp`: copy files and directories into a session and out of it."""
 
+import posixpath
 import re
 import sys
 from typing import Annotated
@@ -22,7 +23,18 @@ Target = Annotated[
 ]
 
 
-def cp(context: typer.Context, source: Source, target: Target) -> None:
+Recursive = Annotated[bool, typer.Option("-r", "-R", "--recursive", hidden=True)]
+Archive = Annotated[bool, typer.Option("-a", "--archive", hidden=True)]
+"""Both are typed by habit, from cp; directories are copied whole, with modes and times, anyway."""
+
+
+def cp(
+    context: typer.Context,
+    source: Source,
+    target: Target,
+    _recursive: Recursive = False,
+    _archive: Archive = False,
+) -> None:
     """Copy files and directories between this machine and a session, running or stopped.
 
     One of SRC and DST is NAME:PATH; its PATH is relative to where the agent starts. A path of this machine with a colon: ./a:b.
@@ -33,7 +45,9 @@ def cp(context: typer.Context, source: Source, target: Target) -> None:
 
     outwards, inwards = SESSION.fullmatch(source), SESSION.fullmatch(target)
     typed = outwards or inwards
-    if typed is None or (outwards and inwards):
+    if outwards and inwards:
+        raise _between(source, outwards[2], target)
+    if typed is None:
         raise UsageError(
             "one of SRC and DST is NAME:PATH, the other a path of this machine",
             hint=Hint("cp", ["NAME:notes.md", "."]),
@@ -55,3 +69,14 @@ def cp(context: typer.Context, source: Source, target: Target) -> None:
         note(f"left out: {sanitize.shown(line)}")
     if len(left_out) > NOTED:
         note(f"left out: {len(left_out) - NOTED} more")
+
+
+def _between(source: str, path: str, target: str) -> UsageError:
+    """The error of a copy from session to session, with the two commands that do it."""
+    name = posixpath.basename(path.rstrip("/"))
+    held = f"/tmp/{name}" if name not in {"", ".", "..", "~"} else "/tmp/copied"
+    content = held if held.endswith(f"/{name}") else f"{held}/."
+    return UsageError(
+        "a copy from session to session goes by way of this machine, in two steps",
+        hint=Hint("cp", [source, held], then=Hint("cp", [content, target])),
+    )

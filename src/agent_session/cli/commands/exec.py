@@ -2,20 +2,39 @@
 
 import os
 import sys
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from agent_session.cli.context import of, of_unnamed
+from agent_session.cli.context import Invocation, of, of_unnamed
 from agent_session.cli.options import NameOrDefault
-from agent_session.errors import Hint, UsageError
+
+if TYPE_CHECKING:
+    from agent_session.engine.protocol import Engine
+    from agent_session.sessions.session import Session
+
+SHELL = "bash"
+READER_LEFT = 141
+"""As a shell says it of a program that SIGPIPE has ended."""
 
 Command = Annotated[
-    list[str] | None, typer.Argument(metavar="COMMAND...", help="A program and its arguments, no shell line.")
+    list[str] | None,
+    typer.Argument(
+        metavar="[COMMAND]...", help="A program and its arguments, no shell line. [default: a shell]"
+    ),
 ]
+Interactive = Annotated[bool, typer.Option("-i", "--interactive", hidden=True)]
+Tty = Annotated[bool, typer.Option("-t", "--tty", hidden=True)]
+"""Both are typed by habit, from docker and podman; streams and a terminal are passed on anyway."""
 
 
-def exec(context: typer.Context, name: NameOrDefault = None, command: Command = None) -> NoReturn:
+def exec(
+    context: typer.Context,
+    name: NameOrDefault = None,
+    command: Command = None,
+    _interactive: Interactive = False,
+    _tty: Tty = False,
+) -> NoReturn:
     """Run a command in a session: where the agent starts, with its environment, on this terminal or these streams.
 
     The exit status is the command's; 126 and 127 are one that cannot be run or is not there, 125 is podman's own failure.
@@ -28,18 +47,34 @@ def exec(context: typer.Context, name: NameOrDefault = None, command: Command = 
         name = None
     elif words[:1] == ["--"]:
         words = words[1:]
-    if not words:
-        raise UsageError(
-            "no command given", hint=Hint("exec", [*([name] if name else []), "--", "ls", "-la"])
-        )
+    words = words or [SHELL]
     invocation = of(context)
     terminal = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
     with invocation.engine(one_question=True) as engine:
         session = screens.running(engine, invocation.name(engine, name, verb="exec"))
-        shown = (
-            {key: value for key in ("TERM", "COLORTERM") if (value := invocation.environment.get(key))}
-            if terminal
-            else {}
-        )
-        argv = screens.command(engine, session, words, shown, terminal=terminal)
+        if not terminal:
+            raise typer.Exit(_beside(invocation, engine, session, words))
+        shown = {key: value for key in ("TERM", "COLORTERM") if (value := invocation.environment.get(key))}
+        argv = screens.command(engine, session, words, shown, terminal=True)
     os.execvpe(argv[0], argv, dict(invocation.environment))
+
+
+def _beside(invocation: Invocation, engine: "Engine", session: "Session", words: list[str]) -> int:
+    """Run a command on these streams. It ends with us, and with whoever reads its output: podman would leave it running."""
+    from agent_session.activity import terminal as screens
+    from agent_session.host import child_process
+    from agent_session.host.signals import uninterrupted
+
+    token = os.urandom(8).hex()
+    argv = screens.command(engine, session, words, {screens.EXEC: token}, terminal=False)
+    try:
+        status = child_process.run_for_reader(argv, environment=invocation.environment)
+    except BaseException:
+        with uninterrupted():
+            screens.end_command(engine, session, token)
+        raise
+    if status is None:
+        with uninterrupted():
+            screens.end_command(engine, session, token)
+        return READER_LEFT
+    return status

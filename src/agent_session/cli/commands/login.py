@@ -2,7 +2,6 @@
 
 import getpass
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -14,7 +13,7 @@ from agent_session.cli.context import Invocation, note, of, on_terminal
 from agent_session.cli.start_options import Build
 from agent_session.cli.wishes import ensure_image
 from agent_session.config import DEFAULT_AGENT, Config
-from agent_session.errors import AgentSessionError, Hint, UsageError
+from agent_session.errors import AgentSessionError, Hint, Interrupted, UsageError
 from agent_session.host import paths
 
 if TYPE_CHECKING:
@@ -74,9 +73,14 @@ def _ask(invocation: Invocation, engine: "Engine", agent: "Agent", way: "Login",
     ca_bundle = workshop.ca_bundle if ca_certificates.trusts_more(invocation.environment) else None
     result = Path(tempfile.mkdtemp(prefix="login-", dir=paths.runtime_folder()))
     try:
-        command = engine.one_off_command(logins.one_off(way, image, result, ca_bundle))
-        status = subprocess.run(command, check=False).returncode
+        note("Ctrl-C twice cancels the login")
+        status = engine.run_one_off_on_terminal(
+            logins.one_off(way, image, result, ca_bundle), cancelled=lambda: logins.is_cancelled(result)
+        )
         text = logins.found(way, result)
+    except Interrupted:
+        note(f"the login of {agent.title} was cancelled; nothing is stored")
+        raise
     finally:
         shutil.rmtree(result, ignore_errors=True)
     if text is None and way.variable and status == 0:

@@ -6,7 +6,7 @@ import typer
 
 from agent_session.cli import terminal
 from agent_session.cli.context import of, on_terminal
-from agent_session.cli.options import NameOrDefault
+from agent_session.cli.options import DetachKey, NameOrDefault
 from agent_session.cli.start_options import Detach
 
 IfStopped = Annotated[
@@ -15,7 +15,11 @@ IfStopped = Annotated[
 
 
 def restart(
-    context: typer.Context, name: NameOrDefault = None, detach: Detach = None, if_stopped: IfStopped = False
+    context: typer.Context,
+    name: NameOrDefault = None,
+    detach: Detach = None,
+    detach_key: DetachKey = None,
+    if_stopped: IfStopped = False,
 ) -> None:
     """Start a session again, also one that runs, and attach. Its conversation goes on; what is on its screen ends."""
     from dataclasses import replace
@@ -24,10 +28,10 @@ def restart(
     from agent_session.sessions import find
 
     invocation = of(context)
-    config = invocation.config.with_flags(detach=detach)
+    config = invocation.config.with_flags(detach=detach, detach_key=detach_key)
     detached = config.detach or not on_terminal()
     with invocation.engine() as engine:
         wanted = find.get(engine, invocation.name(engine, name, verb="restart")).name
         wish = replace(wishes.again(config, wanted, screen=detached), restart=not if_stopped)
         _, session = wishes.fulfil(invocation, engine, wish, build=False)
-        terminal.arrive(invocation, engine, session, detached=detached, silent=config.detach)
+        terminal.arrive(invocation, engine, session, config=config, detached=detached)

@@ -10,6 +10,7 @@ import typer
 
 from agent_session.cli import terminal
 from agent_session.cli.context import Invocation, note, of, on_terminal
+from agent_session.cli.options import DetachKey
 from agent_session.cli.start_options import (
     AgentName,
     AllowSecrets,
@@ -43,6 +44,7 @@ def start(
     agent: AgentName = None,
     name: Name = None,
     detach: Detach = None,
+    detach_key: DetachKey = None,
     build: Build = None,
     as_json: Json = False,
     fresh: Fresh = None,
@@ -74,6 +76,7 @@ def start(
         agent=agent,
         name=name,
         detach=detach,
+        detach_key=detach_key,
         build=build,
         fresh=fresh,
         auto_approve=auto_approve,
@@ -111,7 +114,7 @@ def start(
 
             output.print_json(shapes.session(session, state.read(engine, [session])[session.name]))
         else:
-            terminal.arrive(invocation, engine, session, detached=detached, silent=config.detach)
+            terminal.arrive(invocation, engine, session, config=config, detached=detached)
 
 
 def _print_plan(invocation: Invocation, engine: "Engine", wish: "Wish", *, as_json: bool) -> None:

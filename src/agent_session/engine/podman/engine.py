@@ -6,7 +6,7 @@ told), answers (what it says), containers, volumes, secrets, networks, image_sto
 """
 
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import IO
 
 from agent_session.engine import limits
@@ -209,9 +209,9 @@ class PodmanEngine:
         """Run a one-off container."""
         return execution.run_one_off(self._podman, one_off, stdin=stdin, stdout=stdout, timeout=timeout)
 
-    def one_off_command(self, one_off: OneOff) -> list[str]:
+    def run_one_off_on_terminal(self, one_off: OneOff, *, cancelled: Callable[[], bool]) -> int:
         """The command line that runs a one-off container on the caller's terminal."""
-        return execution.one_off_command(self._podman, one_off)
+        return execution.run_one_off_on_terminal(self._podman, one_off, cancelled=cancelled)
 
     def log_tail(self, name: str) -> str:
         """The last lines of a container's output."""

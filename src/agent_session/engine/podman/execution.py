@@ -4,12 +4,13 @@ By the API each exec leaves a monitor process behind for five minutes (Podman 4.
 """
 
 import subprocess
-from collections.abc import Generator, Sequence, Set
+from collections.abc import Callable, Generator, Sequence, Set
 from typing import IO
 
 from agent_session.engine.podman import containers, one_off, processes, troubleshooting
 from agent_session.engine.podman.connection import Connection
 from agent_session.engine.protocol import ExecResult, OneOff
+from agent_session.host import terminal_modes
 from agent_session.host.signals import uninterrupted
 
 EXEC_FAILED = frozenset({125, 255})
@@ -87,9 +88,17 @@ def run_one_off(
     return _result(done, f"running {wanted.command[0]} in {wanted.image}", failed=RUN_FAILED)
 
 
-def one_off_command(podman: Connection, wanted: OneOff) -> list[str]:
-    """The `podman run` of a one-off container on the caller's terminal."""
-    return _one_off(podman, wanted, one_off.new_name(), terminal=True)
+def run_one_off_on_terminal(podman: Connection, wanted: OneOff, *, cancelled: Callable[[], bool]) -> int:
+    """Run a one-off container on this terminal. When we are told to end or it is `cancelled`, the container is removed."""
+    name = one_off.new_name()
+    argv = _one_off(podman, wanted, name, terminal=True)
+    with terminal_modes.restored():
+        try:
+            return processes.wait_on_terminal(argv, cancelled=cancelled)
+        except BaseException:
+            with uninterrupted():
+                containers.remove(podman, name)
+            raise
 
 
 def _one_off(podman: Connection, wanted: OneOff, name: str, *, terminal: bool = False) -> list[str]:

@@ -7,13 +7,16 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import IO, Any
 
 from agent_session.engine.protocol import ExecResult
+from agent_session.errors import Interrupted
 from agent_session.host.signals import uninterrupted
 
 PIECE = 1 << 16
+ASKED_EACH = 0.2
+"""Seconds between two looks at whether what runs on a terminal has been cancelled."""
 
 
 def whole(
@@ -46,6 +49,20 @@ def stream(argv: Sequence[str], *, stdin: bytes, timeout: float | None) -> Gener
                     return ExecResult(exit_code=process.returncode, stderr=complaints.read())
                 yield piece
             return ExecResult(exit_code=124, stderr=f"not done within {timeout:g} s".encode())
+
+
+def wait_on_terminal(argv: Sequence[str], *, cancelled: Callable[[], bool]) -> int:
+    """Run it on this terminal; returns its exit code. Interrupted, and it has ended, where `cancelled` says so."""
+    with subprocess.Popen(argv) as process:
+        try:
+            while True:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    return process.wait(timeout=ASKED_EACH)
+                if cancelled():
+                    raise Interrupted
+        except BaseException:
+            process.kill()  # podman would pass a gentler signal on to the container, and wait for that
+            raise
 
 
 def _readable(pipe: IO[bytes], end: float | None) -> bool:

@@ -1,0 +1,36 @@
+"""A terminal that a program of somebody else's has used is given back as it was."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+RESET = (
+    "\x1b[<u\x1b[?1049l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l\x1b[?2004l\x1b[?25h\x1b[0m\r\n"
+)
+"""Kitty's keys, the second screen, mouse, focus and paste reports end; the cursor is seen; no colour."""
+
+
+@contextlib.contextmanager
+def restored() -> Iterator[None]:
+    """Whatever a program in the block does to the terminal, and however it ends, the terminal is as before.
+
+    Where the block is left by an exception, a program may have been killed that had no time to clear up itself.
+    """
+    import termios  # not on every path
+
+    try:
+        descriptor = sys.stdin.fileno()
+        before = termios.tcgetattr(descriptor)
+    except (OSError, ValueError, termios.error):
+        yield  # no terminal
+        return
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # the window may be gone
+            os.write(descriptor, RESET.encode())
+        raise
+    finally:
+        with contextlib.suppress(OSError, termios.error):
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
