@@ -8,6 +8,8 @@ import opencode_api as api
 
 BOOT_SECONDS = 60
 LOOK_SECONDS = 0.3  # nothing tells that a server has begun to listen
+# One request may be lost while it boots, and a machine with much to do takes long: each is asked on a new connection.
+HEALTHY_SECONDS = (2, 2, 5)
 TELLING = (
     "session.status",
     "session.error",
@@ -107,8 +109,13 @@ class Follower:
 
     def connect(self):
         """Listen first, then ask: nothing can be missed in between."""
-        if not api.healthy(2):
-            raise api.NotRunning if not listens() else api.ServerError("OpenCode's server does not answer")
+        for seconds in HEALTHY_SECONDS:
+            if api.healthy(seconds):
+                break
+            if not listens():
+                raise api.NotRunning
+        else:
+            raise api.ServerError("OpenCode's server does not answer")
         self.events = api.Events(TELLING)
         self.look()
         self.trouble = ""
