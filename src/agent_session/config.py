@@ -57,6 +57,8 @@ class Config:
     memory: int = 0
     cpus: float = 0.0
     pids: int = limits.PIDS
+    allow_user_namespaces: bool = False
+    allow_setuid: bool = False
     import_from: str | None = None
     allow_secret_directories: bool = False
     base_image: str = DEFAULT_BASE_IMAGE

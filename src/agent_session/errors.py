@@ -309,6 +309,19 @@ class EngineRefused(AgentSessionError):
     code = "engine-refused"
 
 
+class MountMoved(EngineRefused):
+    """What would be mounted is not what was to be: a link or another directory has taken its place."""
+
+    code = "mount-moved"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path} is not what it was: there, or on the way there, is a link now, or it was moved. Nothing was started, "
+            "because the session would have got another directory. Somebody who can write there did that: look before you go on",
+            hint=f"namei -l {shlex.quote(path)}",
+        )
+
+
 class BuildFailed(AgentSessionError):
     """An image, or a part of one, could not be made."""
 

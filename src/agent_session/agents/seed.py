@@ -22,6 +22,12 @@ from agent_session.host.git_identity import NOBODY, Identity
 
 LARGEST = 10 * 1024 * 1024
 """Bytes; a credentials file is a few hundred, a ~/.claude.json of years a few million."""
+PROXIES = tuple(
+    spelled
+    for name in ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
+    for spelled in (name, name.upper())
+)
+"""They may hold a password, and change from day to day: they are the session's as they are at its start."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
 PLACEHOLDER = re.compile(
     r"<.*>|\{.*\}|\$\{?\w*(?:key|token|secret)\w*\}?|.*\byour[-_ ].*|your.*(?:key|token|secret)|.*[-_ ](?:key|token|secret)[-_ ]here"
@@ -109,7 +115,8 @@ def gather(
     """
     given = {name: environment[name] for name in agent.environment if environment.get(name)}
     passed = {name: value for name, value in given.items() if name not in agent.credentials or _is_key(value)}
-    variables = {"TZ": timezone, **passed, **dict(identity.variables), **extra}
+    proxies = {name: environment[name] for name in PROXIES if environment.get(name)}
+    variables = {"TZ": timezone, **proxies, **passed, **dict(identity.variables), **extra}
     notes = [
         *identity.notes,
         *(f"{name} holds a placeholder and no key: it was left out" for name in given.keys() - passed.keys()),

@@ -164,6 +164,24 @@ GithubToken = Annotated[
 Memory = Annotated[int | None, _limit("memory", "SIZE", "memory the session may use: 512m, 2g")]
 Cpus = Annotated[float | None, _limit("cpus", "NUMBER", "processors: 2, 1.5")]
 Pids = Annotated[int | None, _limit("pids", "NUMBER", "processes and threads", default=limits.PIDS)]
+AllowUserNamespaces = Annotated[
+    bool | None,
+    typer.Option(
+        "--allow-user-namespaces/--no-allow-user-namespaces",
+        help="Programs in the session may make user namespaces (bwrap, Chromium's sandbox, Podman). The agent can then change every "
+        "protected path. [env: AGENT_SESSION_ALLOW_USER_NAMESPACES=1]",
+        show_default=False,
+    ),
+]
+AllowSetuid = Annotated[
+    bool | None,
+    typer.Option(
+        "--allow-setuid/--no-allow-setuid",
+        help="Programs in the session may set the set-user-id and set-group-id bits of files: other users of this machine can then "
+        "act as you. [env: AGENT_SESSION_ALLOW_SETUID=1]",
+        show_default=False,
+    ),
+]
 AllowSecrets = Annotated[
     bool | None,
     typer.Option(

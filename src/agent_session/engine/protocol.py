@@ -59,6 +59,10 @@ class ContainerSpec:
     cpus: float = 0
     pids: int = 0
     """Processes and threads."""
+    user_namespaces: bool = False
+    """Whether processes may have namespaces of their own, and mount there. Without it, no mount of this specification can be taken away."""
+    setuid: bool = False
+    """Whether processes may set the set-user-id and set-group-id bits of files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +197,10 @@ class Engine(Protocol):
         """Rename a container, running or not. NotFoundError if there is none, NameTaken if `new` is taken."""
 
     def start(self, name: str) -> None:
-        """Start a container; a running one stays as it is. NotFoundError if there is none."""
+        """Start a container; a running one stays as it is. NotFoundError if there is none.
+
+        MountMoved where the source of a bind is not reached without links any more: then nothing has run.
+        """
 
     def stop(self, name: str) -> None:
         """Stop a container within its stop_timeout; a stopped one stays as it is. NotFoundError if there is none."""

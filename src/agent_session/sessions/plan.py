@@ -1,8 +1,8 @@
-"""A request becomes what the engine is told. Pure: no engine, clock or environment."""
+"""A request becomes what the engine is told. No engine, clock or environment."""
 
 import json
 from dataclasses import replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from agent_session import inside
 from agent_session.agents.login import LOGIN, login_secret
@@ -34,18 +34,20 @@ def container_spec(request: SessionRequest) -> ContainerSpec:
         Mount(kind="tmpfs", target=inside.RUNTIME),
         *(Mount(kind="bind", source=str(p.source), target=p.target) for p in request.projects),
         *(
-            Mount(kind="bind", source=str(path), target=PurePosixPath(path), read_only=True)
+            Mount(kind="bind", source=_real(path), target=PurePosixPath(path), read_only=True)
             for path in request.mounts
         ),
     ]
     if request.kob:
-        mounts.append(Mount(kind="bind", source=str(request.kob), target=PurePosixPath(request.kob)))
+        mounts.append(Mount(kind="bind", source=_real(request.kob), target=PurePosixPath(request.kob)))
     mounts += request.protection.mounts
     if request.options.ssh_agent.startswith("/"):
-        mounts.append(Mount(kind="bind", source=request.options.ssh_agent, target=inside.SSH_AGENT))
+        mounts.append(
+            Mount(kind="bind", source=_real(Path(request.options.ssh_agent)), target=inside.SSH_AGENT)
+        )
     if request.ca_bundle:
         mounts.append(
-            Mount(kind="bind", source=str(request.ca_bundle), target=inside.CA_BUNDLE, read_only=True)
+            Mount(kind="bind", source=_real(request.ca_bundle), target=inside.CA_BUNDLE, read_only=True)
         )
     environment = {
         "AGENT_SESSION_NAME": request.name,
@@ -73,7 +75,14 @@ def container_spec(request: SessionRequest) -> ContainerSpec:
         memory=request.options.memory,
         cpus=request.options.cpus,
         pids=request.options.pids,
+        user_namespaces=request.options.allow_user_namespaces,
+        setuid=request.options.allow_setuid,
     )
+
+
+def _real(path: Path) -> str:
+    """What the user named, by a way without links: an engine refuses what has become one since."""
+    return str(path.resolve())
 
 
 def replacement_spec(request: SessionRequest, *, runs: bool) -> ContainerSpec:

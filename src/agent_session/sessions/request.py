@@ -30,6 +30,8 @@ class Options:
     memory: int = 0  # bytes; of this and the next two 0 is no limit
     cpus: float = 0.0
     pids: int = limits.PIDS
+    allow_user_namespaces: bool = False
+    allow_setuid: bool = False
 
 
 LENT = "lent"
@@ -78,6 +80,21 @@ class SessionRequest:
     options: Options = Options()
     login: str | None = None  # the id of the stored login's present content
     created: datetime | None = None  # of a session that exists already; None: its container's time is its own
+
+
+def permission_notes(options: Options) -> list[str]:
+    """One line for each switch that takes a wall away: what is not promised with it."""
+    notes = []
+    if options.allow_user_namespaces:
+        notes.append(
+            "warning: --allow-user-namespaces: the agent can change the protected paths of your projects, "
+            "and what it puts there runs on this machine"
+        )
+    if options.allow_setuid:
+        notes.append(
+            "warning: --allow-setuid: with programs that the agent leaves in your projects, other users of this machine can act as you"
+        )
+    return notes
 
 
 def limit_notes(options: Options, unenforced: Mapping[str, str]) -> list[str]:

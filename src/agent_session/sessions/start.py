@@ -14,7 +14,15 @@ from agent_session.errors import ConflictError, Hint, ImageMissing, NotReady, Pr
 from agent_session.sessions import find
 from agent_session.sessions.find import Found
 from agent_session.sessions.names import NAME, check_name
-from agent_session.sessions.request import OF_A_START, Options, SessionRequest, Wish, flags, limit_notes
+from agent_session.sessions.request import (
+    OF_A_START,
+    Options,
+    SessionRequest,
+    Wish,
+    flags,
+    limit_notes,
+    permission_notes,
+)
 
 if TYPE_CHECKING:
     from agent_session.agents.catalog import Agent
@@ -283,7 +291,8 @@ def _options(wish: Wish, environment: Mapping[str, str], had: Options | None) ->
 
 
 def _limits(engine: Engine, options: Options) -> list[str]:
-    return [f"warning: {line}" for line in limit_notes(options, engine.unenforced())]
+    limits = [f"warning: {line}" for line in limit_notes(options, engine.unenforced())]
+    return [*permission_notes(options), *limits]
 
 
 def _check_agrees(engine: Engine, wish: Wish, session: "Session", home: Path) -> None:

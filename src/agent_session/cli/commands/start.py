@@ -14,6 +14,8 @@ from agent_session.cli.options import DetachKey
 from agent_session.cli.start_options import (
     AgentName,
     AllowSecrets,
+    AllowSetuid,
+    AllowUserNamespaces,
     AutoApprove,
     Build,
     Cpus,
@@ -58,6 +60,8 @@ def start(
     memory: Memory = None,
     cpus: Cpus = None,
     pids: Pids = None,
+    allow_user_namespaces: AllowUserNamespaces = None,
+    allow_setuid: AllowSetuid = None,
     allow_secret_directories: AllowSecrets = None,
     dry_run: DryRun = False,
 ) -> None:
@@ -89,6 +93,8 @@ def start(
         memory=memory,
         cpus=cpus,
         pids=pids,
+        allow_user_namespaces=allow_user_namespaces,
+        allow_setuid=allow_setuid,
         allow_secret_directories=allow_secret_directories,
     )
     from agent_session.cli import wishes

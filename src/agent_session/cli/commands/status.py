@@ -137,6 +137,8 @@ def _options(session: "Session") -> Iterator[str]:
         ("git signing", options.git_signing),
         ("ssh-agent", options.ssh_agent),
         ("GitHub token", options.github_token),
+        ("user namespaces allowed", options.allow_user_namespaces),
+        ("setuid allowed", options.allow_setuid),
     ):
         if chosen:
             yield told

@@ -4,15 +4,15 @@ from typing import Any
 
 from agent_session.engine.limits import Kernel
 from agent_session.engine.podman.one_off import mount_flags
-from agent_session.engine.podman.specification import specification
+from agent_session.engine.podman.specification import LOG_BYTES, SLIRP, specification
 from agent_session.engine.protocol import ContainerSpec
 
 
 def commands(
-    spec: ContainerSpec, *, rootful: bool, kernel: Kernel, network_there: bool = False
+    spec: ContainerSpec, *, rootful: bool, kernel: Kernel, network: str = SLIRP, network_there: bool = False
 ) -> list[list[str]]:
     """What follows `podman`: to make network and volumes, then to make and start the container. The labels make it a session."""
-    whole = specification(spec, rootful=rootful, kernel=kernel)
+    whole = specification(spec, rootful=rootful, kernel=kernel, network=network)
     volumes = [mount.source for mount in spec.mounts if mount.kind == "volume"]
     labels = [f"--label={key}={value}" for key, value in spec.labels.items()]
     # Of a volume's labels only the session's name is ever read.
@@ -35,8 +35,11 @@ def _run(spec: ContainerSpec, whole: dict[str, Any], labels: list[str]) -> list[
     return [
         "run", "--detach", "--pull=never",
         f"--name={spec.name}", f"--hostname={spec.hostname}", f"--workdir={spec.workdir}", f"--stop-timeout={spec.stop_timeout}",
-        *user, *_limits(spec, whole["resource_limits"]), *_network(spec),
-        "--cap-drop=all", "--security-opt=no-new-privileges", "--security-opt=label=disable", "--http-proxy",
+        *user, *_limits(spec, whole["resource_limits"]), *_network(spec, whole),
+        "--pid=private", "--ipc=private", "--uts=private", f"--cgroupns={whole['cgroupns']['nsmode']}",
+        "--log-driver=k8s-file", f"--log-opt=max-size={LOG_BYTES}",
+        "--cap-drop=all", "--security-opt=no-new-privileges", "--security-opt=label=disable",
+        f"--security-opt=seccomp={whole['seccomp_profile_path']}", "--http-proxy=false",
         *labels,
         *(f"--env={key}={value}" for key, value in spec.environment.items()),
         *("=".join(mount_flags(mount)) for mount in spec.mounts),
@@ -48,9 +51,11 @@ def _run(spec: ContainerSpec, whole: dict[str, Any], labels: list[str]) -> list[
     ]  # fmt: skip
 
 
-def _network(spec: ContainerSpec) -> list[str]:
+def _network(spec: ContainerSpec, whole: dict[str, Any]) -> list[str]:
+    options = "".join(f":{option}" for option in whole.get("network_options", {}).get(SLIRP, ()))
+    usual = [f"--network={whole['netns']['nsmode']}{options}"]
     joined = [f"--network={spec.network}", *([f"--network-alias={spec.alias}"] if spec.alias else [])]
-    return [*(joined if spec.network else []), *(f"--publish=127.0.0.1::{port}" for port in spec.ports)]
+    return [*(joined if spec.network else usual), *(f"--publish=127.0.0.1::{port}" for port in spec.ports)]
 
 
 def _limits(spec: ContainerSpec, resources: dict[str, Any]) -> list[str]:

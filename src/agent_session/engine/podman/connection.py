@@ -5,6 +5,7 @@ service.py knows the address; http.py (for another machine, bindings.py) sends t
 
 import contextlib
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
@@ -137,6 +138,19 @@ class Connection:
         if self._info is None:
             self._info = self.call("GET", "/info", "asking Podman about itself").json()
         return self._info
+
+    def usual_network(self) -> str:
+        """What connects a container with the world that joins no network of its own; containers.conf is not asked."""
+        if self.rootful:
+            return "bridge"
+        if self.is_local and not shutil.which("pasta"):
+            return "slirp4netns"  # no question to Podman, where there is but one answer
+        version = int(self.info()["version"]["Version"].split(".")[0])
+        return (
+            answers.engine_info(self.info(), local=self.is_local).network or "pasta"
+            if version >= 5
+            else "slirp4netns"
+        )
 
     def look(self, path: str, doing: str) -> dict[str, Any] | None:
         """Inspect one object, None where there is none."""

@@ -1,15 +1,18 @@
 """Podman's containers: listed, created, renamed, started, stopped and removed."""
 
 import json
+import os
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from agent_session.engine.limits import Kernel
-from agent_session.engine.podman import answers, volumes
+from agent_session.engine.podman import answers, mount_check, volumes
 from agent_session.engine.podman.connection import Connection
 from agent_session.engine.podman.specification import specification
 from agent_session.engine.protocol import Container, ContainerSpec
-from agent_session.errors import ConflictError, NameTaken
+from agent_session.errors import ConflictError, EngineRefused, MountMoved, NameTaken
+from agent_session.host.signals import uninterrupted
 
 
 def labelled(podman: Connection, label: str) -> list[Container]:
@@ -36,7 +39,9 @@ def create(podman: Connection, spec: ContainerSpec, *, kernel: Kernel) -> None:
         for mount in spec.mounts:
             if mount.kind == "volume" and volumes.create(podman, mount.source, spec.labels):
                 made.append(mount.source)
-        body = json.dumps(specification(spec, rootful=podman.rootful, kernel=kernel))
+        body = json.dumps(
+            specification(spec, rootful=podman.rootful, kernel=kernel, network=podman.usual_network())
+        )
         podman.call("POST", "/containers/create", f"creating {spec.name}", body)
     except BaseException as error:
         for volume in made:
@@ -52,6 +57,49 @@ def rename(podman: Connection, name: str, new: str) -> None:
         podman.call("POST", f"/containers/{name}/rename", f"renaming {name}", params={"name": new})
     except ConflictError:
         raise NameTaken(new, new) from None
+
+
+def start(podman: Connection, name: str) -> None:
+    """Start a container, unless what it has mounted is not what it was made with: MountMoved, and it is left stopped.
+
+    On another machine its mounts cannot be looked at.
+    """
+    if podman.is_local:
+        _prepare(podman, name)
+    podman.call("POST", f"/containers/{name}/start", f"starting {name}")
+
+
+def _prepare(podman: Connection, name: str) -> None:
+    """Let the runtime mount everything, look at that, and have nothing run yet."""
+    try:
+        podman.call("POST", f"/containers/{name}/init", f"starting {name}")
+    except EngineRefused as error:
+        container = podman.look(f"/containers/{name}/json", f"looking at {name}")
+        if container and (moved := mount_check.led_elsewhere(_binds(container))):
+            raise MountMoved(os.fsdecode(moved[0].source)) from error
+        raise
+    container = podman.call("GET", f"/containers/{name}/json", f"looking at {name}").json()
+    if container["State"]["Status"] != "initialized":
+        return  # it runs already
+    try:
+        moved = mount_check.moved(_binds(container), container["State"]["Pid"])
+        if moved:
+            raise MountMoved(os.fsdecode(moved[0].source))
+    except BaseException as error:
+        with uninterrupted():
+            stop(podman, name)
+        if isinstance(error, OSError):
+            doing = "the container's mounts cannot be looked at"
+            raise EngineRefused(f"{doing}: {error}", hint="agent-session doctor") from error
+        raise
+
+
+def _binds(container: Mapping[str, Any]) -> list[mount_check.Bind]:
+    return [
+        mount_check.Bind(source=os.fsencode(mount["Source"]), target=os.fsencode(mount["Destination"]))
+        for mount in container["Mounts"]
+        if mount["Type"] == "bind"
+    ]
 
 
 def stop(podman: Connection, name: str) -> None:

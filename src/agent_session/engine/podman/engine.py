@@ -109,7 +109,11 @@ class PodmanEngine:
         """The podman commands that do the same as `create` and `start`."""
         network_there = bool(spec.network and networks.look(self._podman, spec.network))
         lines = commands.commands(
-            spec, rootful=self.rootful, kernel=self._kernel(), network_there=network_there
+            spec,
+            rootful=self.rootful,
+            kernel=self._kernel(),
+            network=self._podman.usual_network(),
+            network_there=network_there,
         )
         return [[*self._podman.command(), *words] for words in lines]
 
@@ -119,7 +123,7 @@ class PodmanEngine:
 
     def start(self, name: str) -> None:
         """Start a container."""
-        self._podman.call("POST", f"/containers/{name}/start", f"starting {name}")
+        containers.start(self._podman, name)
 
     def stop(self, name: str) -> None:
         """Stop a container."""

@@ -15,6 +15,8 @@ from agent_session.host.signals import uninterrupted
 
 EXEC_FAILED = frozenset({125, 255})
 """Exit codes of `podman exec` that may be Podman's own."""
+ENVIRONMENT = ("--env=PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "--env=PYTHONNOUSERSITE=1")
+"""Of commands that we run in a session: no program or module in the agent's home takes the place of the image's."""
 RUN_FAILED = frozenset({125, 126, 127})
 """Exit codes of `podman run` that may be Podman's own."""
 
@@ -29,7 +31,7 @@ def run(
     timeout: float,
 ) -> ExecResult:
     """Run a command in a running container."""
-    argv = [*podman.command(), "exec", "-i", name, *command]
+    argv = [*podman.command(), "exec", "-i", *ENVIRONMENT, name, *command]
     try:
         done = processes.whole(argv, stdin=stdin, stdout=stdout, timeout=timeout)
     except subprocess.TimeoutExpired:
@@ -41,7 +43,7 @@ def stream(
     podman: Connection, name: str, command: Sequence[str], *, stdin: bytes, timeout: float | None
 ) -> Generator[bytes, None, ExecResult]:
     """Run a command in a running container, yielding its output."""
-    argv = [*podman.command(), "exec", "-i", name, *command]
+    argv = [*podman.command(), "exec", "-i", *ENVIRONMENT, name, *command]
     done = yield from processes.stream(argv, stdin=stdin, timeout=timeout)
     return _result(done, f"running {command[0]} in {name}", failed=EXEC_FAILED)
 
@@ -85,6 +87,8 @@ def run_one_off(
         with uninterrupted():
             containers.remove(podman, name)
         raise
+    if done.exit_code == processes.TOO_MUCH:
+        containers.remove(podman, name)
     return _result(done, f"running {wanted.command[0]} in {wanted.image}", failed=RUN_FAILED)
 
 
@@ -102,7 +106,9 @@ def run_one_off_on_terminal(podman: Connection, wanted: OneOff, *, cancelled: Ca
 
 
 def _one_off(podman: Connection, wanted: OneOff, name: str, *, terminal: bool = False) -> list[str]:
-    words = one_off.arguments(wanted, name=name, rootful=podman.rootful, terminal=terminal)
+    words = one_off.arguments(
+        wanted, name=name, rootful=podman.rootful, network=podman.usual_network(), terminal=terminal
+    )
     return [*podman.command(), *words]
 
 

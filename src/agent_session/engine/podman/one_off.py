@@ -8,7 +8,8 @@ import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from agent_session.engine.podman.specification import root_limits
+from agent_session.engine.podman.seccomp_profile import STRICT
+from agent_session.engine.podman.specification import SLIRP, root_limits
 from agent_session.engine.protocol import Container, Mount, OneOff
 
 PREFIX = "agent-one-off-"
@@ -35,17 +36,21 @@ def is_abandoned(container: Container, *, local: bool, now: datetime) -> bool:
     return not container.running and now - (container.ended or container.created) > SETTLED
 
 
-def arguments(wanted: OneOff, *, name: str, rootful: bool, terminal: bool = False) -> list[str]:
+def arguments(
+    wanted: OneOff, *, name: str, rootful: bool, network: str = SLIRP, terminal: bool = False
+) -> list[str]:
     """What follows `podman`.
 
     A one-off container may hold no secret: other users can read a process's arguments. Its output is in no log.
     """
     return [
-        "run", "--rm", f"--name={name}", "--pull=never", "--log-driver=none", "--http-proxy",
+        "run", "--rm", f"--name={name}", "--pull=never", "--log-driver=none", f"--http-proxy={str(wanted.network).lower()}",
+        "--pid=private", "--ipc=private", "--uts=private",
         *(["-it", "--detach-keys="] if terminal else ["-i"]),
         *_user(rootful=rootful),
         "--cap-drop=all", "--security-opt=no-new-privileges", "--security-opt=label=disable",
-        *([] if wanted.network else ["--network=none"]),
+        f"--security-opt=seccomp={STRICT}",
+        f"--network={network if wanted.network else 'none'}",
         *(f"--env={key}={value}" for key, value in wanted.environment.items()),
         *(word for mount in wanted.mounts for word in mount_flags(mount)),
         "--entrypoint", wanted.command[0], wanted.image, *wanted.command[1:],

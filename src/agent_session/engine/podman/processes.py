@@ -3,12 +3,13 @@
 import contextlib
 import os
 import select
+import selectors
 import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import IO, Any
+from typing import IO
 
 from agent_session.engine.protocol import ExecResult
 from agent_session.errors import Interrupted
@@ -17,17 +18,86 @@ from agent_session.host.signals import uninterrupted
 PIECE = 1 << 16
 ASKED_EACH = 0.2
 """Seconds between two looks at whether what runs on a terminal has been cancelled."""
+LARGEST = 4 << 20
+"""How much a command may say, in bytes, where nobody takes it as it comes."""
+TOO_MUCH = 141
+"""The exit code of a command that said more: that of a shell's command which nobody hears any more (SIGPIPE)."""
 
 
 def whole(
-    argv: Sequence[str], *, stdin: bytes | IO[bytes], stdout: IO[bytes] | None, timeout: float
+    argv: Sequence[str],
+    *,
+    stdin: bytes | IO[bytes],
+    stdout: IO[bytes] | None,
+    timeout: float,
+    largest: int = LARGEST,
 ) -> ExecResult:
-    """Run it to its end; with `stdout` what it says goes there. subprocess.TimeoutExpired, then it is killed."""
-    given: dict[str, Any] = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
-    done = subprocess.run(
-        argv, **given, stdout=stdout or subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, check=False
+    """Run a command to its end; with `stdout` its output goes there. subprocess.TimeoutExpired after a kill.
+
+    A command that says more than `largest` bytes is killed as well, and ends with TOO_MUCH: it is a program of the agent's
+    that speaks, perhaps, and this process's memory is the host's.
+    """
+    process = subprocess.Popen(
+        argv,
+        stdin=subprocess.PIPE if isinstance(stdin, bytes) else stdin,
+        stdout=stdout or subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
-    return ExecResult(exit_code=done.returncode, stdout=done.stdout or b"", stderr=done.stderr)
+    with process:
+        try:
+            return _heard(process, stdin if isinstance(stdin, bytes) else b"", timeout, largest)
+        except BaseException:
+            process.kill()
+            raise
+
+
+def _heard(process: "subprocess.Popen[bytes]", given: bytes, timeout: float, largest: int) -> ExecResult:
+    """Exchange of what is given for what is said, within bounds; nothing of it is ever on a disk."""
+    end = time.monotonic() + timeout
+    said = {pipe: bytearray() for pipe in (process.stdout, process.stderr) if pipe}
+    rest = memoryview(given)
+    with selectors.DefaultSelector() as selector:
+        for pipe in said:
+            selector.register(pipe, selectors.EVENT_READ)
+        if process.stdin and rest:
+            os.set_blocking(process.stdin.fileno(), False)
+            selector.register(process.stdin, selectors.EVENT_WRITE)
+        elif process.stdin:
+            process.stdin.close()
+        while selector.get_map():
+            ready = selector.select(max(0, end - time.monotonic()))
+            if time.monotonic() > end:
+                raise subprocess.TimeoutExpired(process.args, timeout)
+            for key, _ in ready:
+                if key.fileobj is process.stdin:
+                    rest = _given(key.fd, rest)
+                    if not rest:
+                        selector.unregister(key.fileobj)
+                        process.stdin.close()
+                    continue
+                piece = os.read(key.fd, PIECE)
+                if not piece:
+                    selector.unregister(key.fileobj)
+                words = said[key.fileobj]  # type: ignore[index] # what was registered
+                words += piece
+                if len(words) > largest:
+                    process.kill()
+                    return ExecResult(exit_code=TOO_MUCH, stderr=b"it said more than %d MB" % (largest >> 20))
+    process.wait(max(0.1, end - time.monotonic()))
+    stdout, stderr = (
+        bytes(said.get(pipe, b"")) if pipe else b"" for pipe in (process.stdout, process.stderr)
+    )
+    return ExecResult(exit_code=process.returncode, stdout=stdout, stderr=stderr)
+
+
+def _given(descriptor: int, rest: memoryview) -> memoryview:
+    """What is left to be written after one write; nothing where nobody reads."""
+    try:
+        return rest[os.write(descriptor, rest[:PIECE]) :]
+    except BrokenPipeError:
+        return rest[:0]
+    except BlockingIOError:
+        return rest
 
 
 def stream(argv: Sequence[str], *, stdin: bytes, timeout: float | None) -> Generator[bytes, None, ExecResult]:
@@ -42,12 +112,16 @@ def stream(argv: Sequence[str], *, stdin: bytes, timeout: float | None) -> Gener
         )
         with _ended_at_last(process):
             assert process.stdout is not None
-            while _readable(process.stdout, end):
+            while _readable(process.stdout, end) and os.fstat(complaints.fileno()).st_size <= LARGEST:
                 if not (piece := process.stdout.read(PIECE)):
                     process.wait()
                     complaints.seek(0)
-                    return ExecResult(exit_code=process.returncode, stderr=complaints.read())
+                    return ExecResult(exit_code=process.returncode, stderr=complaints.read(LARGEST))
                 yield piece
+            if os.fstat(complaints.fileno()).st_size > LARGEST:
+                return ExecResult(
+                    exit_code=TOO_MUCH, stderr=b"it complained more than %d MB" % (LARGEST >> 20)
+                )
             return ExecResult(exit_code=124, stderr=f"not done within {timeout:g} s".encode())
 
 

@@ -8,16 +8,28 @@ import resource
 from typing import Any
 
 from agent_session.engine.limits import Kernel
+from agent_session.engine.podman.seccomp_profile import profile
 from agent_session.engine.protocol import ContainerSpec, Mount, SecretFile
 
 KEEP_ID = {"nsmode": "keep-id", "value": "uid=1000,gid=1000"}
 
 
+SLIRP = "slirp4netns"
 CPU_PERIOD = 100_000  # microseconds, the kernel's own default
 
 
-def specification(spec: ContainerSpec, *, rootful: bool, kernel: Kernel) -> dict[str, Any]:
-    """The SpecGenerator: least privilege, the caller's own files, no host network, limits as far as the kernel has them."""
+LOG_BYTES = 4 << 20
+"""What is kept of what a container's first process says: anybody in the container can write there."""
+
+
+def specification(
+    spec: ContainerSpec, *, rootful: bool, kernel: Kernel, network: str = SLIRP
+) -> dict[str, Any]:
+    """The SpecGenerator: least privilege, the caller's own files, no host network, limits as far as the kernel has them.
+
+    What is left out is taken from the user's containers.conf, so nothing that isolates is. `network` is the program that
+    connects rootless containers.
+    """
     whole = {
         "name": spec.name,
         "image": spec.image,
@@ -35,23 +47,34 @@ def specification(spec: ContainerSpec, *, rootful: bool, kernel: Kernel) -> dict
         "stop_timeout": spec.stop_timeout,
         "cap_drop": ["all"],
         "no_new_privileges": True,
+        "seccomp_profile_path": str(profile(spec)),
         "selinux_opts": ["disable"],  # relabelling a user's project would be worse (and slow)
-        "httpproxy": True,
+        "httpproxy": False,  # proxies may hold a password, and this is no place for one: they come with the seed
+        **{f"{kind}ns": {"nsmode": "private"} for kind in ("pid", "ipc", "uts")},
+        "cgroupns": {"nsmode": "private" if kernel.cgroups == "v2" else "host"},
+        "log_configuration": {"driver": "k8s-file", "size": LOG_BYTES},
         "portmappings": [
             {"host_ip": "127.0.0.1", "host_port": 0, "container_port": port, "protocol": "tcp"}
             for port in spec.ports
         ],
         "resource_limits": _resources(spec, kernel),
     }
+    whole |= _usual_network("bridge" if rootful else network)
     if spec.network:
         aliases = {"aliases": [spec.alias]} if spec.alias else {}
         whole |= {"netns": {"nsmode": "bridge"}, "networks": {spec.network: aliases}}
+        whole.pop("network_options", None)
     if rootful:
         # id-mapped storage and keep-id are not to be had; a root without CAP_SYS_RESOURCE may not raise its limits
         return whole | {"user": "0:0", "r_limits": root_limits()}
     if spec.pids and "pids" not in kernel.controllers and kernel.counts_by_namespace:
         whole["r_limits"] = [_limit("NPROC", spec.pids, soft=spec.pids)]
     return whole | {"user": "1000:1000", "userns": KEEP_ID}
+
+
+def _usual_network(mode: str) -> dict[str, Any]:
+    options = {"network_options": {SLIRP: ["allow_host_loopback=false"]}} if mode == SLIRP else {}
+    return {"netns": {"nsmode": mode}, **options}
 
 
 def _resources(spec: ContainerSpec, kernel: Kernel) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Pure: words in, EngineUnavailable or EngineRefused out. Each row was seen, or is
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from agent_session.engine.podman.seccomp_profile import FOLDER
 from agent_session.errors import AgentSessionError, EngineRefused, EngineUnavailable, Hint
 
 OLDEST = (4, 3)  # keep-id with a uid of one's choice came with 4.3
@@ -75,6 +76,15 @@ TROUBLES = (
         cause="a directory that the session mounts does not exist (any more)",
         cure=Hint(
             "ls", ["--json"], note="shows the directories; make them again, or agent-session rm the session"
+        ),
+        refused=True,
+    ),
+    Trouble(
+        words=("seccomp profile",),
+        cause="the machine that runs the containers has no copy of the seccomp profiles at the same path as here",
+        cure=Hint(
+            shell=f"scp -r {FOLDER} HOST:{FOLDER.parent}/",
+            note="after mkdir -p there; HOST as in CONTAINER_HOST",
         ),
         refused=True,
     ),

@@ -7,6 +7,11 @@ from agent_session.errors import EngineRefused, EngineUnavailable
 
 SAID = [
     (
+        "opening seccomp profile failed: open /home/you/seccomp/session.json: no such file or directory",
+        EngineRefused,
+        "scp -r",
+    ),
+    (
         "OCI runtime error: crun: cgroups in hybrid mode not supported, drop all controllers from cgroupv1",
         EngineUnavailable,
         "runc",
