@@ -45,6 +45,8 @@ def session(found: Session, state: State | None = None) -> Json:
         "memory": options.memory or None,
         "cpus": options.cpus or None,
         "pids": options.pids or None,
+        "allow_user_namespaces": options.allow_user_namespaces,
+        "allow_setuid": options.allow_setuid,
     }
 
 

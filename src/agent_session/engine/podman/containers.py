@@ -11,7 +11,7 @@ from agent_session.engine.podman import answers, mount_check, volumes
 from agent_session.engine.podman.connection import Connection
 from agent_session.engine.podman.specification import specification
 from agent_session.engine.protocol import Container, ContainerSpec
-from agent_session.errors import ConflictError, EngineRefused, MountMoved, NameTaken
+from agent_session.errors import ConflictError, EngineRefused, Hint, MountMoved, NameTaken
 from agent_session.host.signals import uninterrupted
 
 
@@ -90,7 +90,7 @@ def _prepare(podman: Connection, name: str) -> None:
             stop(podman, name)
         if isinstance(error, OSError):
             doing = "the container's mounts cannot be looked at"
-            raise EngineRefused(f"{doing}: {error}", hint="agent-session doctor") from error
+            raise EngineRefused(f"{doing}: {error}", hint=Hint("doctor")) from error
         raise
 
 
