@@ -50,6 +50,8 @@ LISTED = {
     "memory": None,
     "cpus": None,
     "pids": 4096,
+    "allow_user_namespaces": False,
+    "allow_setuid": False,
 }
 
 

@@ -40,6 +40,8 @@ OTHER = Options(
     memory=1 << 30,
     cpus=2.0,
     pids=100,
+    allow_user_namespaces=True,
+    allow_setuid=True,
 )
 """Of each option another value than the usual one."""
 
@@ -322,6 +324,8 @@ def test_options_are_written_as_they_are_typed() -> None:
         "memory": ["--memory", "1g"],
         "cpus": ["--cpus", "2"],
         "pids": ["--pids", "100"],
+        "allow_user_namespaces": ["--allow-user-namespaces"],
+        "allow_setuid": ["--allow-setuid"],
     }
 
 
