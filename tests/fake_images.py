@@ -86,7 +86,7 @@ class FakeImages:
     def prepare(self, reference: str) -> None:
         """There are no layers to prepare."""
         if reference in self._without_command:
-            raise BuildFailed("it has nothing to run")
+            raise BuildFailed("it has no command to run")
 
     def remove(self, reference: str) -> None:
         """Remove an image that no container has."""

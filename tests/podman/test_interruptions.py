@@ -251,7 +251,7 @@ def test_an_image_that_could_run_nothing_is_refused_each_time_and_leaves_nothing
     for _ in range(2):
         done = account.run("build", "idle")
         assert (done.code, done.out) == (8, "")
-        assert "it has nothing to run" in done.err
+        assert "it has no command to run" in done.err
         assert f"hint: $EDITOR {file}" in done.err
         assert account.podman("images", "--quiet", "--all") == before
         assert account.containers() == []

@@ -18,7 +18,7 @@ from typing import Literal
 from agent_session.agents import user_config
 from agent_session.agents.catalog import Agent, HostFile
 from agent_session.host import nofollow
-from agent_session.host.git_identity import NOBODY, Identity
+from agent_session.host.git_identity import UNKNOWN, Identity
 
 LARGEST = 10 * 1024 * 1024
 """Bytes; a credentials file is a few hundred, a ~/.claude.json of years a few million."""
@@ -107,7 +107,7 @@ def gather(
     *,
     timezone: str,
     extra: Mapping[str, str] = NOTHING,
-    identity: Identity = NOBODY,
+    identity: Identity = UNKNOWN,
 ) -> Seed:
     """Read everything that crosses over. A file that cannot be read is noted and left out; nothing of the host's is changed.
 

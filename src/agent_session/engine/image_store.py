@@ -18,7 +18,7 @@ class BuildSpec:
 
 
 class ImageStore(Protocol):
-    """The local images. A reference is NAME:TAG. EngineUnavailable and EngineRefused as with Engine."""
+    """The local images. A reference is NAME:TAG. Methods raise as those of Engine do."""
 
     def exists(self, reference: str) -> bool:
         """Whether the image is in the store. No registry is asked."""
@@ -33,10 +33,13 @@ class ImageStore(Protocol):
         """Make an image of a root file system in a tar archive."""
 
     def build(self, spec: BuildSpec) -> Iterator[str]:
-        """Build an image, yielding the output line by line. BuildFailed with the last lines when it fails."""
+        """Build an image, yielding the output line by line. Raises BuildFailed with the last lines."""
 
     def prepare(self, reference: str) -> None:
-        """Do now what the first container of an image would wait for. BuildFailed for an image without a command."""
+        """Do the work now that the first container of an image would wait for.
+
+        Raises BuildFailed for an image without a command.
+        """
 
     def remove(self, reference: str) -> None:
         """Remove an unused image. Nothing happens where the image is absent or in use."""

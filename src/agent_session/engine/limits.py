@@ -1,6 +1,7 @@
-"""Limits: how much memory, how many processors and processes a session may have, written as for Docker and Podman.
+"""The limits of a session: memory, processors and processes, written as for Docker and Podman.
 
-Pure. Which of them can hold is the kernel's matter: `unenforced` judges one as it was found (cgroups.py).
+Nothing is read here. Whether the kernel can enforce a limit is judged by `unenforced` from what cgroups.py
+read.
 """
 
 import math
@@ -12,43 +13,51 @@ from types import MappingProxyType
 SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(?:([kmgt])i?b?|b)?", re.IGNORECASE)
 UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 LEAST_MEMORY = 64 << 20
-"""A terminal with a shell in it needs about 50 MB; with less than this a session only dies at its start, and says less."""
+"""A terminal with a shell in it needs about 50 MB; with less than this a session only dies at its start, and
+says less."""
 LEAST_PIDS = 64
 MOST = 1 << 62
 PIDS = 4096
-"""Twice Podman's own default: threads count too, and an agent with its language servers and a parallel build has many.
-A fork bomb ends there long before the kernel's 32768."""
+"""Twice Podman's own default: threads count too, and an agent with its language servers and a parallel build
+has many. A fork bomb ends there long before the kernel's 32768."""
 NPROC_KERNEL = (5, 14)
-"""Since then RLIMIT_NPROC counts by user namespace, of which each rootless session has its own; before it counted all of a user's."""
+"""Since then RLIMIT_NPROC counts by user namespace, of which each rootless session has its own; before it
+counted all of a user's."""
 NO_CONTROLLER = "the kernel has no cgroup controller for that"
 FIRST_VERSION = "cgroups v1 obey root only"
 UNDELEGATED = "systemd does not delegate its cgroup controller to you"
 CURES = {
     NO_CONTROLLER: "cat /proc/cgroups /proc/cmdline",
-    FIRST_VERSION: "sudo sed -i 's/^GRUB_CMDLINE_LINUX=\"/&systemd.unified_cgroup_hierarchy=1 /' /etc/default/grub "
+    FIRST_VERSION: "sudo sed -i 's/^GRUB_CMDLINE_LINUX=\"/&systemd.unified_cgroup_hierarchy=1 /' "
+    "/etc/default/grub "
     "&& sudo update-grub   (then restart the machine)",
-    UNDELEGATED: r"sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\nDelegate=cpu cpuset io memory pids\n' | "
-    "sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload   (then log in again)",
+    UNDELEGATED: r"sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\nDelegate=cpu "
+    r"cpuset io memory pids\n' | "
+    "sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload   (then "
+    "log in again)",
 }
 """Why a limit is none, and the command that changes it (systemd.resource-control(5))."""
 CONTROLLERS = {"memory": "memory", "cpus": "cpu", "pids": "pids"}
 
 
 def memory(text: str) -> int:
-    """Bytes of "512m", "2g", "1.5GiB", a number; 0, also for "0", is no limit. ValueError in one line."""
+    """Read an amount of memory in bytes: "512m", "2g", "1.5GiB" or a number; 0 means no limit.
+
+    Raises ValueError with one line for anything else, and for less than LEAST_MEMORY.
+    """
     found = SIZE.fullmatch(text.strip())
     if not found:
-        raise ValueError(f"{text!r} is no amount of memory; write 512m or 2g")
+        raise ValueError(f"{text!r} is not a valid memory size (512m, 2g)")
     size = float(found[1]) * UNITS.get((found[2] or "").lower(), 1)
     if size and not LEAST_MEMORY <= size < MOST:
         raise ValueError(
-            f"{text!r} is no memory that a session could live in; the least is {LEAST_MEMORY >> 20}m"
+            f"{text!r} is not a memory size a session can run in; use {LEAST_MEMORY >> 20}m or more"
         )
     return int(size)
 
 
 def written(size: int) -> str:
-    """An amount of memory as `memory` reads it: 512m, 2g; bytes where no unit divides it."""
+    """Write an amount of memory as `memory` reads it: 512m, 2g; in bytes where no unit divides it."""
     for unit, factor in sorted(UNITS.items(), key=lambda item: -item[1]):
         if size and size % factor == 0:
             return f"{size // factor}{unit}"
@@ -56,23 +65,26 @@ def written(size: int) -> str:
 
 
 def cpus(text: str) -> float:
-    """Processors: "2", "1.5"; 0.0 is no limit. ValueError in one line."""
+    """Read a number of processors: "2", "1.5"; 0.0 means no limit. Raises ValueError with one line."""
     try:
         number = float(text)
     except ValueError:
         number = math.nan
     if not (number == 0 or 0.01 <= number <= 10_000):
-        raise ValueError(f"{text!r} is no number of processors; write 2 or 1.5")
+        raise ValueError(f"{text!r} is not a valid number of processors (2, 1.5)")
     return number
 
 
 def pids(text: str) -> int:
-    """Processes and threads at once; 0 (and Podman's -1) is no limit. ValueError in one line."""
+    """Read a number of processes and threads; 0 (and Podman's -1) means no limit.
+
+    Raises ValueError with one line.
+    """
     if not re.fullmatch(r"-1|\d{1,9}", text.strip()):
-        raise ValueError(f"{text!r} is no number of processes; write 4096, or 0 for no limit")
+        raise ValueError(f"{text!r} is not a valid number of processes (4096; 0 for no limit)")
     number = max(0, int(text))
     if number and number < LEAST_PIDS:
-        raise ValueError(f"{text!r} processes are too few for a session; the least is {LEAST_PIDS}")
+        raise ValueError(f"{text!r} is too few processes for a session; use {LEAST_PIDS} or more")
     return number
 
 
@@ -83,7 +95,11 @@ READERS: Mapping[str, Callable[[str], int | float]] = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True)
 class Kernel:
-    """What containers run on: cgroups "v1" or "v2", the controllers that their owner may use, the kernel's release."""
+    """The kernel that containers run on.
+
+    `cgroups` is "v1" or "v2", `controllers` are those that the containers' owner may use, `release` is the
+    kernel's.
+    """
 
     cgroups: str
     controllers: frozenset[str]
@@ -96,7 +112,7 @@ class Kernel:
 
 
 def unenforced(kernel: Kernel, *, rootful: bool) -> dict[str, str]:
-    """Which limits a container would not have, and why."""
+    """Map the limits that a container would not have to the reason."""
     if rootful:
         why = NO_CONTROLLER
     elif kernel.cgroups == "v1":

@@ -1,8 +1,9 @@
-"""What sessions need of a container engine: three Protocols and their data.
+"""A container engine as sessions need it: three Protocols and their data.
 
-`Engine` runs containers, `ImageStore` (image_store.py) keeps images, `LocalFiles` reads files of containers on this machine.
-PodmanEngine and the engine in memory (tests/fake_engine.py) keep the same promises, which tests/contract checks on both.
-Every method raises EngineUnavailable when the engine does not answer, and EngineRefused when it refuses.
+`Engine` runs containers, `ImageStore` (image_store.py) keeps images, `LocalFiles` reads files of containers
+on this machine. PodmanEngine and the engine in memory (tests/fake_engine.py) keep the same promises, which
+tests/contract checks on both. Every method raises EngineUnavailable when the engine does not answer, and
+EngineRefused when it refuses.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -49,18 +50,21 @@ class ContainerSpec:
     stop_timeout: int = 10
     """Seconds between the request to end and the kill."""
     network: str = ""
-    """A network made with `create_network`; "" is the engine's default one, on which no container finds this one."""
+    """A network made with `create_network`; "" is the engine's default one, on which no container finds this
+    one."""
     alias: str = ""
     """A second name of the container on that network."""
     ports: tuple[int, ...] = ()
     """TCP ports that this machine's loopback publishes, under free port numbers."""
     memory: int = 0
-    """Bytes. For this and the next two, 0 means no limit; a limit that the engine cannot enforce is left out."""
+    """Bytes. For this and the next two, 0 means no limit; a limit that the engine cannot enforce is left
+    out."""
     cpus: float = 0
     pids: int = 0
     """Processes and threads."""
     user_namespaces: bool = False
-    """Whether processes may have namespaces of their own, and mount there. Without it, no mount of this specification can be taken away."""
+    """Whether processes may have namespaces of their own, and mount there. Without it, no mount of this
+    specification can be taken away."""
     setuid: bool = False
     """Whether processes may set the set-user-id and set-group-id bits of files."""
 
@@ -96,7 +100,10 @@ class ExecResult:
 
     @property
     def message(self) -> str:
-        """Why the command failed: its stderr, or "exit code N" where that is empty. May hold control characters."""
+        """The reason of a failure: its stderr, or "exit code N" where that is empty.
+
+        It may hold control characters.
+        """
         return self.stderr.decode("utf-8", "replace").strip() or f"exit code {self.exit_code}"
 
 
@@ -119,7 +126,7 @@ class EngineInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class OneOff:
-    """One command in a throw-away container, which runs as the agent's user with as few rights as possible."""
+    """A command in a throw-away container, run as the agent's user with as few rights as possible."""
 
     image: str
     command: tuple[str, ...]
@@ -137,7 +144,8 @@ class LocalFiles(Protocol):
     def open_root(self, container_id: str, pid: int) -> int | None:
         """Open the root directory of a running container (its id and pid); the caller closes the descriptor.
 
-        None for a container that has ended, or without permission. Below it the agent may change anything: see host/nofollow.
+        None for a container that has ended, or without permission. Below it the agent may change anything:
+        see host/nofollow.
         """
 
 
@@ -167,7 +175,7 @@ class Engine(Protocol):
         """Begin to connect and return at once. It is never necessary; the first call reports a failure."""
 
     def close(self) -> None:
-        """End what this process has started for the engine. Call it before the process ends or is replaced."""
+        """End the processes that this one has started for the engine, before it ends or is replaced."""
 
     def info(self) -> EngineInfo:
         """Ask the engine to describe itself. One slow round trip."""
@@ -179,13 +187,16 @@ class Engine(Protocol):
         """Say which limits (memory, cpus, pids) this machine does not enforce, and why."""
 
     def containers(self, label: str) -> list[Container]:
-        """List all containers with the label ("": all containers), running or not, in no order. One round trip."""
+        """List all containers with the label ("": all), running or not, in no order. One round trip."""
 
     def container(self, name: str) -> Container | None:
         """Return the container of that name, whoever made it."""
 
     def create(self, spec: ContainerSpec) -> None:
-        """Make a container without starting it, and its volumes with the same labels. NameTaken if the name is."""
+        """Make a container without starting it, and its volumes with the same labels.
+
+        Raises NameTaken if there is a container of that name.
+        """
 
     def equivalent_commands(self, spec: ContainerSpec) -> list[list[str]]:
         """The command lines that a person would type instead of `create` and `start`. Nothing is run.
@@ -203,7 +214,10 @@ class Engine(Protocol):
         """
 
     def stop(self, name: str) -> None:
-        """Stop a container within its stop_timeout; a stopped one stays as it is. NotFoundError if there is none."""
+        """Stop a container within its stop_timeout; a stopped one stays as it is.
+
+        Raises NotFoundError if there is none.
+        """
 
     def remove(self, name: str) -> None:
         """Remove a container, after killing it if it runs. Nothing happens where there is none."""
@@ -218,16 +232,22 @@ class Engine(Protocol):
         """Make a named volume. ConflictError where there is one of that name."""
 
     def remove_volume(self, name: str) -> None:
-        """Remove a named volume. ConflictError while a container has it; nothing happens where there is none."""
+        """Remove a named volume; nothing happens where there is none.
+
+        Raises ConflictError while a container has it.
+        """
 
     def create_network(self, name: str, labels: Mapping[str, str]) -> bool:
-        """Make sure of a network on which containers find each other by name. False where the engine has none."""
+        """Make sure of a network on which containers find each other by name.
+
+        False where the engine has none.
+        """
 
     def remove_network(self, name: str) -> None:
         """Remove a network. ConflictError while a container has it; nothing happens where there is none."""
 
     def secret_id(self, name: str) -> str | None:
-        """Return an id that changes with the content of a secret, None where there is no secret of that name."""
+        """Return an id that changes with the content of a secret, None where there is no such secret."""
 
     def put_secret(self, name: str, content: bytes) -> None:
         """Store a secret, replacing an earlier one. Existing containers keep the content they have."""
@@ -244,9 +264,9 @@ class Engine(Protocol):
         stdout: "IO[bytes] | None" = None,
         timeout: float = 60,
     ) -> ExecResult:
-        """Run a command in a running container, without a terminal; its output goes to `stdout` if that is given.
+        """Run a command in a running container, without a terminal.
 
-        Exit code 124 after `timeout` seconds.
+        Its output goes to `stdout` if that is given. The exit code is 124 after `timeout` seconds.
         """
 
     def exec_stream(
@@ -254,7 +274,8 @@ class Engine(Protocol):
     ) -> Generator[bytes, None, ExecResult]:
         """Run a command as `exec` does, yielding its output in pieces; returns the result without the output.
 
-        A caller that closes it earlier, or is interrupted, leaves the command running. So does exit code 124, after `timeout` seconds.
+        A caller that closes it earlier, or is interrupted, leaves the command running. So does exit code 124,
+        after `timeout` seconds.
         """
 
     def exec_as_root(self, name: str, command: Sequence[str]) -> None:
@@ -266,7 +287,10 @@ class Engine(Protocol):
     def attach_command(
         self, name: str, command: Sequence[str], environment: Mapping[str, str], *, terminal: bool = True
     ) -> list[str]:
-        """The command line for os.execvp that runs a command in a container on the caller's terminal or streams."""
+        """The command line for os.execvp that runs a command in a container on the caller's terminal.
+
+        Without `terminal` it uses the caller's streams.
+        """
 
     def run_one_off(
         self,
@@ -281,8 +305,9 @@ class Engine(Protocol):
     def run_one_off_on_terminal(self, one_off: OneOff, *, cancelled: Callable[[], bool]) -> int:
         """Run a one-off container on the caller's terminal; returns its exit code.
 
-        Interrupted where `cancelled`, which is asked several times a second, says so. However it ends, the container is gone.
+        Interrupted where `cancelled`, which is asked several times a second, says so. However it ends, the
+        container is gone.
         """
 
     def log_tail(self, name: str) -> str:
-        """Return the last lines of the output of a container's first process; "" where the engine kept none."""
+        """Return the last lines that a container's first process printed; "" where the engine kept none."""

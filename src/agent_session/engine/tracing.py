@@ -1,4 +1,4 @@
-"""An engine whose calls are told to watchers, before and after each call. The command line's `-v` is one watcher."""
+"""An engine that reports each call to watchers, before and after it; `-v` is one of them."""
 
 import sys
 import threading
@@ -21,7 +21,10 @@ PARTS = ("images", "local")
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One call of an engine's method. `number` counts from 1; `words` are its arguments, none of them a secret."""
+    """One call of an engine's method.
+
+    `number` counts from 1; `words` are its arguments without secrets.
+    """
 
     number: int
     method: str
@@ -29,7 +32,7 @@ class Call:
 
 
 class Watcher(Protocol):
-    """Is told of calls, in the thread that makes them. An exception of a watcher ends the call."""
+    """A watcher hears of calls in the thread that makes them. An exception of a watcher ends the call."""
 
     def before(self, call: Call) -> None:
         """The call is about to be made."""
@@ -39,7 +42,10 @@ class Watcher(Protocol):
 
 
 class TracedEngine:
-    """An Engine that does what another one does, and tells its watchers. Calls of an engine to itself are not told."""
+    """An Engine that passes each call on to another one and reports it to its watchers.
+
+    Calls of the engine to itself are not reported.
+    """
 
     def __init__(self, engine: Any, watchers: Sequence[Watcher]) -> None:
         self._engine = engine
@@ -60,7 +66,7 @@ class TracedEngine:
 
 
 class _TracedPart:
-    """A part of an engine, whose calls are told as PART.METHOD."""
+    """A part of an engine, whose calls are reported as PART.METHOD."""
 
     def __init__(self, part: Any, name: str, recorder: "_Recorder") -> None:
         self._part = part
@@ -73,7 +79,7 @@ class _TracedPart:
 
 
 class _Recorder:
-    """Counts the calls and tells them to the watchers."""
+    """Counts the calls and reports them to the watchers."""
 
     def __init__(self, watchers: Sequence[Watcher]) -> None:
         self._watchers = watchers
@@ -81,7 +87,7 @@ class _Recorder:
         self._count = 0
 
     def traced(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-        """The method, told of."""
+        """Wrap a method so that its calls are reported."""
 
         def call(*arguments: Any, **named: Any) -> Any:
             with self._lock:
@@ -159,20 +165,21 @@ class CallLogger:
     tell: Callable[[str], None]
 
     def before(self, call: Call) -> None:
-        """Nothing: the time is not known yet."""
+        """Print nothing: the time is not known yet."""
 
     def after(self, call: Call, seconds: float, error: BaseException | None) -> None:
-        """One line."""
+        """Print the call, its time and its error on one line."""
         if call.method != "close":
             failed = f": {type(error).__name__}" if error and not isinstance(error, GeneratorExit) else ""
             self.tell(f"{seconds * 1000:7.1f} ms  {call.method} {call.words}".rstrip() + failed)
 
 
 def tell_details(tell: Callable[[str], None]) -> None:
-    """Tell each program that is started and each HTTP request, without bodies, streams and environments.
+    """Report each program that is started and each HTTP request, without bodies, streams and environments.
 
-    Python reports both itself, whatever code sends them (https://docs.python.org/3/library/audit_events.html). An audit hook
-    stays until the process ends, so this is for a program that was started to say all, not for a library.
+    Python reports both itself, whatever code sends them
+    (https://docs.python.org/3/library/audit_events.html). An audit hook stays until the process ends, so this
+    is for a program that was started to say all, not for a library.
     """
 
     def hear(event: str, arguments: tuple[Any, ...]) -> None:

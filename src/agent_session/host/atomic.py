@@ -1,4 +1,7 @@
-"""Files replaced in one step: a reader finds the old content or the new, and a process that is killed leaves the old."""
+"""Files are replaced in one step: a reader finds the old content or the new one.
+
+A process that is killed leaves the old content.
+"""
 
 import errno
 import os
@@ -15,8 +18,8 @@ from agent_session.host.signals import uninterrupted
 def replacing(file: Path, *, mode: int = 0o600) -> Iterator[IO[bytes]]:
     """Yield a new file that replaces `file` at the end of the block, with `mode` as the umask allows it.
 
-    An exception leaves `file` as it was. Until the end the new file has no name where the file system can do that, so that a killed
-    process leaves nothing behind.
+    An exception leaves `file` as it was. Until the end the new file has no name where the file system can do
+    that, so that a killed process leaves nothing behind.
     """
     part = file.parent / f".{file.name}.{secrets.token_hex(4)}"
     handle, named = _open(part, mode)
@@ -52,7 +55,8 @@ def _open(part: Path, mode: int) -> tuple[int, bool]:
 
 def _give_name(handle: int, path: Path) -> None:
     folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:  # Python follows the link in /proc, as the kernel demands, only if it is given a directory's descriptor
+    # Python follows the link in /proc, as the kernel demands, only if it is given a directory's descriptor
+    try:
         os.link(f"/proc/self/fd/{handle}", path.name, dst_dir_fd=folder, follow_symlinks=True)
     finally:
         os.close(folder)

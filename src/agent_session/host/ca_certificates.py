@@ -1,4 +1,4 @@
-"""Whom the host trusts: its bundle of CA certificates, and whether that is more than the public roots.
+"""The CA certificates that the host trusts, and whether they are more than the public ones.
 
 Company proxies re-sign HTTPS with a CA of their own; then builds need the host's bundle, and so do agents.
 """
@@ -22,7 +22,7 @@ ADDED = (
 
 
 def bundle(environment: Mapping[str, str]) -> Path | None:
-    """The bundle this user's programs trust: what SSL_CERT_FILE names, or the system's; None where there is none."""
+    """Find the bundle that this user's programs trust: SSL_CERT_FILE, or the system's; None without one."""
     for name in (environment.get("SSL_CERT_FILE"), *BUNDLES):
         if name and os.access(name, os.R_OK) and Path(name).is_file():
             return Path(name)
@@ -30,7 +30,7 @@ def bundle(environment: Mapping[str, str]) -> Path | None:
 
 
 def trusts_more(environment: Mapping[str, str]) -> bool:
-    """Whether somebody added a CA to the public ones: by a variable or in the system's directory for it."""
+    """Whether a CA was added to the public ones: by a variable, or in the system's directory for it."""
     named = environment.get("SSL_CERT_FILE")
     if named and named not in BUNDLES:
         return True

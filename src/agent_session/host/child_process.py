@@ -1,4 +1,4 @@
-"""Programs run as children, which do not outlive us: their lines are told as they come, or they have our own streams."""
+"""Programs run as children that do not outlive us, with their lines reported or with our streams."""
 
 import contextlib
 import os

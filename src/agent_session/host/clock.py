@@ -1,31 +1,37 @@
-"""Times in texts: read so that nothing that is done with one later can fail, and written in one form everywhere."""
+"""Times in texts: read without errors for any later use, and written in one form everywhere."""
 
 from datetime import UTC, datetime
 
 LONGEST = 40
 FIRST_YEAR, LAST_YEAR = 1970, 9998
-"""Every time of these years can be shown in every time zone; of others some cannot, and none is a session's."""
+"""Every time of these years can be shown in every time zone; some of other years cannot."""
 
 
 def parse(text: object) -> datetime | None:
-    """The time in an ISO 8601 text with a time zone, in UTC; None for anything else, and for a year that no session has seen."""
+    """Read the time in an ISO 8601 text with a time zone, in UTC; None for anything else.
+
+    None also for a year in which no session can have been.
+    """
     if not isinstance(text, str) or len(text) > LONGEST:
         return None
     try:
-        said = datetime.fromisoformat(text)
-        found = said.astimezone(UTC) if said.tzinfo else None
+        local = datetime.fromisoformat(text)
+        moment = local.astimezone(UTC) if local.tzinfo else None
     except (ValueError, OverflowError):
         return None
-    return found if found and FIRST_YEAR <= found.year <= LAST_YEAR else None
+    return moment if moment and FIRST_YEAR <= moment.year <= LAST_YEAR else None
 
 
 def from_seconds(seconds: float) -> datetime | None:
-    """The time so many seconds after 1970, as a file system tells it; None for a year that no session has seen."""
+    """Convert seconds since 1970, as file systems count them, to a time in UTC.
+
+    None for a year in which no session can have been.
+    """
     try:
-        found = datetime.fromtimestamp(seconds, UTC)
+        moment = datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
         return None
-    return found if FIRST_YEAR <= found.year <= LAST_YEAR else None
+    return moment if FIRST_YEAR <= moment.year <= LAST_YEAR else None
 
 
 def utc(moment: datetime) -> str:

@@ -1,7 +1,7 @@
 """The key with which a terminal leaves a session: what it may be, and which programs around this terminal take it.
 
-Our `Ctrl q` never arrives where the user's own Zellij, VS Code or a tmux that uses it comes first: Zellij then ends with all
-its panes, VS Code with all its windows.
+Our `Ctrl q` never arrives where the user's own Zellij, VS Code or a tmux that uses it comes first: Zellij
+then ends with all its panes, VS Code with all its windows.
 """
 
 import re
@@ -9,9 +9,11 @@ from collections.abc import Mapping
 
 DEFAULT = "Ctrl q"
 ALTERNATIVE = "Ctrl ]"
-"""Neither Zellij (any preset), nor tmux, screen, VS Code or a desktop has it by default; one byte in every terminal."""
+"""Neither Zellij (any preset), nor tmux, screen, VS Code or a desktop has it by default; one byte in every
+terminal."""
 SHAPE = re.compile(
-    r"(?:(?P<ctrl>ctrl|control|c)[ +-])?(?:(?P<alt>alt|meta|m)[ +-])?(?P<key>[a-z]|\]|space|f(?:[1-9]|1[0-2]))",
+    r"(?:(?P<ctrl>ctrl|control|c)[ +-])?(?:(?P<alt>alt|meta|m)[ "
+    r"+-])?(?P<key>[a-z]|\]|space|f(?:[1-9]|1[0-2]))",
     re.IGNORECASE,
 )
 TAKEN = {"c": "interrupts the agent", "h": "is Backspace", "i": "is Tab", "j": "is Enter", "m": "is Enter"}
@@ -36,7 +38,8 @@ def read(text: str) -> str:
 def choose(chosen: str | None, environment: Mapping[str, str]) -> tuple[str, str]:
     """The key for this terminal, and a line about it ("" where there is nothing to say).
 
-    What somebody chose is used. Where nobody did and a program around this terminal takes the usual key, it is the other one.
+    What somebody chose is used. Where nobody did and a program around this terminal takes the usual key, it
+    is the other one.
     """
     key = chosen or DEFAULT
     program = taken_by(key, environment)

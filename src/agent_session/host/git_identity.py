@@ -1,7 +1,8 @@
-"""Who the user is to git, and what of it a session is lent only on request: signing, the ssh-agent, a GitHub token.
+"""The user's git identity, and on request the means to sign: the ssh-agent and a GitHub token.
 
-It crosses over as a git configuration that the session's system configuration includes: what the agent sets in its home or in a
-project wins. Keys never cross: the ssh-agent signs on the host, and the session is shown its socket.
+A session receives it as a git configuration that its system configuration includes: the agent's own settings,
+in its home or in a project, win. Keys stay on the host: the ssh-agent signs there, and the session gets its
+socket.
 """
 
 import stat
@@ -29,35 +30,40 @@ NO_AGENT = "none"
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """`git` are values by key, `variables` are for the agent's environment, `notes` for the user."""
+    """The settings of git by key, variables for the agent's environment, and notes for the user."""
 
     git: tuple[tuple[str, str], ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
     def configuration(self) -> bytes:
-        """A git configuration file; empty if there is nothing to say."""
+        """The git configuration file; empty without settings."""
         return "".join(_lines(key, value) for key, value in self.git).encode("utf-8", "surrogateescape")
 
 
-NOBODY = Identity()
+UNKNOWN = Identity()
 
 
 def read(environment: Mapping[str, str], *, signing: bool = False, github: bool = False) -> Identity:
-    """Name and email of the user's global git configuration; with `signing` how commits are signed, with `github` a token."""
-    found = _global(environment)
-    values = [(key, found[key]) for key in ALWAYS if key in found]
+    """Read name and email from the user's global git configuration.
+
+    With `signing` also the way commits are signed, with `github` a token. Nothing is raised: the notes of the
+    identity say what is missing.
+    """
+    settings = _global(environment)
+    values = [(key, settings[key]) for key in ALWAYS if key in settings]
     notes = []
     variables = []
     if signing:
-        key = _public_key(found)
+        key = _public_key(settings)
         if key:
-            values += [(name, found[name]) for name in SIGNING if name in found] + [
+            values += [(name, settings[name]) for name in SIGNING if name in settings] + [
                 ("user.signingkey", f"key::{key}")
             ]
         else:
             notes.append(
-                "commits cannot be signed: a session signs with an SSH key only (git config --global gpg.format ssh)"
+                "commits cannot be signed: a session signs with an SSH key only (git config --global "
+                "gpg.format ssh)"
             )
     if github:
         token = (
@@ -67,7 +73,10 @@ def read(environment: Mapping[str, str], *, signing: bool = False, github: bool 
         )
         if token:
             variables = [("GH_TOKEN", token), ("GITHUB_TOKEN", token)]
-            helper = '!. /run/agent-session/seed/environment; echo username=x-access-token; echo "password=$GH_TOKEN"; :'
+            helper = (
+                "!. /run/agent-session/seed/environment; "
+                'echo username=x-access-token; echo "password=$GH_TOKEN"; :'
+            )
             values.append(("credential.https://github.com.helper", helper))
         else:
             notes.append(
@@ -91,10 +100,10 @@ def _global(environment: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, _, value in entries}
 
 
-def _public_key(found: Mapping[str, str]) -> str:
+def _public_key(settings: Mapping[str, str]) -> str:
     """The public half of the signing key, itself and not a path; "" if it is not an SSH key."""
-    named = found.get("user.signingkey", "").removeprefix("key::")
-    if found.get("gpg.format") != "ssh" or not named:
+    named = settings.get("user.signingkey", "").removeprefix("key::")
+    if settings.get("gpg.format") != "ssh" or not named:
         return ""
     if named.startswith(("ssh-", "ecdsa-", "sk-")):
         return named
@@ -108,7 +117,7 @@ def _public_key(found: Mapping[str, str]) -> str:
 
 
 def _ask(command: list[str], environment: Mapping[str, str]) -> str:
-    """What a program of the host answers, "" if it does not."""
+    """The answer of a program on the host; "" if it fails."""
     kept = {name: environment[name] for name in KEPT if name in environment}
     try:
         done = subprocess.run(

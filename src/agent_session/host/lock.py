@@ -10,7 +10,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
-    """Who has a lock: a process ("?" where it has not said so yet), and since when, in seconds since 1970."""
+    """The process that has a lock ("?" where it has not written its number yet), and since when.
+
+    `since` is in seconds since 1970.
+    """
 
     pid: str
     since: float
@@ -21,14 +24,14 @@ class Holder:
 
 
 def lock_file(folder: Path, name: str) -> Path:
-    """Where the lock of that name is, in a directory of ours; it need not exist."""
+    """The path of the lock of that name in a directory of ours; it need not exist."""
     return folder / f"{name}.lock"
 
 
 def is_held(file: Path) -> bool:
-    """Whether a living process has that lock (a file, a directory) just now; nobody has one that is not there.
+    """Whether a living process holds the lock (a file or a directory); False where it does not exist.
 
-    Who asks for the lock meanwhile waits for as long as this takes.
+    A process that asks for the lock in this moment waits until the question is answered.
     """
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
@@ -45,9 +48,12 @@ def is_held(file: Path) -> bool:
 
 @contextmanager
 def lock(folder: Path, name: str, *, waiting: Callable[[Holder], None]) -> Iterator[None]:
-    """Hold the lock of that name in a directory of ours; `waiting` is told who has it where somebody else does.
+    """Hold the lock of that name in a directory of this user's.
 
-    flock is released by the kernel when its owner dies, so no lock survives; the empty file that stays is not the lock.
+    Where another process has it, `waiting` is called with the holder before this one waits.
+
+    flock is released by the kernel when its owner dies, so no lock survives; the empty file that stays is not
+    the lock.
     """
     descriptor = os.open(lock_file(folder, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

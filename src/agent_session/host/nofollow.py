@@ -1,4 +1,4 @@
-"""Reads files that somebody else may change: without following links, blocking on a pipe or reading without end."""
+"""Reads files that others may change: without following links, blocking on a pipe or reading forever."""
 
 import errno
 import os
@@ -9,7 +9,10 @@ FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def open_directory(top: Path | int, *parts: str) -> int:
-    """Open a directory below `top` (a trusted path, or a descriptor that stays open). OSError where there is none."""
+    """Open a directory below `top`, a trusted path or a descriptor that stays open.
+
+    Raises OSError where there is none. The caller closes the descriptor.
+    """
     here = os.dup(top) if isinstance(top, int) else os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     for part in parts:
         try:
@@ -21,9 +24,10 @@ def open_directory(top: Path | int, *parts: str) -> int:
 
 
 def open_file(top: Path | int, *parts: str, links: bool = False) -> int:
-    """Open a regular file at `top`, or below it. FileNotFoundError where nothing is, OSError for anything else.
+    """Open a regular file at `top`, or below it.
 
-    With `links` the last part may be a link: for files of the user's own.
+    Raises FileNotFoundError where there is none, OSError for anything but a regular file. With `links` the
+    last part may be a link: for files of the user's own.
     """
     flags = FLAGS if links else FLAGS | os.O_NOFOLLOW
     if isinstance(top, Path) and not parts:
@@ -49,7 +53,7 @@ def exists(top: Path | int, *parts: str) -> bool:
 
 
 def read(top: Path | int, *parts: str, largest: int, links: bool = False) -> bytes:
-    """Read the first `largest` bytes of a regular file. Errors as with `open_file`."""
+    """Read the first `largest` bytes of a regular file. Raises as `open_file` does."""
     file = open_file(top, *parts, links=links)
     try:
         return read_open(file, largest=largest)
@@ -58,7 +62,10 @@ def read(top: Path | int, *parts: str, largest: int, links: bool = False) -> byt
 
 
 def read_whole(top: Path | int, *parts: str, largest: int, links: bool = False) -> bytes:
-    """Read a regular file of at most `largest` bytes. OSError for a larger one, otherwise as with `open_file`."""
+    """Read a regular file of at most `largest` bytes. Raises OSError for a larger one.
+
+    Otherwise it raises as `open_file` does.
+    """
     content = read(top, *parts, largest=largest + 1, links=links)
     if len(content) > largest:
         raise OSError(errno.EFBIG, f"it has more than {largest} bytes")
@@ -66,7 +73,7 @@ def read_whole(top: Path | int, *parts: str, largest: int, links: bool = False) 
 
 
 def read_open(file: int, *, largest: int) -> bytes:
-    """Read what is left of an open file, `largest` bytes of it at most."""
+    """Read the rest of an open file, `largest` bytes of it at most."""
     content = bytearray()
     while len(content) < largest and (more := os.read(file, min(largest - len(content), 1 << 20))):
         content += more

@@ -39,7 +39,10 @@ def words_folder() -> Path:
 
 
 def log_folder() -> Path:
-    """A directory for logs that can be written: the XDG state directory, or a temporary one (a read-only home)."""
+    """Return a directory for logs that can be written.
+
+    It is the XDG state directory, or a temporary one where the home is read-only.
+    """
     folder = Path(_platformdirs().user_state_path(APP))
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -51,7 +54,7 @@ def log_folder() -> Path:
 
 
 def runtime_folder() -> Path:
-    """A directory of this user's alone (0700) for locks and sockets; $XDG_RUNTIME_DIR where there is one.
+    """Return a directory of this user's alone (0700) for locks and sockets; $XDG_RUNTIME_DIR where set.
 
     Raises OSError where even /tmp offers none that is ours.
     """
@@ -65,7 +68,7 @@ def runtime_folder() -> Path:
 
 
 def runtime_base() -> str:
-    """$XDG_RUNTIME_DIR, or what it would be where a login did not set it, or the directory for temporary files."""
+    """Return $XDG_RUNTIME_DIR, the directory it would name after a login, or that for temporary files."""
     for candidate in (os.environ.get("XDG_RUNTIME_DIR"), f"/run/user/{os.geteuid()}"):
         if candidate and os.access(candidate, os.W_OK) and Path(candidate).is_dir():
             return candidate

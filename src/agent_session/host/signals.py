@@ -1,4 +1,4 @@
-"""Being asked to end: SIGTERM and SIGHUP become Interrupted, like Ctrl-C, so that what was begun can be undone."""
+"""SIGTERM and SIGHUP become Interrupted, as Ctrl-C does, so that unfinished work can be undone."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -11,21 +11,24 @@ ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _Held:
-    """What arrives while blocks of `uninterrupted` are open. A process has one set of signal handlers, hence one of these."""
+    """The signal that arrived while blocks of `uninterrupted` are open.
+
+    A process has one set of signal handlers, hence one of these.
+    """
 
     blocks = 0
-    heard: "signal.Signals | None" = None
+    arrived: "signal.Signals | None" = None
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
     if _Held.blocks:
-        _Held.heard = _Held.heard or signal.Signals(number)
+        _Held.arrived = _Held.arrived or signal.Signals(number)
     else:
         raise Interrupted(signal.Signals(number))
 
 
 def raise_on_endings() -> None:
-    """From now on each of them raises Interrupted in the main thread."""
+    """From now on SIGINT, SIGTERM and SIGHUP raise Interrupted in the main thread."""
     for ending in ENDINGS:
         if signal.getsignal(ending) is not signal.SIG_IGN:  # nohup means it
             signal.signal(ending, _end)
@@ -33,23 +36,26 @@ def raise_on_endings() -> None:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Hold them back for a moment: for steps that must not be left half-done. They arrive at the end of the block."""
+    """Hold these signals back during steps that must not be left half-done.
+
+    The first of them raises Interrupted at the end of the block.
+    """
     _Held.blocks += 1
     try:
         yield
     finally:
         _Held.blocks -= 1
-        if not _Held.blocks and (heard := _Held.heard):
-            _Held.heard = None
-            raise Interrupted(heard)
+        if not _Held.blocks and (arrived := _Held.arrived):
+            _Held.arrived = None
+            raise Interrupted(arrived)
 
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """As held_back, and programs that are started in the block do not hear them either, ever.
+    """Hold these signals back, also from programs that are started in the block.
 
-    Blocking alone would not do: where there are other threads, the kernel gives a signal that this one blocks to one of
-    those, and Python tells the main thread all the same.
+    Blocking alone would not do: where there are other threads, the kernel gives a signal that this one blocks
+    to one of those, and Python tells the main thread all the same.
     """
     with held_back():
         before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
@@ -61,7 +67,10 @@ def uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def on_interrupt(first: Callable[[], None]) -> Iterator[None]:
-    """In the block, a first Ctrl-C calls `first`, in the main thread between two steps; each later one is Interrupted."""
+    """In the block, a first Ctrl-C calls `first`; each later one raises Interrupted.
+
+    `first` is called in the main thread, between two steps.
+    """
     heard = False
 
     def hear(number: int, _frame: FrameType | None) -> None:

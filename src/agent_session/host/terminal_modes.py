@@ -15,7 +15,8 @@ RESET = (
 def restored() -> Iterator[None]:
     """Whatever a program in the block does to the terminal, and however it ends, the terminal is as before.
 
-    Where the block is left by an exception, a program may have been killed that had no time to clear up itself.
+    Where the block is left by an exception, a program may have been killed that had no time to clear up
+    itself.
     """
     import termios  # not on every path
 

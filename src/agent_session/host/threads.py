@@ -9,10 +9,12 @@ from agent_session.host.signals import uninterrupted
 
 @contextmanager
 def beside(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """A pool. When the block is left by an exception, a signal's too, what has not begun is not done; what has is waited for.
+    """Yield a thread pool that has ended when the block is left.
 
-    An executor's own `with` can be left by a signal while it waits; its threads would then go on asking an engine that has been closed, and
-    that would start another service for them, which nobody ends.
+    After an exception, a signal's too, tasks that have not begun are dropped; the others are waited for.
+
+    An executor's own `with` can be left by a signal while it waits; its threads would then go on asking an
+    engine that has been closed, and that would start another service for them, which nobody ends.
     """
     pool = ThreadPoolExecutor(max_workers=workers)
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def name(environment: Mapping[str, str]) -> str:
-    """TZ, or what /etc/localtime links to, or /etc/timezone says, or UTC."""
+    """Return TZ, the target of /etc/localtime, the content of /etc/timezone, or UTC."""
     if environment.get("TZ"):
         return environment["TZ"]
     target = str(Path("/etc/localtime").resolve())

@@ -40,8 +40,8 @@ def test_an_included_file_counts_and_commands_do_not_cross(home: Path) -> None:
 
 
 def test_a_host_without_git_or_without_a_name_says_nothing(home: Path) -> None:
-    assert git_identity.read(environment(home)) == git_identity.NOBODY
-    assert git_identity.read({"PATH": "/nowhere", "HOME": str(home)}) == git_identity.NOBODY
+    assert git_identity.read(environment(home)) == git_identity.UNKNOWN
+    assert git_identity.read({"PATH": "/nowhere", "HOME": str(home)}) == git_identity.UNKNOWN
 
 
 def test_a_github_token_crosses_only_on_request(home: Path) -> None:

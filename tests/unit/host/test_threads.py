@@ -36,7 +36,7 @@ def test_a_signal_is_held_back_also_where_another_thread_would_take_it(ending: s
 
     def send() -> None:
         os.kill(os.getpid(), ending)
-        until(lambda: _Held.heard, "heard by way of the other thread")  # which takes it when it gets a turn
+        until(lambda: _Held.arrived, "heard by way of the other thread")  # which takes it when it gets a turn
 
     with beside(1) as pool:
         pool.submit(may_end.wait, 60)

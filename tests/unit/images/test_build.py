@@ -86,7 +86,7 @@ def test_an_image_that_could_run_nothing_is_none_each_time(
     file = stub.folder / "Containerfile"
     file.write_text("FROM scratch\nCOPY agent.yaml /\n")
     for _ in range(2):
-        with pytest.raises(BuildFailed, match="nothing to run") as caught:
+        with pytest.raises(BuildFailed, match="no command to run") as caught:
             built(engine, workshop, stub)
         assert str(file) in caught.value.hint
         assert "FROM ${BASE}" in caught.value.hint

@@ -1,4 +1,4 @@
-"""What Podman's API answers, in our words: containers, refusals, the reports of something long."""
+"""The answers of Podman's API, translated: containers, refusals, and the reports of long tasks."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from agent_session.errors import AgentSessionError, BuildFailed, ConflictError, 
 
 
 def container(item: Mapping[str, Any]) -> Container:
-    """One item of a listing, the API's or the podman command's."""
+    """Read one item of a listing, the API's or the podman command's."""
     started, ended = item.get("StartedAt") or 0, item.get("ExitedAt") or 0
     running = item["State"] in {"running", "paused", "stopping"}
     return Container(
@@ -36,15 +36,15 @@ def container(item: Mapping[str, Any]) -> Container:
     )
 
 
-def _moment(said: str | int) -> datetime:
-    """The API says RFC 3339 with nanoseconds, the podman command seconds since 1970."""
-    if isinstance(said, int):
-        return datetime.fromtimestamp(said, UTC)
-    return datetime.fromisoformat(re.sub(r"\.\d+", "", said)).astimezone(UTC)
+def _moment(written: str | int) -> datetime:
+    """The API writes RFC 3339 with nanoseconds, the podman command seconds since 1970."""
+    if isinstance(written, int):
+        return datetime.fromtimestamp(written, UTC)
+    return datetime.fromisoformat(re.sub(r"\.\d+", "", written)).astimezone(UTC)
 
 
 def engine_info(info: Mapping[str, Any], *, local: bool) -> EngineInfo:
-    """Read its answer to /info. Podman 5 names the network program elsewhere than Podman 4."""
+    """Read the answer to /info. Podman 5 names the network program elsewhere than Podman 4."""
     host, store = info["host"], info["store"]
     helpers = [name for name in ("pasta", "slirp4netns") if (host.get(name) or {}).get("executable")]
     maps = (host.get("idMappings") or {}).get("uidmap") or [{"size": 1 << 32}]
@@ -60,40 +60,38 @@ def engine_info(info: Mapping[str, Any], *, local: bool) -> EngineInfo:
 
 
 def check_command(image: Mapping[str, Any]) -> None:
-    """BuildFailed for an image, as the API tells of it, whose containers would have nothing to run."""
+    """Raise BuildFailed for an inspected image whose containers would have no command to run."""
     configuration = image.get("Config") or {}
     if not configuration.get("Cmd") and not configuration.get("Entrypoint"):
-        raise BuildFailed(
-            "it has nothing to run: no CMD or ENTRYPOINT, neither its own nor from the image it stands on"
-        )
+        raise BuildFailed("it has no command to run: neither it nor its base image has a CMD or ENTRYPOINT")
 
 
 def refusal(status: int, text: str, doing: str, *, absent_is_fine: bool) -> None:
-    """Raise what a status of 400 and more means, unless something is absent and may be."""
+    """Raise the error for a status of 400 or more, unless the object is absent and may be."""
     try:
-        said = str(json.loads(text).get("message", text))
+        message = str(json.loads(text).get("message", text))
     except (ValueError, AttributeError):
-        said = text
-    lower = said.lower()
+        message = text
+    lower = message.lower()
     if status == 404 or "no such volume" in lower:
         if absent_is_fine:
             return
-        raise NotFoundError(f"{doing}: {said}", hint=Hint("ls"))
-    error: AgentSessionError = troubleshooting.explain(said, doing)
+        raise NotFoundError(f"{doing}: {message}", hint=Hint("ls"))
+    error: AgentSessionError = troubleshooting.explain(message, doing)
     if "already in use" in lower or status == 409:
-        error = ConflictError(f"{doing}: {said}", hint=Hint(shell="podman ps -a"))
+        error = ConflictError(f"{doing}: {message}", hint=Hint(shell="podman ps -a"))
     raise error
 
 
-def failure(said: str, doing: str) -> AgentSessionError:
-    """What a podman command means that ended with an error."""
-    if "no such container" in said.lower():
-        return NotFoundError(f"{doing}: {said.strip()}", hint=Hint("ls"))
-    return troubleshooting.explain(said, doing)
+def failure(message: str, doing: str) -> AgentSessionError:
+    """The error for a podman command that failed with these words."""
+    if "no such container" in message.lower():
+        return NotFoundError(f"{doing}: {message.strip()}", hint=Hint("ls"))
+    return troubleshooting.explain(message, doing)
 
 
 def root_cause(error: BaseException) -> str:
-    """The innermost system error's words: the bindings wrap it four deep."""
+    """The words of the innermost system error: the bindings wrap it four deep."""
     words = str(error)
     inner: BaseException | None = error
     while inner:

@@ -1,9 +1,12 @@
-"""Builds of images; and what they leave where they are killed: containers that they work in, and temporary files (podman_folders).
+"""Builds of images, and what killed builds leave: working containers and temporary files.
 
-Podman names the containers after images, which may be anybody's, or nobody's ("088e924e9716-working-container"). So ours are
-marked: by a host's name that no step asks for, which is written to each one's state as soon as there is one (`buildah.json`,
-buildah 1.28). It says which process builds: two of one user need not know of each other's locks (`su` without a login has
-another XDG_RUNTIME_DIR, or none), and what one works in is not what another may remove.
+build_folders.py holds the temporary files.
+
+Podman names the containers after images, which may be anybody's or have no name
+("088e924e9716-working-container"). So ours are marked by a host name that no step asks for, which is written
+to the state of each container as soon as there is one (`buildah.json`, buildah 1.28). The mark has the number
+of the building process: two processes of one user may not know of each other's locks (`su` without a login
+has another XDG_RUNTIME_DIR, or none), and the containers of a running build must not be removed.
 """
 
 import contextlib
@@ -33,7 +36,7 @@ PREPARING = re.compile(r" agent-session-preparing-(\d+)-")
 
 
 class Builds:
-    """One build at a time, and what earlier ones left."""
+    """One build at a time, and the removal of what earlier ones left."""
 
     def __init__(self, podman: Connection) -> None:
         self._podman = podman
@@ -42,7 +45,7 @@ class Builds:
         """Also of one that was interrupted, until it is closed."""
 
     def build(self, spec: BuildSpec) -> Iterator[str]:
-        """Build an image, yielding its output line by line. BuildFailed with the last words when it fails."""
+        """Build an image, yielding its output line by line. Raises BuildFailed with the last lines."""
         with tempfile.TemporaryFile() as archive:
             _write_context(spec.context, archive)
             archive.seek(0)
@@ -51,18 +54,18 @@ class Builds:
             answer = self._podman.call(
                 "POST", "/build", f"building {spec.tag}", archive, params=_parameters(spec), stream=True
             )
-            yield from self._heard(answer)
+            yield from self._lines(answer)
         self._end()
 
     def close(self) -> None:
-        """Clear away after one that was interrupted."""
+        """Clean up after an interrupted build."""
         if self.going_on:
             with uninterrupted():
                 self._end()
                 self.remove_stale(self.stale())
 
     def stale(self) -> list[str]:
-        """Containers and temporary directories of builds of ours, these by their paths."""
+        """List containers and temporary directories of our killed builds; directories by their paths."""
         dead = []
         if self._podman.is_local:
             build_folders.await_dying(self._podman.environment)
@@ -71,7 +74,7 @@ class Builds:
         return [*ours(podman, workplaces(podman)), *map(str, dead)]
 
     def remove_stale(self, leftovers: Sequence[str]) -> None:
-        """Remove them."""
+        """Remove the containers and directories that `stale` listed."""
         containers = [line.split()[0] for line in leftovers if not line.startswith("/")]
         if containers:
             subprocess.run(
@@ -81,7 +84,7 @@ class Builds:
             if path.startswith("/"):
                 build_folders.remove(Path(path), service.podman())
 
-    def _heard(self, answer: Any) -> Iterator[str]:
+    def _lines(self, answer: Any) -> Iterator[str]:
         last = ""
         for report in answers.reports(answer):
             if "error" in report:
@@ -93,7 +96,7 @@ class Builds:
                 yield line
 
     def _begin(self) -> None:
-        """With a service of its own, if the one at hand is ours: then its temporary files are where we find them."""
+        """Start a new service for the build if the present one is ours: so its temporary files are known."""
         self.going_on = True
         if self._podman.is_our_own:
             with uninterrupted():
@@ -117,7 +120,8 @@ def _parameters(spec: BuildSpec) -> dict[str, Any]:
         "labels": json.dumps(dict(spec.labels)),
         "nocache": spec.no_cache,
         "layers": True,
-        "outputformat": "application/vnd.oci.image.manifest.v1+json",  # unsaid, no layer is ever found again (4.3.1)
+        # unsaid, no layer is ever found again (4.3.1)
+        "outputformat": "application/vnd.oci.image.manifest.v1+json",
         "rm": True,
         "forcerm": True,
         "extrahosts": json.dumps([mark()]),
@@ -125,7 +129,7 @@ def _parameters(spec: BuildSpec) -> dict[str, Any]:
 
 
 def _write_context(context: Mapping[str, bytes | Path], archive: IO[bytes]) -> None:
-    """A tar whose modes and times say nothing of this machine, so that layers are found again."""
+    """Write a tar whose modes and times are the same on every machine, so that layers are found again."""
     import tarfile  # 3 ms that only a build need pay
 
     with tarfile.open(fileobj=archive, mode="w") as tar:
@@ -138,7 +142,7 @@ def _write_context(context: Mapping[str, bytes | Path], archive: IO[bytes]) -> N
 
 
 def mark() -> str:
-    """What marks the containers of this process's builds."""
+    """The host entry that marks the containers of this process's builds."""
     return f"process-{os.getpid()}.agent-session.invalid:127.0.0.1"
 
 
@@ -148,16 +152,12 @@ def preparing_name() -> str:
 
 
 def workplaces(podman: Sequence[str]) -> list[str]:
-    """Id, name and state of each container that somebody's build works in; Podman 4.3.1 leaves them when the build is cut off."""
-    listing = [
-        *podman,
-        "ps",
-        "--all",
-        "--external",
-        "--no-trunc",
-        "--format",
-        "{{.ID}} {{.Names}} {{.Status}}",
-    ]
+    """List id, name and state of each container that a build works in.
+
+    Podman 4.3.1 leaves them when the build is cut off.
+    """
+    columns = "{{.ID}} {{.Names}} {{.Status}}"
+    listing = [*podman, "ps", "--all", "--external", "--no-trunc", f"--format={columns}"]
     lines = subprocess.run(listing, capture_output=True, text=True, check=False).stdout.splitlines()
     return sorted(
         line
@@ -166,30 +166,33 @@ def workplaces(podman: Sequence[str]) -> list[str]:
     )
 
 
-def ours(podman: Sequence[str], found: Sequence[str]) -> list[str]:
-    """Those of them that a build of ours made, and no living process but this one works in. Where Podman's files are not here, only names tell.
+def ours(podman: Sequence[str], workplaces: Sequence[str]) -> list[str]:
+    """Select the containers that a build of ours made and in which no other living process works.
 
-    One that gets no state was made by a service that ended at that moment. Whose it was nobody can say, nor can anybody use it.
+    Where Podman's files are on another machine, only names tell.
+
+    A container without a state was made by a service that ended at that moment. Its maker is unknown, and it
+    is of no use to any process.
     """
-    if not found:
+    if not workplaces:
         return []
     asked = [*podman, "info", "--format", "{{.Store.GraphRoot}}"]
     storage = Path(
         subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() or "/nonexistent"
     )
     deadline = time.monotonic() + STATE_SECONDS
-    while any(_has_no_state(one, storage) for one in found) and time.monotonic() < deadline:
+    while any(_has_no_state(one, storage) for one in workplaces) and time.monotonic() < deadline:
         time.sleep(0.02)
-    return [workplace for workplace in found if _is_ours(workplace, storage)]
+    return [workplace for workplace in workplaces if _is_ours(workplace, storage)]
 
 
 def _is_ours(workplace: str, storage: Path) -> bool:
     for file in _states(workplace, storage):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             hosts = json.loads(file.read_bytes()).get("CommonBuildOpts", {}).get("AddHost") or ()
-            return any(_is_over(found[1]) for host in hosts if (found := MARK.fullmatch(host)))
-    if found := PREPARING.search(workplace):
-        return _is_over(found[1])
+            return any(_is_over(mark[1]) for host in hosts if (mark := MARK.fullmatch(host)))
+    if preparing := PREPARING.search(workplace):
+        return _is_over(preparing[1])
     return _has_no_state(workplace, storage) or "agent-session-" in workplace
 
 

@@ -1,4 +1,4 @@
-"""What this machine's kernel lets us limit, read from its files: an answer of Podman's costs 130 ms."""
+"""The limits that this machine's kernel supports, read from its files: asking Podman costs 130 ms."""
 
 import os
 import platform
@@ -10,9 +10,10 @@ ROOT = Path("/sys/fs/cgroup")
 
 
 def kernel(*, rootful: bool, root: Path = ROOT) -> Kernel:
-    """This machine's kernel, with the controllers that Podman itself would find for this user.
+    """Read this machine's kernel, with the controllers that Podman itself would find for this user.
 
-    Of v1 only root may use any; of v2 others may use what systemd delegated to them (systemd.resource-control(5), Delegate=).
+    Of v1 only root may use any; of v2 others may use what systemd delegated to them
+    (systemd.resource-control(5), Delegate=).
     """
     return Kernel(
         cgroups="v2" if (root / "cgroup.controllers").exists() else "v1",

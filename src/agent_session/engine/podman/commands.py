@@ -1,4 +1,4 @@
-"""What Podman's API is told (podman_specification), said to the podman command: for people, who may read it, change it and run it."""
+"""The podman commands that do what the API is asked to do: for people to read, change and run."""
 
 from typing import Any
 
@@ -11,7 +11,10 @@ from agent_session.engine.protocol import ContainerSpec
 def commands(
     spec: ContainerSpec, *, rootful: bool, kernel: Kernel, network: str = SLIRP, network_there: bool = False
 ) -> list[list[str]]:
-    """What follows `podman`: to make network and volumes, then to make and start the container. The labels make it a session."""
+    """The words after `podman` that make network and volumes, and then make and start the container.
+
+    Its labels make it a session.
+    """
     whole = specification(spec, rootful=rootful, kernel=kernel, network=network)
     volumes = [mount.source for mount in spec.mounts if mount.kind == "volume"]
     labels = [f"--label={key}={value}" for key, value in spec.labels.items()]
@@ -34,7 +37,8 @@ def _run(spec: ContainerSpec, whole: dict[str, Any], labels: list[str]) -> list[
         user.append(f"--userns={whole['userns']['nsmode']}:{whole['userns']['value']}")
     return [
         "run", "--detach", "--pull=never",
-        f"--name={spec.name}", f"--hostname={spec.hostname}", f"--workdir={spec.workdir}", f"--stop-timeout={spec.stop_timeout}",
+        f"--name={spec.name}", f"--hostname={spec.hostname}", f"--workdir={spec.workdir}",
+        f"--stop-timeout={spec.stop_timeout}",
         *user, *_limits(spec, whole["resource_limits"]), *_network(spec, whole),
         "--pid=private", "--ipc=private", "--uts=private", f"--cgroupns={whole['cgroupns']['nsmode']}",
         "--log-driver=k8s-file", f"--log-opt=max-size={LOG_BYTES}",
@@ -44,7 +48,8 @@ def _run(spec: ContainerSpec, whole: dict[str, Any], labels: list[str]) -> list[
         *(f"--env={key}={value}" for key, value in spec.environment.items()),
         *("=".join(mount_flags(mount)) for mount in spec.mounts),
         *(
-            f"--secret={secret['Source']},type=mount,target={secret['Target']},uid={secret['UID']},gid={secret['GID']},mode=0400"
+            f"--secret={secret['Source']},type=mount,target={secret['Target']},"
+            f"uid={secret['UID']},gid={secret['GID']},mode=0400"
             for secret in whole["secrets"]
         ),
         spec.image,

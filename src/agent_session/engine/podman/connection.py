@@ -1,6 +1,7 @@
-"""The connection to Podman, made on first use: its API, or the podman command where that is quicker or the only way.
+"""The connection to Podman, made on first use: its API, or the podman command.
 
-service.py knows the address; http.py (for another machine, bindings.py) sends the requests.
+The command is used where it is quicker, or the only way. service.py knows the address; http.py (for another
+machine, bindings.py) sends the requests.
 """
 
 import contextlib
@@ -21,11 +22,12 @@ from agent_session.host.signals import held_back
 if TYPE_CHECKING:
     from agent_session.engine.podman.build_folders import Folder
 
-ANSWER_SECONDS = 900  # a first create may copy a large image's layers
+ANSWER_SECONDS = 900
+"""A first create may copy a large image's layers."""
 
 
 class Connection:
-    """Begins and ends our own service where there has to be one. Threads may share it."""
+    """A connection that starts and ends a service of our own where it needs one. Threads may share it."""
 
     def __init__(
         self,
@@ -34,7 +36,7 @@ class Connection:
         listing: podman_listing.Listing | None = None,
         service: podman_service.Service | None = None,
     ) -> None:
-        """A `listing` that has been begun answers the first question for containers; a `service` is used, and ended by `close`."""
+        """Use a `listing` that has been begun for the first question, and a `service` that `close` ends."""
         self.environment = environment
         self._listing = listing or podman_listing.Listing()
         self._begun = service
@@ -45,7 +47,7 @@ class Connection:
         self._info: dict[str, Any] | None = None
 
     def begin(self) -> None:
-        """Start our own service where one is needed, without waiting: in its 30 ms a caller imports what it needs.
+        """Start our own service where one is needed, without waiting for its 30 ms.
 
         The first call reports a failure. For a single question the podman command is quicker than a service.
         """
@@ -83,7 +85,7 @@ class Connection:
 
     @property
     def is_local(self) -> bool:
-        """Whether Podman is this machine's and found by itself. Nothing is asked to find that out."""
+        """Whether Podman is this machine's and needs no address. Nothing is asked to find that out."""
         return podman_listing.is_local(self.environment)
 
     @property
@@ -100,25 +102,31 @@ class Connection:
 
     @property
     def asks_by_command(self) -> bool:
-        """One podman command answers sooner than a service that has to be started for it (45 ms, 70 ms)."""
+        """Whether one podman command answers sooner (45 ms) than a service that must be started (70 ms)."""
         return not self._begun and self.is_local
 
     def place(self, path: str) -> Path | None:
-        """Where this process sees a path of Podman's, which has mounts of its own when rootless. None on another machine."""
+        """Where this process sees a path of Podman's, which has mounts of its own when rootless.
+
+        None for a Podman on another machine.
+        """
         service = self._opened()[0]
         if service.given:
             return None
         return Path(f"/proc/{service.process.pid}/root{path}" if service.process else path)
 
     def command(self) -> list[str]:
-        """The beginning of a podman command line, with the address if it needs one. EngineUnavailable without podman."""
+        """The beginning of a podman command line, with the address if it needs one.
+
+        Raises EngineUnavailable without podman.
+        """
         command = podman_service.podman()
         if self.is_local:
             return [command]
         return [command, "--url", self._opened()[0].url]
 
     def listing(self) -> list[dict[str, Any]]:
-        """All containers, by the podman command."""
+        """List all containers by the podman command."""
         podman_service.podman()
         try:
             return self._listing.answer()
@@ -126,7 +134,10 @@ class Connection:
             raise troubleshooting.explain(str(error), "listing containers") from None
 
     def run_command(self, words: Sequence[str], doing: str) -> None:
-        """Run one podman command, translating every failure: quicker than a service that has to be started for it."""
+        """Run one podman command: quicker than a service that has to be started for it.
+
+        Every failure is raised as an error of ours.
+        """
         command = [*self.command(), "--log-level=error", *words]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -169,7 +180,11 @@ class Connection:
         stream: bool = False,
         absent_is_fine: bool = False,
     ) -> Any:
-        """Send one request, translating every failure. None for an absence that is fine, otherwise the answer."""
+        """Send one request and return the answer; None for an absence that is fine.
+
+        Every failure is raised as an error of ours. `doing` begins its message; `data` is text, bytes or an
+        open file.
+        """
         service, client = self._opened()
         try:
             answer = client.request(method, path, params=params, data=data, headers=headers, stream=stream)

@@ -1,4 +1,4 @@
-"""The root directory of a running container, through /proc: for files of its that are read without starting a process."""
+"""The root directory of a running container, through /proc: its files are read without a new process."""
 
 import os
 
@@ -7,12 +7,13 @@ PODMANS_OWN = frozenset({b"/run/.containerenv", b"/etc/hostname", b"/etc/hosts",
 
 
 def open_root(container_id: str, pid: int) -> int | None:
-    """A descriptor of the root directory of the container whose first process is `pid`; None where this process cannot have it.
+    """Open the root directory of a container by its first process; None where that is not possible.
 
-    A process id may have been given to somebody else since Podman was asked, and clocks jump. So the process is pinned first
-    (a descriptor of /proc/PID is of that process alone), and then has to show that it is the container's: its mount table has
-    the files that Podman binds over every container's own, from a directory named by the container's id (proc(5), mountinfo).
-    Nobody inside can mount. An ordinary user may look: rootless, he owns the user namespace the process is in (ptrace(2)).
+    The number of a process may have been given to another one since Podman was asked, and clocks jump. So the
+    process is pinned first (a descriptor of /proc/PID is of that process alone), and then has to show that it
+    is the container's: its mount table has the files that Podman binds over every container's own, from a
+    directory named by the container's id (proc(5), mountinfo). No process inside can mount. An ordinary user
+    may read it: rootless, he owns the user namespace the process is in (ptrace(2)).
     """
     try:
         process = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

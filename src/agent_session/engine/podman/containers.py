@@ -16,7 +16,7 @@ from agent_session.host.signals import uninterrupted
 
 
 def labelled(podman: Connection, label: str) -> list[Container]:
-    """All containers with the label."""
+    """List all containers with the label."""
     if podman.asks_by_command:
         items = [item for item in podman.listing() if not label or label in (item["Labels"] or {})]
         return [answers.container(item) for item in items]
@@ -24,7 +24,7 @@ def labelled(podman: Connection, label: str) -> list[Container]:
 
 
 def named(podman: Connection, name: str) -> Container | None:
-    """The container of that name."""
+    """Find the container of that name."""
     if podman.asks_by_command:
         containers = [answers.container(item) for item in podman.listing() if name in item["Names"]]
     else:
@@ -33,7 +33,10 @@ def named(podman: Connection, name: str) -> Container | None:
 
 
 def create(podman: Connection, spec: ContainerSpec, *, kernel: Kernel) -> None:
-    """Make a container and its named volumes; the new volumes are removed again if the container cannot be made."""
+    """Make a container and its named volumes.
+
+    The new volumes are removed again if the container cannot be made. Raises NameTaken if the name is.
+    """
     made: list[str] = []
     try:
         for mount in spec.mounts:

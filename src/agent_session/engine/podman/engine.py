@@ -1,8 +1,8 @@
-"""An Engine on Podman.
+"""Podman as an Engine.
 
-Quirks of Podman's versions stay in this package: connection (how Podman is reached and asked), specification (what it is
-told), answers (what it says), containers, volumes, secrets, networks, image_store and builds, execution and one_off
-(commands), local_files and container_root (files).
+Quirks of Podman's versions stay in this package: connection (how Podman is reached and asked), specification
+(requests), answers (replies), containers, volumes, secrets, networks, image_store and builds, execution and
+one_off (commands), local_files and container_root (files).
 """
 
 import os
@@ -33,7 +33,7 @@ ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64
 
 
 class PodmanEngine:
-    """Podman, reached on first use."""
+    """Podman, connected to on first use."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class PodmanEngine:
         listing: podman_listing.Listing | None = None,
         service: podman_service.Service | None = None,
     ) -> None:
-        """A `listing` that has been begun answers the first question for containers; a `service` is used, and ended with the engine."""
+        """Use a `listing` that has been begun for the first question, and a `service` that `close` ends."""
         self._podman = Connection(environment, listing=listing, service=service)
         self.images = PodmanImages(self._podman)
         self.local = PodmanFiles(self._podman) if self._podman.is_local else None
@@ -54,7 +54,7 @@ class PodmanEngine:
         self.close()
 
     def connect(self) -> None:
-        """Reach Podman now."""
+        """Connect to Podman now."""
         self._podman.open()
 
     def connect_soon(self) -> None:
@@ -82,7 +82,7 @@ class PodmanEngine:
         return answers.engine_info(self._podman.info(), local=self._podman.is_local)
 
     def check(self) -> None:
-        """Podman without subordinate ids answers, lists, and fails late with an obscure message: refuse before."""
+        """Raise EngineUnavailable without subordinate ids, which Podman misses late and in odd words."""
         if self._podman.is_local and not self.rootful and not podman_service.has_subordinate_ids():
             raise troubleshooting.explain(
                 "no subuid ranges found for you", "looking at /etc/subuid and /etc/subgid"
@@ -197,7 +197,7 @@ class PodmanEngine:
     def attach_command(
         self, name: str, command: Sequence[str], environment: Mapping[str, str], *, terminal: bool = True
     ) -> list[str]:
-        """The command line for os.execvp; no key detaches (podman's own Ctrl-P would be taken from the agent)."""
+        """The command line for os.execvp; no key detaches, as Podman's Ctrl-P would be lost to the agent."""
         variables = [word for key, value in environment.items() for word in ("-e", f"{key}={value}")]
         streams = ["-it", "--detach-keys", ""] if terminal else ["-i"]
         return [*self._podman.command(), "exec", *streams, *variables, name, *command]

@@ -1,6 +1,7 @@
-"""Commands in Podman's containers, and one-off containers. They go through the podman command.
+"""Commands in Podman's containers and one-off containers, run by the podman command.
 
-By the API each exec leaves a monitor process behind for five minutes (Podman 4.3.1), and the bindings have no stdin.
+By the API each exec leaves a monitor process behind for five minutes (Podman 4.3.1), and the bindings have no
+stdin.
 """
 
 import subprocess
@@ -16,7 +17,8 @@ from agent_session.host.signals import uninterrupted
 EXEC_FAILED = frozenset({125, 255})
 """Exit codes of `podman exec` that may be Podman's own."""
 ENVIRONMENT = ("--env=PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "--env=PYTHONNOUSERSITE=1")
-"""Of commands that we run in a session: no program or module in the agent's home takes the place of the image's."""
+"""Of commands that we run in a session: no program or module in the agent's home takes the place of the
+image's."""
 RUN_FAILED = frozenset({125, 126, 127})
 """Exit codes of `podman run` that may be Podman's own."""
 
@@ -113,7 +115,10 @@ def _one_off(podman: Connection, wanted: OneOff, name: str, *, terminal: bool = 
 
 
 def _result(done: ExecResult, doing: str, *, failed: Set[int]) -> ExecResult:
-    """The command's own result; EngineRefused where Podman itself `failed`, by one of these exit codes and its "Error:"."""
+    """Return the command's own result, or raise EngineRefused where Podman itself failed.
+
+    That is an exit code in `failed` together with Podman's "Error:".
+    """
     if done.exit_code in failed and done.message.startswith("Error:"):
         raise troubleshooting.explain(done.message, doing)
     return done

@@ -1,7 +1,7 @@
-"""Podman's API over a Unix socket, with nothing but the standard library.
+"""Podman's API over a Unix socket, with the standard library alone.
 
-The bindings' client does the same, and importing it (requests, urllib3) costs 50 ms where this costs 10. Each request has a
-connection of its own, so threads need not know of each other.
+The bindings' client does the same, and importing it (requests, urllib3) costs 50 ms where this costs 10. Each
+request has a connection of its own, so threads can share a client.
 """
 
 import contextlib
@@ -14,13 +14,14 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 VERSION = "5.8.0"
-"""Of the API, as the bindings ask for it (podman-py 5.8.0): Podman 4 takes any that is younger than itself, 5 answers in its own words."""
+"""Of the API, as the bindings ask for it (podman-py 5.8.0): Podman 4 takes any that is younger than itself, 5
+answers in its own words."""
 BLOCK = 1 << 16
 UNQUOTED = "/:@!$&'()*+,;=~"
 
 
 class Answer:
-    """One answer, by the names that the bindings' answers have."""
+    """One answer, with the names that the bindings' answers have."""
 
     def __init__(self, connection: http.client.HTTPConnection, *, stream: bool) -> None:
         self._response = connection.getresponse()  # which keeps the connection, and ends it
@@ -37,11 +38,11 @@ class Answer:
         return self._content.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """The body, which is JSON."""
+        """Parse the body."""
         return json.loads(self._content)
 
     def iter_lines(self) -> Iterator[bytes]:
-        """A stream's lines as they come; ConnectionError where it breaks off."""
+        """Yield a stream's lines as they come. Raises ConnectionError where it breaks off."""
         rest = b""
         with self._response:
             try:
@@ -54,7 +55,10 @@ class Answer:
 
 
 class Client:
-    """An address. Whatever goes wrong on the way is an OSError; a status of 400 and more is an answer like any other."""
+    """A client for one socket. Every failure on the way is an OSError.
+
+    A status of 400 and more is an answer like any other.
+    """
 
     def __init__(self, path: str, *, timeout: float) -> None:
         self._path = path
@@ -70,7 +74,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         stream: bool = False,
     ) -> Answer:
-        """Ask; `data` is text, bytes or an open file; with `stream` the body is left to be read by the line."""
+        """Send a request; `data` is text, bytes or an open file. With `stream` the body is read by lines."""
         target = f"/v{VERSION}/libpod{quote(path, safe=UNQUOTED)}" + (
             f"?{urlencode(params)}" if params else ""
         )
@@ -78,9 +82,8 @@ class Client:
         length = {"Content-Length": str(_rest(body))} if hasattr(body, "fileno") else {}
         connection = _Connection(self._path, self._timeout)
         try:
-            with contextlib.suppress(
-                BrokenPipeError
-            ):  # refused before all of it was sent: the answer says why
+            # Podman may refuse before all of it was sent: then the answer says why.
+            with contextlib.suppress(BrokenPipeError):
                 connection.request(method, target, body, {"Connection": "close", **length, **(headers or {})})
             return Answer(connection, stream=stream)
         except http.client.HTTPException as error:

@@ -48,7 +48,7 @@ class PodmanImages:
         return {name for image in images for name in image.get("RepoTags") or image.get("Names") or ()}
 
     def _listed(self) -> Any:
-        """List the images. Podman lists none where one of them goes meanwhile, or is half an image: those times it is asked again."""
+        """List the images, again where Podman fails because one is half stored or removed meanwhile."""
         for _ in range(ATTEMPTS - 1):
             try:
                 return self._podman.call("GET", "/images/json", "listing images")
@@ -80,8 +80,12 @@ class PodmanImages:
         return self._builds.build(spec)
 
     def prepare(self, reference: str) -> None:
-        """Map the image's layers to the session's user ids: seconds for a large image, in which a start would seem to hang."""
-        # 4.3.1 fails with a nil pointer where a killed build left a part of the image's history: then the command stays unchecked.
+        """Map the image's layers to the session's user ids, which takes seconds for a large image.
+
+        Without that a first start would seem to hang.
+        """
+        # 4.3.1 fails with a nil pointer where a killed build left a part of the image's history: then the
+        # command stays unchecked.
         with contextlib.suppress(EngineRefused):
             answer = self._podman.call("GET", f"/images/{reference}/json", f"looking at {reference}").json()
             answers.check_command(answer)
@@ -109,5 +113,5 @@ class PodmanImages:
         return self._builds.stale()
 
     def remove_stale_builds(self, leftovers: Sequence[str]) -> None:
-        """Remove some of it."""
+        """Remove some of what `stale_builds` described."""
         self._builds.remove_stale(leftovers)

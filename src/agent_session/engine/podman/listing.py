@@ -1,7 +1,8 @@
-"""All containers by one podman command, which may be begun before anybody knows what to ask of them.
+"""All containers by one podman command, which may be begun before the question is known.
 
-The command answers in 45 ms, and 50 containers are no slower than one. That is as long as the command line takes to be
-imported and understood, so the two are done at once (cli/prefetch). Imports next to nothing, to be that early.
+The command answers in 45 ms, and 50 containers are no slower than one. The command line takes as long to be
+imported and understood, so the two are done at once (cli/prefetch). This module imports next to nothing, to
+be that early.
 """
 
 import json
@@ -14,33 +15,30 @@ from typing import Any
 COMMAND = ("podman", "--log-level=error", "ps", "--all", "--no-trunc", "--format=json")
 PIPE = 1 << 20
 """Bytes that Podman may say before anybody listens, where the system allows it."""
-
-
 FRESH_SECONDS = 2
-"""Who waited for longer, for standard input say, asks anew."""
-
+"""A caller that waited for longer, for standard input say, asks again."""
 DROP_SECONDS = 3
 
 
 class Failed(Exception):
-    """The command did; the words are Podman's."""
+    """The command failed; the words are Podman's."""
 
 
 def is_local(environment: Mapping[str, str]) -> bool:
-    """Whether Podman is this machine's and found by itself, so that the podman command needs no address."""
+    """Whether Podman is this machine's and needs no address."""
     named = environment.get("CONTAINER_HOST") or environment.get("CONTAINER_CONNECTION")
     return not named and sys.platform == "linux"
 
 
 class Listing:
-    """The command, begun or not."""
+    """The listing command, begun or not."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._begun = 0.0
 
     def begin(self) -> "subprocess.Popen[bytes]":
-        """Begin to ask. OSError where there is no podman."""
+        """Start the command. Raises OSError where there is no podman."""
         self._begun = time.monotonic()
         try:
             self._process = self._started(PIPE)
@@ -54,18 +52,24 @@ class Listing:
         )
 
     def answer(self) -> list[dict[str, Any]]:
-        """One object for each container that there is, or was when it was begun; the next answer is a new one. Failed, OSError."""
+        """Return one object for each container as of the moment the command was begun.
+
+        The next call begins a new command. Raises Failed, or OSError where there is no podman.
+        """
         if time.monotonic() - self._begun > FRESH_SECONDS:
             self.drop()
         process, self._process = self._process or self.begin(), None
         out, err = process.communicate()
         if process.returncode:
             raise Failed(err.decode("utf-8", "replace"))
-        found: list[dict[str, Any]] = json.loads(out or b"[]") or []
-        return found
+        containers: list[dict[str, Any]] = json.loads(out or b"[]") or []
+        return containers
 
     def drop(self) -> None:
-        """What has been begun is not wanted any more. It is let finish: a user's first podman since boot, ended half-way, hangs for ever."""
+        """Let a command that is not needed end by itself, for some seconds.
+
+        A user's first podman since boot, when it is ended half-way, hangs for ever.
+        """
         process, self._process = self._process, None
         if process:
             try:

@@ -1,10 +1,11 @@
 """Whether a container has mounted what it was told to, looked at when its mounts are there and nothing runs in it yet.
 
-Podman mounts by path, some tenths of a second after we looked at that path, and follows links. Whoever can write into a
-directory on the way (the agent of another session, or of this one before its restart) may have put a link there meanwhile.
-The kernel says what really is mounted (proc(5), mountinfo): each mount's root, as a path in its file system, which no link
-is part of. That must be where the source lies now, by a way without links; and the mount point must be where it was planned.
-As every planned mount is one line of the table, none of them can be elsewhere if each is found at its place.
+Podman mounts by path, some tenths of a second after we looked at that path, and follows links. Whoever can
+write into a directory on the way (the agent of another session, or of this one before its restart) may have
+put a link there meanwhile. The kernel says what really is mounted (proc(5), mountinfo): each mount's root, as
+a path in its file system, which no link is part of. That must be where the source lies now, by a way without
+links; and the mount point must be where it was planned. As every planned mount is one line of the table, none
+of them can be elsewhere if each is found at its place.
 """
 
 import os

@@ -1,6 +1,7 @@
-"""One-off containers as arguments of `podman run`: only the command gives a terminal, or streams of any length.
+"""One-off containers as arguments of `podman run`, which alone offers terminals and long streams.
 
-Podman removes the container at its end. A kill at the wrong moment leaves it, so its name holds the process that made it.
+Podman removes the container at its end. A kill at the wrong moment leaves it, so its name holds the process
+that made it.
 """
 
 import os
@@ -39,12 +40,14 @@ def is_abandoned(container: Container, *, local: bool, now: datetime) -> bool:
 def arguments(
     wanted: OneOff, *, name: str, rootful: bool, network: str = SLIRP, terminal: bool = False
 ) -> list[str]:
-    """What follows `podman`.
+    """The words after `podman` that run a one-off container.
 
-    A one-off container may hold no secret: other users can read a process's arguments. Its output is in no log.
+    A one-off container may hold no secret: other users can read a process's arguments. Its output is in no
+    log.
     """
     return [
-        "run", "--rm", f"--name={name}", "--pull=never", "--log-driver=none", f"--http-proxy={str(wanted.network).lower()}",
+        "run", "--rm", f"--name={name}", "--pull=never", "--log-driver=none",
+        f"--http-proxy={str(wanted.network).lower()}",
         "--pid=private", "--ipc=private", "--uts=private",
         *(["-it", "--detach-keys="] if terminal else ["-i"]),
         *_user(rootful=rootful),
@@ -70,7 +73,8 @@ def mount_flags(mount: Mount) -> list[str]:
         return ["--tmpfs", f"{mount.target}:rw,nosuid,nodev,mode={'755' if mount.read_only else '1777'}"]
     if mount.kind == "volume":
         return ["--volume", f"{mount.source}:{mount.target}:{'ro' if mount.read_only else 'rw'}"]
-    # --mount is comma-separated with CSV quoting, --volume splits at colons: only the first can say every path
+    # --mount is comma-separated with CSV quoting, --volume splits at colons: only the first can say every
+    # path
     words = ["type=bind", f"source={mount.source}", f"target={mount.target}", "bind-propagation=rprivate"]
     words += ["ro=true"] if mount.read_only else []
     quoted = ['"' + word.replace('"', '""') + '"' if {*word} & {*',"\n'} else word for word in words]

@@ -1,4 +1,4 @@
-"""What a podman command says, heard when it has ended or while it runs; for podman_engine."""
+"""The output of podman commands, returned when they have ended or while they run."""
 
 import contextlib
 import os
@@ -21,7 +21,8 @@ ASKED_EACH = 0.2
 LARGEST = 4 << 20
 """How much a command may say, in bytes, where nobody takes it as it comes."""
 TOO_MUCH = 141
-"""The exit code of a command that said more: that of a shell's command which nobody hears any more (SIGPIPE)."""
+"""The exit code of a command that said more: that of a shell's command which nobody hears any more
+(SIGPIPE)."""
 
 
 def whole(
@@ -32,10 +33,12 @@ def whole(
     timeout: float,
     largest: int = LARGEST,
 ) -> ExecResult:
-    """Run a command to its end; with `stdout` its output goes there. subprocess.TimeoutExpired after a kill.
+    """Run a command to its end; its output goes to `stdout` if that is given.
 
-    A command that says more than `largest` bytes is killed as well, and ends with TOO_MUCH: it is a program of the agent's
-    that speaks, perhaps, and this process's memory is the host's.
+    Raises subprocess.TimeoutExpired after `timeout` seconds, when the command has been killed.
+
+    A command that writes more than `largest` bytes is killed as well, and ends with TOO_MUCH: it may be a
+    program of the agent's, and this process's memory is the host's.
     """
     process = subprocess.Popen(
         argv,
@@ -52,7 +55,7 @@ def whole(
 
 
 def _heard(process: "subprocess.Popen[bytes]", given: bytes, timeout: float, largest: int) -> ExecResult:
-    """Exchange of what is given for what is said, within bounds; nothing of it is ever on a disk."""
+    """Exchange input for output, within bounds; nothing of it is ever on a disk."""
     end = time.monotonic() + timeout
     said = {pipe: bytearray() for pipe in (process.stdout, process.stderr) if pipe}
     rest = memoryview(given)
@@ -91,7 +94,7 @@ def _heard(process: "subprocess.Popen[bytes]", given: bytes, timeout: float, lar
 
 
 def _given(descriptor: int, rest: memoryview) -> memoryview:
-    """What is left to be written after one write; nothing where nobody reads."""
+    """Write once and return what is left of the input; nothing where the pipe has no reader."""
     try:
         return rest[os.write(descriptor, rest[:PIECE]) :]
     except BrokenPipeError:
@@ -101,7 +104,11 @@ def _given(descriptor: int, rest: memoryview) -> memoryview:
 
 
 def stream(argv: Sequence[str], *, stdin: bytes, timeout: float | None) -> Generator[bytes, None, ExecResult]:
-    """Run it, giving what it says in pieces; returns how it ended, exit code 124 when time was up. It does not outlive the generator."""
+    """Run a command, yielding its output in pieces; returns how it ended.
+
+    The exit code is 124 when it was killed after `timeout` seconds. The command does not outlive the
+    generator.
+    """
     end = None if timeout is None else time.monotonic() + timeout
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as complaints:
         given.write(stdin)
@@ -147,7 +154,7 @@ def _readable(pipe: IO[bytes], end: float | None) -> bool:
 
 @contextlib.contextmanager
 def _ended_at_last(process: "subprocess.Popen[bytes]") -> Iterator[None]:
-    """Whatever happens in the block, the process and those it began have ended after it."""
+    """At the end of the block, the process and those that it began have ended."""
     try:
         yield
     finally:

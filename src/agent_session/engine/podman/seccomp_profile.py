@@ -6,7 +6,8 @@ from agent_session.engine.protocol import ContainerSpec
 
 FOLDER = Path(__file__).with_name("seccomp")
 STRICT = FOLDER / "session.json"
-"""The profile of a container that was granted nothing: a one-off, and a session as long as its user does not say otherwise."""
+"""The profile of a container that was granted nothing: a one-off, and a session as long as its user does not
+say otherwise."""
 
 
 def profile(spec: ContainerSpec) -> Path:

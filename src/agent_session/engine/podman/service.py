@@ -1,8 +1,8 @@
-"""Where Podman is reached: a socket that is served, or a short-lived service of our own.
+"""The address of Podman: a socket that is served, or a short-lived service of our own.
 
-Order: CONTAINER_HOST; a `podman system connection` where podman itself would use one (CONTAINER_CONNECTION, or any system
-but Linux, where Podman lives in a virtual machine); the user's socket; and where none is served (no systemd), our own
-`podman system service`, which ends with us, and by itself when we are killed.
+Order: CONTAINER_HOST; a `podman system connection` where podman itself would use one (CONTAINER_CONNECTION,
+or any system but Linux, where Podman lives in a virtual machine); the user's socket; and where none is served
+(no systemd), our own `podman system service`, which ends with us, and by itself when we are killed.
 """
 
 import contextlib
@@ -32,12 +32,16 @@ IDLE_SECONDS = 600
 BOOT_SECONDS = 20
 STOP_SECONDS = 10
 LIVES = '[ "$PPID" = "$0" ] && exec "$@"'
-"""Become a command if our parent, whose number is $0, is still there: who was killed before PR_SET_PDEATHSIG is told of by nobody."""
+"""Become a command if our parent, whose number is $0, is still there: who was killed before PR_SET_PDEATHSIG
+is told of by nobody."""
 
 
 @dataclass(kw_only=True)
 class Service:
-    """An address of Podman's API. `given` is set where the user named it: then the podman command needs it as well."""
+    """An address of Podman's API.
+
+    `given` is set where the user named it: then the podman command needs it as well.
+    """
 
     url: str
     given: bool = False
@@ -50,13 +54,16 @@ class Service:
         return self.process is not None and self.process.poll() is not None
 
     def notice_end(self) -> None:
-        """After an answer that did not come: a connection ends a moment before the process that died can be seen to have ended."""
+        """After a missing answer, wait until a service that died can be seen to have ended.
+
+        Its connection ends a moment earlier.
+        """
         if self.process:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(timeout=1)
 
     def wait(self) -> None:
-        """Until it answers; EngineUnavailable (EngineRefused) if it never does. Only our own is waited for."""
+        """Wait until our own service answers. Raises EngineUnavailable (EngineRefused) if it never does."""
         deadline = time.monotonic() + BOOT_SECONDS
         while self.log and not _answers(self.url.removeprefix("unix://")):
             if self.ended or time.monotonic() > deadline:
@@ -72,15 +79,17 @@ class Service:
             self.log = None
 
     def close(self, *, with_its_work: bool = False) -> None:
-        """End the service if it is our own. Containers live on: they belong to their monitors; `with_its_work`: a build's step ends."""
+        """End the service if it is our own. Containers live on, as they belong to their monitors.
+
+        `with_its_work` also ends a build's step.
+        """
         if self.process:
             children = _descendants(self.process.pid) if with_its_work else []
             self.process.terminate()
             try:
                 self.process.wait(timeout=STOP_SECONDS)
-            except (
-                subprocess.TimeoutExpired
-            ):  # it hangs in a request: doctor tells of it, and must not hang itself
+            except subprocess.TimeoutExpired:
+                # It hangs in a request. Doctor reports that, and must not hang itself.
                 self.process.kill()
             for child in children:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -91,7 +100,7 @@ class Service:
 
 
 def _descendants(parent: int) -> list[int]:
-    """The processes that a process has begun, and those that they have."""
+    """List the processes that a process has begun, and their descendants."""
     parents = {}
     for file in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -105,7 +114,7 @@ def _descendants(parent: int) -> list[int]:
 
 
 def podman() -> str:
-    """The podman command; EngineUnavailable where there is none."""
+    """The path of the podman command. Raises EngineUnavailable where there is none."""
     found = shutil.which("podman")
     if not found:
         raise troubleshooting.missing(sys.platform)
@@ -113,12 +122,12 @@ def podman() -> str:
 
 
 def user_name() -> str:
-    """This user's, as the system knows him. KeyError where it does not."""
+    """This user's name in the system's database. Raises KeyError where it has none."""
     return pwd.getpwuid(os.geteuid()).pw_name
 
 
 def has_subordinate_ids() -> bool:
-    """Whether this user has ranges in /etc/subuid and /etc/subgid; yes where another source of them is configured."""
+    """Whether this user has ranges in /etc/subuid and /etc/subgid, or another source is configured."""
     try:
         if re.search(r"^subid:", Path("/etc/nsswitch.conf").read_text(encoding="utf-8"), re.MULTILINE):
             return True
@@ -136,16 +145,15 @@ def has_subordinate_ids() -> bool:
 
 
 def connect(environment: Mapping[str, str], folder: "build_folders.Folder | None" = None) -> Service:
-    """A service that answers, or that will when it has been waited for; EngineUnavailable.
+    """Find or start a service that answers, or that does after `wait`. Raises EngineUnavailable.
 
-    One of our own ends with the thread that calls this: the kernel ties it to that, not to the process. Its temporary files are
-    in `folder`, if that is given.
+    One of our own ends with the thread that calls this: the kernel ties it to that, not to the process. Its
+    temporary files are in `folder`, if that is given.
     """
     if url := environment.get("CONTAINER_HOST"):
-        if url.startswith("unix://") and not _answers(
-            url.removeprefix("unix://")
-        ):  # the bindings would try for 3 s
-            raise troubleshooting.unreachable(url, "nobody answers there", environment)
+        # Asked here, as the bindings would try for 3 s.
+        if url.startswith("unix://") and not _answers(url.removeprefix("unix://")):
+            raise troubleshooting.unreachable(url, "no process answers there", environment)
         return Service(url=url, given=True)
     if environment.get("CONTAINER_CONNECTION") or sys.platform != "linux":
         return Service(url=_connection(environment.get("CONTAINER_CONNECTION")), given=True)
@@ -195,8 +203,9 @@ def _own_service(folder: "build_folders.Folder | None") -> Service:
     command = podman()
     path = _socket_path()
     if os.geteuid() != 0 and not Path(paths.runtime_base(), "libpod", "tmp", "pause.pid").exists():
-        # A user's first podman since boot forks, to make the namespace that all others join. A service in that fork outlives
-        # its parent and any SIGTERM (seen with 4.3.1), so something else has to be the first.
+        # A user's first podman since boot forks, to make the namespace that all others join. A service in
+        # that fork outlives its parent and any SIGTERM (seen with 4.3.1), so something else has to be the
+        # first.
         with contextlib.suppress(subprocess.TimeoutExpired):  # the service will say why
             subprocess.run(
                 [command, "unshare", "true"],
@@ -205,7 +214,8 @@ def _own_service(folder: "build_folders.Folder | None") -> Service:
                 check=False,
                 timeout=BOOT_SECONDS,
             )
-    # Its own idle timer would end it while a build compiles for minutes: it lives as long as we do, kill -9 included.
+    # Its own idle timer would end it while a build compiles for minutes: it lives as long as we do, kill -9
+    # included.
     setpriv = shutil.which("setpriv")
     leash = [setpriv, "--pdeathsig", "TERM", "sh", "-c", LIVES, str(os.getpid())] if setpriv else []
     log = tempfile.TemporaryFile()  # noqa: SIM115 (it is open until the service answers)

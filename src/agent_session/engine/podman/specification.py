@@ -1,7 +1,7 @@
-"""What Podman's API is told to make: a SpecGenerator for each of our containers.
+"""The requests that make containers: a SpecGenerator for each.
 
-A whole one is posted rather than the bindings' keywords, because those drop or misplace some (tmpfs, two mounts of one source,
-security options; podman-py 5.8.0).
+A whole one is posted rather than the bindings' keywords, because those drop or misplace some (tmpfs, two
+mounts of one source, security options; podman-py 5.8.0).
 """
 
 import resource
@@ -12,23 +12,20 @@ from agent_session.engine.podman.seccomp_profile import profile
 from agent_session.engine.protocol import ContainerSpec, Mount, SecretFile
 
 KEEP_ID = {"nsmode": "keep-id", "value": "uid=1000,gid=1000"}
-
-
 SLIRP = "slirp4netns"
-CPU_PERIOD = 100_000  # microseconds, the kernel's own default
-
-
+CPU_PERIOD = 100_000
+"""Microseconds, the kernel's own default."""
 LOG_BYTES = 4 << 20
-"""What is kept of what a container's first process says: anybody in the container can write there."""
+"""The length of the log kept of a container's first process: every program inside can write to it."""
 
 
 def specification(
     spec: ContainerSpec, *, rootful: bool, kernel: Kernel, network: str = SLIRP
 ) -> dict[str, Any]:
-    """The SpecGenerator: least privilege, the caller's own files, no host network, limits as far as the kernel has them.
+    """Return the SpecGenerator: least privilege, no host network, the limits that the kernel supports.
 
-    What is left out is taken from the user's containers.conf, so nothing that isolates is. `network` is the program that
-    connects rootless containers.
+    What is left out is taken from the user's containers.conf, so nothing that isolates is left out. `network`
+    is the program that connects rootless containers.
     """
     whole = {
         "name": spec.name,
@@ -49,7 +46,8 @@ def specification(
         "no_new_privileges": True,
         "seccomp_profile_path": str(profile(spec)),
         "selinux_opts": ["disable"],  # relabelling a user's project would be worse (and slow)
-        "httpproxy": False,  # proxies may hold a password, and this is no place for one: they come with the seed
+        # proxies may hold a password, and this is no place for one: they come with the seed
+        "httpproxy": False,
         **{f"{kind}ns": {"nsmode": "private"} for kind in ("pid", "ipc", "uts")},
         "cgroupns": {"nsmode": "private" if kernel.cgroups == "v2" else "host"},
         "log_configuration": {"driver": "k8s-file", "size": LOG_BYTES},
@@ -65,7 +63,8 @@ def specification(
         whole |= {"netns": {"nsmode": "bridge"}, "networks": {spec.network: aliases}}
         whole.pop("network_options", None)
     if rootful:
-        # id-mapped storage and keep-id are not to be had; a root without CAP_SYS_RESOURCE may not raise its limits
+        # id-mapped storage and keep-id are not to be had; a root without CAP_SYS_RESOURCE may not raise its
+        # limits
         return whole | {"user": "0:0", "r_limits": root_limits()}
     if spec.pids and "pids" not in kernel.controllers and kernel.counts_by_namespace:
         whole["r_limits"] = [_limit("NPROC", spec.pids, soft=spec.pids)]
@@ -78,7 +77,10 @@ def _usual_network(mode: str) -> dict[str, Any]:
 
 
 def _resources(spec: ContainerSpec, kernel: Kernel) -> dict[str, Any]:
-    """Memory and as much swap again, as Podman's own command has it. What has no controller is left out: a runtime may refuse it."""
+    """Return memory, with as much swap again as Podman's own command allows, processors and processes.
+
+    A limit without a controller is left out: a runtime may refuse it.
+    """
     wanted: dict[str, Any] = {}
     if spec.memory:
         wanted["memory"] = {"limit": spec.memory, "swap": 2 * spec.memory}
@@ -102,7 +104,7 @@ def _secret(secret: SecretFile, *, uid: int) -> dict[str, Any]:
 
 
 def root_limits() -> list[dict[str, Any]]:
-    """Limits that a root without CAP_SYS_RESOURCE may give; Podman's defaults may be above what it has."""
+    """Return limits that a root without CAP_SYS_RESOURCE may set; Podman's defaults may be above its own."""
     return [_limit("NOFILE", 20000), _limit("NPROC", 2048)]
 
 

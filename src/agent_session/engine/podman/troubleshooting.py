@@ -1,6 +1,7 @@
-"""What Podman says when a machine is not set up, what that means and the command that cures it.
+"""Podman's messages on a machine that is not set up, their cause and the command that cures it.
 
-Pure: words in, EngineUnavailable or EngineRefused out. Each row was seen, or is named in requirements or Podman's own guide.
+Pure: words in, EngineUnavailable or EngineRefused out. Each row was seen, or is named in requirements or
+Podman's own guide.
 """
 
 from collections.abc import Mapping
@@ -9,12 +10,13 @@ from dataclasses import dataclass
 from agent_session.engine.podman.seccomp_profile import FOLDER
 from agent_session.errors import AgentSessionError, EngineRefused, EngineUnavailable, Hint
 
-OLDEST = (4, 3)  # keep-id with a uid of one's choice came with 4.3
+OLDEST = (4, 3)
+"""keep-id with a chosen uid came with 4.3."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
-    """One row: any of these words (lower case) in what Podman said, the cause in ours, the cure as a command."""
+    """One row: words of Podman's messages (lower case, any of them), the cause, the cure as a command."""
 
     words: tuple[str, ...]
     cause: str
@@ -33,7 +35,8 @@ SUBORDINATE_IDS = Trouble(
     ),
     cause="rootless Podman has no subordinate user ids for you (/etc/subuid, /etc/subgid, package uidmap)",
     cure=Hint(
-        shell="sudo apt-get install uidmap && sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER && podman system migrate"
+        shell="sudo apt-get install uidmap && sudo usermod --add-subuids 100000-165535 --add-subgids "
+        "100000-165535 $USER && podman system migrate"
     ),
 )
 NETWORK = Trouble(
@@ -81,7 +84,8 @@ TROUBLES = (
     ),
     Trouble(
         words=("seccomp profile",),
-        cause="the machine that runs the containers has no copy of the seccomp profiles at the same path as here",
+        cause="the machine that runs the containers has no copy of the seccomp profiles at the same path "
+        "as here",
         cure=Hint(
             shell=f"scp -r {FOLDER} HOST:{FOLDER.parent}/",
             note="after mkdir -p there; HOST as in CONTAINER_HOST",
@@ -93,7 +97,8 @@ TROUBLES = (
         cause="crun cannot run containers on this machine's hybrid cgroups; runc can",
         cure=Hint(
             shell="sudo scripts/setup --system",
-            note='or: sudo apt-get install runc, and in ~/.config/containers/containers.conf: [engine] runtime = "runc"',
+            note="or: sudo apt-get install runc, and in ~/.config/containers/containers.conf: [engine] "
+            'runtime = "runc"',
         ),
     ),
     Trouble(
@@ -122,7 +127,7 @@ TROUBLES = (
 
 
 def missing(system: str) -> EngineUnavailable:
-    """No podman in PATH; `system` is sys.platform."""
+    """The error for a machine without podman in PATH; `system` is sys.platform."""
     brew = Hint(shell="brew install podman && podman machine init && podman machine start")
     apt = Hint(shell="sudo apt-get install podman uidmap slirp4netns", note="Fedora: sudo dnf install podman")
     return EngineUnavailable(
@@ -132,7 +137,7 @@ def missing(system: str) -> EngineUnavailable:
 
 
 def too_old(version: str) -> EngineUnavailable | None:
-    """The error for a Podman of that version ("4.3.1"), None if it is young enough."""
+    """The error for a Podman of that version ("4.3.1"), None if it is new enough."""
     numbers = tuple(int(part) for part in version.split("-")[0].split(".")[:2] if part.isdigit())
     if not numbers or numbers >= OLDEST:
         return None
@@ -144,7 +149,7 @@ def too_old(version: str) -> EngineUnavailable | None:
 
 
 def explain(said: str, doing: str) -> AgentSessionError:
-    """The error for what Podman said while we were doing something."""
+    """The error for a message of Podman's; `doing` says what was tried."""
     said = " ".join(said.split())
     for trouble in TROUBLES:
         if any(word in said.lower() for word in trouble.words):
@@ -154,7 +159,7 @@ def explain(said: str, doing: str) -> AgentSessionError:
 
 
 def unreachable(url: str, reason: str, environment: Mapping[str, str]) -> EngineUnavailable:
-    """Nobody answers at a socket."""
+    """The error for a socket on which no process answers."""
     where = "CONTAINER_HOST" if environment.get("CONTAINER_HOST") else "socket"
     cure = Hint(shell="unset CONTAINER_HOST" if where == "CONTAINER_HOST" else "podman info")
     return EngineUnavailable(f"cannot connect to Podman at {url} ({where}): {reason}", hint=cure)

@@ -16,7 +16,7 @@ LEAST_FILES = 64
 
 
 def labelled(podman: Connection, label: str) -> Mapping[str, Mapping[str, str]]:
-    """The labels of all volumes that carry the label."""
+    """Map all volumes with the label to their labels."""
     params = {"filters": json.dumps({"label": [label]} if label else {})}
     answer = podman.call("GET", "/volumes/json", "listing volumes", params=params)
     return {volume["Name"]: volume.get("Labels") or {} for volume in answer.json() or ()}
@@ -56,7 +56,10 @@ def remove(podman: Connection, name: str) -> None:
 
 
 def _check_room(podman: Connection, path: str, doing: str) -> None:
-    """Podman (4.3.1) may hang for ever where the content that an image has in a volume's place does not fit into the volume."""
+    """Raise EngineRefused where a new volume has too little space.
+
+    Podman (4.3.1) may hang for ever where the image's content does not fit into the volume.
+    """
     place = podman.place(path) if path else None
     with contextlib.suppress(OSError):
         room = os.statvfs(place) if place else None
