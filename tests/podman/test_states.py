@@ -91,7 +91,7 @@ def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
             "its agent reports something that is not a state",
         ),
         (
-            'sed \'s/"since": "2/"since": "1/\' {file}.old >{file}',
+            'sed \'s/"since": "202/"since": "201/\' {file}.old >{file}',
             "its state is older than its container's start",
         ),
     ],
