@@ -397,6 +397,8 @@ def test_a_lock_whose_owner_was_killed_is_free(account: Account) -> None:
     running = program(account).begin(
         "start",
         "-d",
+        "-n",
+        "default",
         meanwhile=Meanwhile(before="starting", do=lambda _: os.kill(os.getpid(), signal.SIGSTOP)),
     )
     until(

@@ -57,9 +57,15 @@ def overview(context: typer.Context) -> None:
 def _look(invocation: Invocation) -> "tuple[list[Session], dict[str, State]]":
     from agent_session.activity import state
     from agent_session.sessions import find
+    from agent_session.workspace import placeholders
 
     with invocation.engine(one_question=True) as engine:
         found = find.list_sessions(engine)
+        ended = [placeholder for s in found if not s.running for placeholder in s.placeholders]
+        if placeholders.any_left(ended):  # a session was killed: whoever looks finds his project as it was
+            from agent_session.sessions import lifecycle
+
+            lifecycle.tidy(engine)
         return found, state.read(engine, found)
 
 
