@@ -1,7 +1,7 @@
 """Agents are folders: the strict reader of `images/<agent>/agent.yaml`.
 
-A folder with an `agent.yaml` is an agent; its name is the folder's. What varies between agents and must be known on the
-host is in that file, everything else in the Containerfile beside it.
+A folder with an `agent.yaml` is an agent; its name is the folder's. What varies between agents and must be
+known on the host is in that file, everything else in the Containerfile beside it.
 """
 
 import re
@@ -35,7 +35,8 @@ KEYS = {
 class HostFile:
     """A file of the user's that is offered to the agent as a private copy.
 
-    It is a login if it is there, or, with `login_keys`, if it is a JSON object in which one of them is not empty.
+    It is a login if it is there, or, with `login_keys`, if it is a JSON object in which one of them is not
+    empty.
     """
 
     source: str
@@ -54,7 +55,9 @@ class UserConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Login:
-    """The agent's own way to log in: a command whose result is a token it prints, for a variable, or a file in its home.
+    """The agent's own way to log in.
+
+    Its command leads to a token that it prints, for a variable, or to a file in its home.
 
     `not_shared` is a host file that is a login, too, but cannot be copied.
     """
@@ -69,7 +72,10 @@ class Login:
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """The npm package an agent's image is made of: pins in versions.yaml, and by architecture its names and their integrities' pins."""
+    """The npm package that an agent's image is made of, with its pins in versions.yaml.
+
+    It has names and the pins of their integrities by architecture.
+    """
 
     version: str
     names: Mapping[str, str]
@@ -78,7 +84,10 @@ class Package:
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """An agent that is a server in its session: the TCP port on which it answers there, with a password of its own (docs/agents.md)."""
+    """An agent that is a server in its session: the TCP port on which it answers (docs/agents.md).
+
+    Each session has a password of its own.
+    """
 
     port: int
 
@@ -104,9 +113,10 @@ class Agent:
 
 
 def read_agents(folders: Iterable[Path]) -> dict[str, Agent]:
-    """All agents of these folders of folders, by name, sorted; a later folder's agent replaces an earlier one's.
+    """Read all agents of these folders, sorted by name; a later folder's agent replaces an earlier one's.
 
-    A folder of folders that does not exist holds none. Raises ConfigurationError for an agent.yaml that cannot be followed.
+    A folder of folders that does not exist holds none. Raises ConfigurationError for an agent.yaml that
+    cannot be followed.
     """
     found = {}
     for folder in folders:
@@ -117,7 +127,10 @@ def read_agents(folders: Iterable[Path]) -> dict[str, Agent]:
 
 
 def find_agent(folders: Iterable[Path], name: str) -> Agent | None:
-    """The one that read_agents would have under that name, read alone; None where there is none, or none can be called so."""
+    """Read the agent that read_agents would have under that name; None where there is none.
+
+    None also where no agent can have that name.
+    """
     if AGENT_NAME.fullmatch(name):
         for folder in reversed([*folders]):
             if (file := folder / name / "agent.yaml").is_file():
@@ -153,7 +166,8 @@ def read_agent(file: Path) -> Agent:
         unoffered = set(credentials) - set(environment) - {item.target for item in files}
         if unoffered:
             raise ValueError(
-                f"credentials names {sorted(unoffered)[0]!r}, which is neither in environment nor a target in files"
+                f"credentials names {sorted(unoffered)[0]!r}, which is neither in environment nor a target "
+                "in files"
             )
         return Agent(
             name=name,

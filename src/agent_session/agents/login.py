@@ -1,7 +1,8 @@
-"""Logins that all sessions of an agent share: got once by the agent's own command, kept as the engine's secret.
+"""Logins that all sessions of an agent share: made by the agent's command, kept as engine secrets.
 
-One login for each session would end the others when its token changes; a secret can neither be seen in a container's
-specification nor in anybody's arguments. In the container it becomes a part of the seed (`add-login` in the base image).
+One login for each session would end the others when its token changes; a secret can neither be seen in a
+container's specification nor in anybody's arguments. In the container it becomes a part of the seed
+(`add-login` in the base image).
 """
 
 import json
@@ -22,7 +23,8 @@ LAST_TYPED = 4096
 CTRL_C = rb"(?:\x03|\x1b\[99;5(?::1)?u|\x1b\[27;5;99~)"
 """As terminals send it: as ever, with Kitty's keys, with xterm's modifyOtherKeys."""
 REPEATED = rb"(?:\x1b\[99;5:[23]u|\x1b\[[IO])*"
-"""What may lie between two of them: Kitty's report of a key that is held or let go; a window that gets or loses the focus."""
+"""What may lie between two of them: Kitty's report of a key that is held or let go; a window that gets or
+loses the focus."""
 CANCELLED = re.compile(CTRL_C + REPEATED + CTRL_C)
 LARGEST = 400_000
 """Bytes; Podman's limit for a secret is 512000."""
@@ -38,7 +40,10 @@ def login_secret(agent: str) -> str:
 
 
 def one_off(login: Login, image: str, result: Path, ca_bundle: Path | None) -> OneOff:
-    """The agent's login command; what it prints, or the file that it writes, is left in the directory `result`."""
+    """The one-off container of the agent's login command.
+
+    Its output, or the file that it writes, is left in the directory `result`.
+    """
     words = login.command
     if not login.variable:
         copied = 'file=$1; shift; "$@" && cp -- "$HOME/$file" "$0/"'
@@ -65,7 +70,7 @@ def is_cancelled(result: Path) -> bool:
 
 
 def found(login: Login, result: Path) -> str | None:
-    """What the login command left behind: the token, or the file's text; None where there is neither."""
+    """Read the result of the login command: the token, or the file's text; None where there is neither."""
     file = result / (TYPESCRIPT if login.variable else PurePosixPath(login.file).name)
     try:
         text = nofollow.read_whole(file, largest=LARGEST_RESULT).decode("utf-8", "replace")
@@ -75,7 +80,7 @@ def found(login: Login, result: Path) -> str | None:
 
 
 def token_in(typescript: str, pattern: str) -> str | None:
-    """The last token on a recorded screen, also where the terminal's width broke it into lines; None where there is none."""
+    """Find the last token on a recorded screen, also one broken into lines; None where there is none."""
     if not pattern:
         return None
     text = ESCAPES.sub("", typescript).replace("\r", "")
@@ -94,7 +99,7 @@ def token_in(typescript: str, pattern: str) -> str | None:
 
 
 def check(login: Login, text: str) -> str:
-    """The login as it will be stored; UsageError for what cannot be one. The words never quote it."""
+    """Return the login as it will be stored. Raises UsageError for what cannot be one, without quoting it."""
     text = text.strip()
     if not text or len(text.encode()) > LARGEST:
         raise UsageError("that is empty, or far too long for a login")

@@ -1,7 +1,7 @@
-"""The seed: what of the user's crosses over into a session at each start, as a tar that only the container's memory keeps.
+"""The seed: the user's variables and files for a session, sent as a tar at each start.
 
-agent.yaml says which variables and files may cross. They travel on the standard input of a command in the container:
-never in its specification, its labels or anybody's arguments.
+The container keeps it in memory only. agent.yaml says which variables and files are sent. They travel on the
+standard input of a command in the container: never in its specification, its labels or any arguments.
 """
 
 import io
@@ -30,7 +30,8 @@ PROXIES = tuple(
 """They may hold a password, and change from day to day: they are the session's as they are at its start."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
 PLACEHOLDER = re.compile(
-    r"<.*>|\{.*\}|\$\{?\w*(?:key|token|secret)\w*\}?|.*\byour[-_ ].*|your.*(?:key|token|secret)|.*[-_ ](?:key|token|secret)[-_ ]here"
+    r"<.*>|\{.*\}|\$\{?\w*(?:key|token|secret)\w*\}?|.*\byour[-_ ].*|your.*(?:key|token|secret)|.*[-_ "
+    r"](?:key|token|secret)[-_ ]here"
     r"|(?:sk-)?(?:[a-z0-9]+-)*(?:\.{3,}|\u2026|x{3,}|\*{3,})|change[-_ ]?me|replace[-_ ]?me",
     re.IGNORECASE,
 )
@@ -39,7 +40,7 @@ PLACEHOLDER = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Credential:
-    """One of the things that can log an agent in: a variable's or a file's name, and whether the host has it."""
+    """A variable or file that can log an agent in, by name, and whether the host has it."""
 
     name: str
     found: bool
@@ -47,7 +48,7 @@ class Credential:
 
 @dataclass(frozen=True, kw_only=True)
 class Crossing:
-    """One thing that crosses over from the host if it is there: its name in the session and where it comes from."""
+    """A variable or file for the session if the host has it: its name there and its source here."""
 
     name: str
     kind: Literal["variable", "file"]
@@ -57,14 +58,14 @@ class Crossing:
 
 @dataclass(frozen=True, kw_only=True)
 class Seed:
-    """`archive` is the tar; `notes` are lines for the user about what could not cross."""
+    """The tar, and lines for the user about what could not be sent."""
 
     archive: bytes
     notes: tuple[str, ...] = ()
 
 
 def credentials(agent: Agent, environment: Mapping[str, str]) -> list[Credential]:
-    """What agent.yaml counts as a login, found or not."""
+    """List what agent.yaml counts as a login, found or not."""
     files = {item.target: item for item in agent.files}
     return [
         Credential(name=files[name].source, found=_is_login(files[name]))
@@ -75,7 +76,7 @@ def credentials(agent: Agent, environment: Mapping[str, str]) -> list[Credential
 
 
 def crossings(agent: Agent, environment: Mapping[str, str]) -> list[Crossing]:
-    """All that agent.yaml lets cross over, and whether it is there; never what it is."""
+    """List all that agent.yaml lets a session have, and whether the host has it; never its content."""
     variables = [
         Crossing(name=name, kind="variable", source="environment", found=bool(environment.get(name)))
         for name in agent.environment
@@ -88,13 +89,17 @@ def crossings(agent: Agent, environment: Mapping[str, str]) -> list[Crossing]:
 
 
 def login_note(agent: Agent, environment: Mapping[str, str], *, stored: bool = False) -> str | None:
-    """One line where no login was found, None where one was or none is needed. `stored`: by `agent-session login`."""
+    """One line where no login was found, None where one was or none is needed.
+
+    `stored` says that `agent-session login` has stored one.
+    """
     offers = credentials(agent, environment)
     if stored or not offers or any(offer.found for offer in offers):
         return None
     if agent.login and agent.login.not_shared and Path(agent.login.not_shared).expanduser().is_file():
         return (
-            f"the login in {agent.login.not_shared} is this machine's alone: a copy would end both when its token changes; "
+            f"the login in {agent.login.not_shared} is this machine's alone: a copy would end both when "
+            "its token changes; "
             f"for {agent.title} in sessions: agent-session login {agent.name}"
         )
     hint = agent.hint or (f"agent-session login {agent.name}" if agent.login else "")
@@ -109,9 +114,9 @@ def gather(
     extra: Mapping[str, str] = NOTHING,
     identity: Identity = UNKNOWN,
 ) -> Seed:
-    """Read everything that crosses over. A file that cannot be read is noted and left out; nothing of the host's is changed.
+    """Read all that the session gets. A file that cannot be read is noted and left out.
 
-    `extra` are variables of ours that tell the agent's start how it was asked for.
+    Nothing of the host's is changed. `extra` are variables of ours for the agent's start.
     """
     given = {name: environment[name] for name in agent.environment if environment.get(name)}
     passed = {name: value for name, value in given.items() if name not in agent.credentials or _is_key(value)}
@@ -139,10 +144,10 @@ def gather(
             _add(tar, "gitconfig", identity.configuration())
         if agent.user_config:
             _add_folder(tar, "files/user-config")
-            lesson = user_config.read(agent.user_config)
-            for copy in lesson.copies:
+            reading = user_config.read(agent.user_config)
+            for copy in reading.copies:
                 _add(tar, f"files/user-config/{copy.name}", copy.content, executable=copy.executable)
-            notes += lesson.notes
+            notes += reading.notes
     return Seed(archive=buffer.getvalue(), notes=tuple(notes))
 
 
@@ -158,7 +163,7 @@ def _is_there(item: HostFile) -> bool:
 
 
 def _is_login(item: HostFile) -> bool:
-    """There, and holding a key where agent.yaml says by which name; what cannot be read holds none."""
+    """Whether the file exists and holds a key under a name that agent.yaml gives; False if unreadable."""
     if not item.login_keys:
         return _is_there(item)
     try:

@@ -1,6 +1,7 @@
-"""the user's own configuration of an agent on the host (instructions, commands, skills, settings), read for a session's copies.
+"""The user's own configuration of an agent: instructions, commands, skills, settings.
 
-Bounded in number and size; a symbolic link inside a directory is followed only as long as it stays in there.
+It is read for the session's copies, bounded in number and size; a symbolic link inside a directory is
+followed only as long as it stays in there.
 """
 
 import os
@@ -28,15 +29,15 @@ class Copy:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lesson:
+class Reading:
     """All that could be read; `notes` say in a line each what was left out."""
 
     copies: tuple[Copy, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-def read(items: tuple[UserConfig, ...]) -> Lesson:
-    """Read all of it; what cannot be read, or is too much, is noted and left out."""
+def read(items: tuple[UserConfig, ...]) -> Reading:
+    """Read all of it; files that cannot be read, or are too large, are noted and left out."""
     copies: list[Copy] = []
     notes: list[str] = []
     total = 0
@@ -54,7 +55,7 @@ def read(items: tuple[UserConfig, ...]) -> Lesson:
             else:
                 copies.append(copy)
         notes += [f"{item.source}: {count} left out: {reason}" for reason, count in reasons.items()]
-    return Lesson(copies=tuple(copies), notes=tuple(notes))
+    return Reading(copies=tuple(copies), notes=tuple(notes))
 
 
 def _files(item: UserConfig, reasons: dict[str, int]) -> Iterator[tuple[str, Path]]:

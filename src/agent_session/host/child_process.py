@@ -39,7 +39,7 @@ def _leash(signal_name: str) -> list[str]:
 
 
 def run_for_reader(command: Sequence[str], *, environment: Mapping[str, str]) -> int | None:
-    """Run it on our own streams; returns its exit status, or None where whoever reads our stdout has gone away."""
+    """Run it on our own streams; returns its exit status, None where the reader of our stdout has gone."""
     with subprocess.Popen([*_leash("KILL"), *command], env=environment) as process:
         try:
             if _ends_before_reader(process):

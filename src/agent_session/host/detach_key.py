@@ -1,4 +1,4 @@
-"""The key with which a terminal leaves a session: what it may be, and which programs around this terminal take it.
+"""The key with which a terminal leaves a session: which it may be, and which programs here take it.
 
 Our `Ctrl q` never arrives where the user's own Zellij, VS Code or a tmux that uses it comes first: Zellij
 then ends with all its panes, VS Code with all its windows.
@@ -21,7 +21,10 @@ TAKEN = {"c": "interrupts the agent", "h": "is Backspace", "i": "is Tab", "j": "
 
 
 def read(text: str) -> str:
-    """The key as Zellij calls it ("Ctrl q", "Alt x", "Ctrl Alt q", "Ctrl ]", "F12"); ValueError for what cannot be one."""
+    """Read a key as Zellij writes it ("Ctrl q", "Alt x", "Ctrl Alt q", "Ctrl ]", "F12").
+
+    Raises ValueError for anything else.
+    """
     found = SHAPE.fullmatch(text.strip())
     if not found:
         raise ValueError(f"{text!r} is not a key (Ctrl q, Ctrl ], Alt x, Ctrl Alt q, Ctrl space, F12)")
@@ -71,7 +74,8 @@ def _tmux_takes(key: str, environment: Mapping[str, str]) -> bool:
     asked = ["show-options", "-g", ";", "list-keys", "-T", "root"]
     try:
         done = subprocess.run(
-            ["tmux", *asked], env=dict(environment), stdin=subprocess.DEVNULL, capture_output=True, timeout=2, check=False,
+            ["tmux", *asked], env=dict(environment), stdin=subprocess.DEVNULL, capture_output=True,
+            timeout=2, check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return False

@@ -13,11 +13,7 @@ RESET = (
 
 @contextlib.contextmanager
 def restored() -> Iterator[None]:
-    """Whatever a program in the block does to the terminal, and however it ends, the terminal is as before.
-
-    Where the block is left by an exception, a program may have been killed that had no time to clear up
-    itself.
-    """
+    """After the block the terminal is as before, whatever a program in it did and however it ended."""
     import termios  # not on every path
 
     try:

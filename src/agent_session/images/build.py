@@ -1,7 +1,8 @@
-"""Images: what a session runs. A tag is the digest of all that goes in, so an unchanged build is a look-up.
+"""Builds the images of sessions. A tag is the digest of all that goes in: no change, no build.
 
-`localhost/agent-session-base:<digest>` holds what all agents share, `localhost/agent-session-<agent>:<digest>` one agent on it.
-In goes: the agent's folder, the pins its Containerfile asks for, the image it stands on, the machine's architecture.
+`localhost/agent-session-base:<digest>` holds what all agents share,
+`localhost/agent-session-<agent>:<digest>` one agent on it. In goes: the agent's folder, the pins its
+Containerfile asks for, the image it stands on, the machine's architecture.
 """
 
 import contextlib
@@ -53,7 +54,10 @@ def is_current(engine: Engine, workshop: Workshop, agent: Agent) -> bool:
 
 
 def any_built(engine: Engine) -> str:
-    """An image of ours that is built, an agent's if there is one (they are prepared for sessions); the reference of none where none is."""
+    """The reference of a built image of ours, preferably an agent's; of one to build where none is built.
+
+    Agents' images are prepared for sessions.
+    """
     ours = [image for image in engine.images.references() if image.startswith(PREFIX)]
     return max(
         ours, key=lambda image: (not image.startswith(f"{PREFIX}base:"), image), default=f"{PREFIX}base:none"
@@ -169,7 +173,8 @@ def _build(engine: Engine, workshop: Workshop, recipe: _Recipe, *, tell: Tell, n
 
         told(f"building {recipe.tag}")
         try:
-            # For RUN --mount=type=bind,source=host-ca.crt: in no layer, in no digest. (Podman 4.3's API knows no build volumes.)
+            # For RUN --mount=type=bind,source=host-ca.crt: in no layer, in no digest. (Podman 4.3's API knows
+            # no build volumes.)
             context = {**recipe.context, "host-ca.crt": workshop.ca_bundle or b""}
             arguments = dict(recipe.arguments)
             if recipe.name == "base":
@@ -193,7 +198,7 @@ def _build(engine: Engine, workshop: Workshop, recipe: _Recipe, *, tell: Tell, n
                 recipe.name != "base"
             ):  # which no session runs: a copy of all its files would take 9 s and 800 MB for nothing
                 told("preparing its layers for sessions")
-                _warm(engine, recipe)
+                _prepare(engine, recipe)
         except BuildFailed as error:
             copy.write(f"error: {error.message}\n")
             hint = error.hints or Hint(shell=f"less {shlex.quote(str(log))}")
@@ -206,8 +211,11 @@ def _build(engine: Engine, workshop: Workshop, recipe: _Recipe, *, tell: Tell, n
             engine.images.remove(old)  # refused, rightly, while a session uses it
 
 
-def _warm(engine: Engine, recipe: _Recipe) -> None:
-    """Prepare an image that has just been built; one that cannot be is none, or the next build would take it for done."""
+def _prepare(engine: Engine, recipe: _Recipe) -> None:
+    """Prepare an image that has just been built; one that cannot be prepared is removed.
+
+    The next build would take it for done otherwise.
+    """
     try:
         engine.images.prepare(recipe.tag)
     except BuildFailed as error:

@@ -1,6 +1,7 @@
-"""The base image without a registry: a minimal Debian from the mirror that this machine's own apt uses.
+"""The base image without a registry: a minimal Debian from the mirror of this machine's apt.
 
-bootstrap -> _sources (what apt says it is configured with, whatever the files' format) and _proxies -> mmdebstrap, as root or not.
+bootstrap -> _sources (what apt says it is configured with, whatever the files' format) and _proxies ->
+mmdebstrap, as root or not.
 """
 
 import os
@@ -31,9 +32,9 @@ FORGET_LOCAL_PROXIES = (
 
 
 def bootstrap(tar_path: Path, suite: str, arch: str, progress: Progress) -> None:
-    """Make a minimal Debian `suite` for `arch` (amd64 or arm64) with ca-certificates; the file appears when it is whole.
+    """Make a minimal Debian `suite` for `arch` (amd64 or arm64) with ca-certificates.
 
-    Raises BuildFailed.
+    The file appears when it is complete.
     """
     if shutil.which("mmdebstrap") is None:
         raise BuildFailed(
@@ -45,7 +46,8 @@ def bootstrap(tar_path: Path, suite: str, arch: str, progress: Progress) -> None
         )
     sources = _sources(suite)
     progress(
-        f"making Debian {suite} ({arch}) with mmdebstrap from {sources[0].split()[-3] if sources else 'its default mirror'}"
+        f"making Debian {suite} ({arch}) with mmdebstrap from "
+        f"{sources[0].split()[-3] if sources else 'its default mirror'}"
     )
     for stale in tar_path.parent.glob(f"{tar_path.name}.*.part"):
         stale.unlink(missing_ok=True)
@@ -130,7 +132,10 @@ def _real_uris(uri: str) -> list[str]:
 
 
 def _likeliest(pocket: str, known: list[_Source]) -> str | None:
-    """Others name their suites after Debian's too; Debian itself is the one with updates, mostly in a directory of that name."""
+    """Choose Debian's own entry among suites of the same name: the one with updates.
+
+    Its directory is mostly called debian.
+    """
     updated = {source.uri for source in known if source.pocket == "-updates"}
     candidates = [source.uri for source in known if source.pocket == pocket]
     return max(candidates, key=lambda uri: (uri in updated, "/debian" in uri), default=None)

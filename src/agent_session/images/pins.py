@@ -1,7 +1,7 @@
 """The newest published version of what an agent is made of, as pins of the user's own.
 
-npm is asked in a container of the base image: the host need not have it. The pins lie in a file of their own, beside the
-user's config.yaml, which stays as its owner wrote it.
+npm is asked in a container of the base image: the host need not have it. The pins lie in a file of their own,
+beside the user's config.yaml, which stays as its owner wrote it.
 """
 
 import json
@@ -19,11 +19,17 @@ from agent_session.host.yaml_file import read_yaml
 VERSION = re.compile(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?")
 INTEGRITY = re.compile(r"sha512-[A-Za-z0-9+/]+=*")
 SECONDS = 120
-HEAD = "# Written by `agent-session build --latest`: these count instead of the versions agent-session brings. Remove what should not.\n"
+HEAD = (
+    "# Written by `agent-session build --latest`: these versions replace those that come with agent-session. "
+    "Remove what should not.\n"
+)
 
 
 def newest(engine: Engine, image: str, package: Package, ca_bundle: Path | None) -> dict[str, str]:
-    """Pins for the newest version: its number, and its integrity for every architecture it is published for. BuildFailed."""
+    """Read the pins of the newest version: its number, and its integrity for every architecture.
+
+    Raises BuildFailed.
+    """
     name = package.names.get(engine.architecture)
     if name is None:
         raise BuildFailed(f"there is no package for {engine.architecture}")

@@ -4,7 +4,8 @@ zellij_binary: `zellij-<version>-<arch>` in a cache folder (made before, or put 
                -> _download: the release's tarball, if it has the pinned sha256
                -> _compile: `cargo install --locked`, once a machine
                -> BuildFailed, which names all three
-Standard library only, so that scripts/setup can run it with the system's Python: python3 -m agent_session.images.zellij.
+It needs the standard library only, so that scripts/setup can run it with the system's Python:
+python3 -m agent_session.images.zellij.
 """
 
 import hashlib
@@ -181,7 +182,8 @@ def _usable_cargo(arch: str) -> str:
     missing = [tool for tool in ("cc", "make", "perl") if shutil.which(tool) is None]
     if missing:
         raise _Unavailable(
-            f"cargo could compile it, but needs {', '.join(missing)} (apt-get install gcc libc6-dev make perl)"
+            f"cargo could compile it, but needs {', '.join(missing)} (apt-get install gcc libc6-dev make "
+            "perl)"
         )
     return cargo
 

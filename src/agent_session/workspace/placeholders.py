@@ -1,8 +1,9 @@
-"""Placeholders: what holds a name on the host while sessions run, so that nothing can be planted there.
+"""Placeholders hold names on the host while sessions run, so that an agent cannot create them.
 
-Made just before a container starts, removed when no running session needs them any more, and only if they are still what
-we made (their time of change tells). Which are whose is in the containers' labels. Directories are opened one by one and
-never through a link: the tree belongs to an agent, and this runs with the user's rights.
+They are made just before a container starts, and removed when no running session needs them any more, but
+only if they are still as we made them (their time of change tells). The containers' labels say which
+placeholders belong to which session. Directories are opened one by one and never through a link: the tree
+belongs to an agent, and this runs with the user's rights.
 """
 
 import os
@@ -25,7 +26,7 @@ WALK = getattr(os, "O_PATH", os.O_RDONLY)  # a directory on the way need not be 
 
 @dataclass(frozen=True, kw_only=True)
 class Placeholder:
-    """What holds a name on the host while sessions run: a file of this content, or (None) an empty directory.
+    """A file of this content, or (None) an empty directory, that holds a name while sessions run.
 
     A file in a working tree has a `pattern` in the file `exclude`, so that nobody commits it.
     """
@@ -37,11 +38,12 @@ class Placeholder:
 
 
 MARK = 1_000_000_000
-"""The time, in seconds, that a placeholder was last changed: what tells it from a file of the user's that looks the same."""
+"""The time, in seconds, that a placeholder was last changed: what tells it from a file of the user's that
+looks the same."""
 
 
 def is_placeholder(placeholder: Placeholder) -> bool:
-    """Whether what is at its path is still what we made."""
+    """Whether its path is still as we made it."""
     try:
         found = placeholder.path.lstat()
         if found.st_mtime != MARK:
@@ -55,14 +57,14 @@ def is_placeholder(placeholder: Placeholder) -> bool:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Between this and its end nobody else makes or removes placeholders: short, hence waiting is not told."""
+    """No other process makes or removes placeholders in this block; it is short, so waiting is silent."""
     with lock(paths.runtime_folder(), "placeholders", waiting=lambda _pid: None):
         yield
 
 
 @contextmanager
 def made(placeholders: Sequence[Placeholder]) -> Iterator[None]:
-    """Make those that are not there; until the end of the block, in which a container starts, nobody removes one."""
+    """Make the missing ones; none is removed until the end of the block, in which a container starts."""
     if not placeholders:
         yield
         return
@@ -140,9 +142,10 @@ def _remove(placeholder: Placeholder, parent: int) -> None:
 
 
 def _exclude(file: Path, *, add: set[str], keep: set[str] | None) -> None:
-    """Rewrite our lines in a repository's info/exclude: `add` some, and of the others keep only these (None: all).
+    """Rewrite our lines in a repository's info/exclude: `add` some, keep of the others only `keep`.
 
-    The first line remembers, in brackets, what else we had to make, so that nothing of it stays.
+    With `keep` None all others stay. The first line remembers, in brackets, what else we had to make, so that
+    nothing of it stays.
     """
     made = ""
     with _directory(file.parent.parent) as git:

@@ -1,4 +1,4 @@
-"""Projects: which host directories an agent gets to see, where, and which it never does.
+"""The projects: host directories that an agent may see, their places, and those it may never see.
 
 Looks at the file system (does it exist, what does it resolve to) and changes nothing.
 """
@@ -62,9 +62,10 @@ class Project:
 
 
 def resolve_projects(paths: Iterable[str | Path], *, home: Path, allow_secrets: bool) -> tuple[Project, ...]:
-    """The projects of these paths, each once, in the order given; ProjectRefused says why one may not be.
+    """Resolve these paths to projects, each once, in the order given. Raises ProjectRefused.
 
-    The target is /workspace/<directory's real name>; where two share a name, parents are put in front until they differ.
+    The target is /workspace/<directory's real name>; where two share a name, parents are put in front until
+    they differ.
     """
     sources = list(dict.fromkeys(resolve(path, home=home, allow_secrets=allow_secrets) for path in paths))
     names = _distinct_names(sources)
@@ -72,15 +73,21 @@ def resolve_projects(paths: Iterable[str | Path], *, home: Path, allow_secrets: 
 
 
 def retargeted(projects: tuple[Project, ...], targets: Sequence[PurePosixPath]) -> tuple[Project, ...]:
-    """The projects at other targets, if there are as many: what an imported session's conversations name are those."""
+    """Move the projects to other targets, if there are as many.
+
+    The conversations of an imported session name those.
+    """
     if len(targets) != len(projects) or len(set(targets)) != len(targets):
         return projects
     return tuple(Project(source=p.source, target=target) for p, target in zip(projects, targets, strict=True))
 
 
 def resolve_mounts(paths: Iterable[str | Path], *, home: Path, allow_secrets: bool) -> tuple[Path, ...]:
-    """Directories or files to be mounted at their own path, which must not hide a part of the container."""
-    found = []
+    """Resolve directories or files to be mounted at their own path.
+
+    Raises ProjectRefused, also for a path that would hide a part of the container.
+    """
+    mounts = []
     for path in paths:
         resolve(path, home=home, allow_secrets=allow_secrets, must_be_directory=False)
         # The same path as on the host, symbolic links and all.
@@ -91,17 +98,17 @@ def resolve_mounts(paths: Iterable[str | Path], *, home: Path, allow_secrets: bo
             raise ProjectRefused(
                 path, f"mounted at the same path it would hide the container's own {hidden[0]}"
             )
-        found.append(lexical)
-    return tuple(dict.fromkeys(found))
+        mounts.append(lexical)
+    return tuple(dict.fromkeys(mounts))
 
 
 def resolve(path: str | Path, *, home: Path, allow_secrets: bool, must_be_directory: bool = True) -> Path:
-    """The real path of something an agent may be shown; ProjectRefused otherwise."""
+    """Resolve the real path of something an agent may see. Raises ProjectRefused otherwise."""
     text = str(path)
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ProjectRefused(repr(text), "its name is not UTF-8, which Podman cannot be told") from None
+        raise ProjectRefused(repr(text), "its name is not UTF-8, which Podman needs") from None
     if _has_controls(text):
         raise ProjectRefused(text, "there is a control character in its name")
     if not text:
@@ -117,9 +124,7 @@ def resolve(path: str | Path, *, home: Path, allow_secrets: bool, must_be_direct
     if must_be_directory and not is_directory:
         raise ProjectRefused(text, "it is not a directory", hint=Hint("start", [str(source.parent)]))
     if _has_controls(str(source)):
-        raise ProjectRefused(
-            text, "its real path has a character that is no text (a control character, or not UTF-8)"
-        )
+        raise ProjectRefused(text, "its real path has a control character or is not UTF-8")
     if is_directory and not os.access(source, os.R_OK | os.X_OK):
         raise ProjectRefused(text, "you may not read it")
     _refuse_private(text, source, home.resolve(), allow_secrets=allow_secrets)
@@ -133,7 +138,8 @@ def _missing(text: str) -> ProjectRefused:
         variable = shlex.quote(f"AGENT_SESSION_MOUNTS={Path(path).expanduser().resolve()}")
         return ProjectRefused(
             text,
-            f"a project has no :{suffix}, the agent may always write in it; what AGENT_SESSION_MOUNTS names is read-only",
+            f"a project has no :{suffix}, the agent may always write in it; what AGENT_SESSION_MOUNTS "
+            "names is read-only",
             hint=Hint(shell=f"env {variable} agent-session start"),
         )
     near = _nearest(Path(text).expanduser())
@@ -142,7 +148,10 @@ def _missing(text: str) -> ProjectRefused:
 
 
 def _nearest(path: Path) -> Path | None:
-    """The directory whose path is most like one that does not exist: each missing name replaced by the likest there is."""
+    """Find the directory whose path is most like one that does not exist; None without a similar one.
+
+    Each missing name is replaced by the most similar one.
+    """
     parts = Path(os.path.abspath(path)).parts  # noqa: PTH100 (a link on the way stays what was typed)
     found = Path(parts[0])
     for name in parts[1:]:

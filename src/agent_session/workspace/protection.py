@@ -1,8 +1,9 @@
-"""Protection: what of the mounted directories is not the agent's to change, as mounts over mounts.
+"""The parts of mounted directories that the agent must not change, protected by mounts over mounts.
 
-protected.yaml says which paths, and why. A directory that merely contains mount points can be renamed and another put in
-its place, so every directory on the way to a protected path is a mount point too, a writable one of itself. What does not
-exist yet is held by a placeholder (placeholders.py). Reads the real tree, follows no link, changes nothing.
+protected.yaml says which paths, and why. A directory that merely contains mount points can be renamed and
+another put in its place, so every directory on the way to a protected path is a mount point too, a writable
+one of itself. A path that does not exist yet is held by a placeholder (placeholders.py). Reads the real tree,
+follows no link, changes nothing.
 """
 
 import json
@@ -23,13 +24,17 @@ from agent_session.workspace.placeholders import Placeholder, is_placeholder
 from agent_session.workspace.projects import Project
 
 VARIABLE = "AGENT_SESSION_PROTECTED_GIT"
-"""In the container: a line `KEY PATH` for each git directory whose config is not the agent's; read by its `git`."""
+"""In the container: a line `KEY PATH` for each git directory whose config is not the agent's; read by its
+`git`."""
 
 UNTOLD = re.compile(r"[^A-Za-z0-9_.-]")
 COMMANDS = (
-    r"core\.(fsmonitor|sshcommand|pager|editor|askpass|gitproxy|hookspath|alternaterefscommand)|sequence\.editor|alias\..*|pager\..*"
-    r"|include(if\..*)?\.path|(filter|diff|merge|difftool|mergetool|trailer|browser|man)\..*\.(clean|smudge|process|command|textconv|driver|cmd|path)"
-    r"|diff\.external|gpg\.(.*\.)?program|credential\.(.*\.)?helper|interactive\.difffilter|remote\..*\.(receivepack|uploadpack)"
+    r"core\.(fsmonitor|sshcommand|pager|editor|askpass|gitproxy|hookspath|alternaterefscommand)"
+    r"|sequence\.editor|alias\..*|pager\..*|include(if\..*)?\.path"
+    r"|(filter|diff|merge|difftool|mergetool|trailer|browser|man)"
+    r"\..*\.(clean|smudge|process|command|textconv|driver|cmd|path)"
+    r"|diff\.external|gpg\.(.*\.)?program|credential\.(.*\.)?helper"
+    r"|interactive\.difffilter|remote\..*\.(receivepack|uploadpack)"
 )
 """Keys of git's config whose value is a command, or a file with more of them."""
 
@@ -47,7 +52,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Protection:
-    """`mounts` in any order, `git` as in VARIABLE, `notes` for the user."""
+    """The protection of a container: mounts in any order, `git` as in VARIABLE, notes for the user."""
 
     mounts: tuple[Mount, ...] = ()
     placeholders: tuple[Placeholder, ...] = ()
@@ -56,17 +61,17 @@ class Protection:
 
     @property
     def digest(self) -> str:
-        """Of all that a container is made with; not of which paths are placeholders today."""
+        """The digest of all that a container is made with; not of which paths are placeholders today."""
         mounts = sorted((str(m.target), m.source, m.read_only) for m in self.mounts)
         return _hex(repr((mounts, sorted(self.git))).encode())[:16]
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the container's `git` must know."""
+        """The variables for the container's `git`."""
         return {VARIABLE: "\n".join(f"{key} {path}" for key, path in self.git)} if self.git else {}
 
     def label(self) -> str:
-        """What `read_label` reads."""
+        """Write what `read_label` reads."""
         placeholders = [
             [str(p.path), p.content, str(p.exclude) if p.exclude else None, p.pattern]
             for p in self.placeholders
@@ -78,16 +83,19 @@ NONE = Protection()
 
 
 def read_label(label: str) -> tuple[str, tuple[Placeholder, ...]]:
-    """The digest and the placeholders that a container was made with; anybody can make a label, so what does not fit is nothing."""
+    """Read the digest and the placeholders that a container was made with.
+
+    Any program can write a label, so an unreadable one is read as ("", ()).
+    """
     try:
-        said = json.loads(label)
+        record = json.loads(label)
         placeholders = tuple(
             Placeholder(
                 path=Path(path), content=content, exclude=Path(exclude) if exclude else None, pattern=pattern
             )
-            for path, content, exclude, pattern in said["placeholders"]
+            for path, content, exclude, pattern in record["placeholders"]
         )
-        return str(said["digest"]), placeholders
+        return str(record["digest"]), placeholders
     except (ValueError, TypeError, KeyError):
         return "", ()
 
@@ -113,7 +121,7 @@ def entries(scope: str) -> tuple[Entry, ...]:
 
 
 def guarded() -> list[str]:
-    """What session-guard is told: the names of placeholders that are files, and what they say."""
+    """The arguments of session-guard: the names of placeholders that are files, and their content."""
     lines = [line for scope in ("git", "repository") for line in entries(scope)]
     return [
         f"{PurePosixPath(line.path).name}={line.placeholder}"
@@ -123,9 +131,10 @@ def guarded() -> list[str]:
 
 
 def protect(trees: Sequence[Project], unprotected: Sequence[str] = (), *, strict: bool = True) -> Protection:
-    """What protects these writable directories, without the paths in `unprotected` (relative to one of them).
+    """Protect these writable directories, without the paths in `unprotected` (relative to one of them).
 
-    Raises CannotProtect for a path no mount can protect; with `strict` NothingProtected for an unprotected path that is not.
+    Raises CannotProtect for a path no mount can protect; with `strict` NothingProtected for an unprotected
+    path that is not protected anyway.
     """
     work = _Work(opted_out=tuple(os.path.normpath(path) for path in unprotected))
     for tree in trees:
@@ -159,20 +168,21 @@ class _Work:
 
 @dataclass(frozen=True, kw_only=True)
 class _Place:
-    """A directory on the host and in the container; `name` is its path relative to the project, for people."""
+    """A directory on the host and in the container; `name` is its path relative to the project."""
 
     source: Path
     target: PurePosixPath
     name: str
 
     def below(self, path: str) -> "_Place":
+        """A place at a path relative to this one."""
         return _Place(
             source=self.source / path, target=self.target / path, name=os.path.normpath(f"{self.name}/{path}")
         )
 
 
 def _tree(work: _Work, tree: Project) -> None:
-    """One writable directory and all repositories in it."""
+    """Protect one writable directory and all repositories in it."""
     found = repositories.find(tree.source)
     if not found.complete:
         work.notes.append(
@@ -204,7 +214,7 @@ def _tree(work: _Work, tree: Project) -> None:
 
 
 def _git(work: _Work, top: _Place, root: _Place, pointer: repositories.Pointer | None) -> None:
-    """A root's `.git`, whatever it is."""
+    """Protect a root's `.git`, of any kind."""
     git = root.below(".git")
     if not os.path.lexists(git.source):
         enclosing = repositories.enclosing(root.source)
@@ -228,7 +238,10 @@ def _git(work: _Work, top: _Place, root: _Place, pointer: repositories.Pointer |
 
 
 def _elsewhere(work: _Work, top: _Place, root: _Place, pointer: repositories.Pointer) -> None:
-    """The git directory of a worktree or submodule, where its pointer expects it, unless it is in the same tree."""
+    """Mount the git directory of a worktree or submodule where its pointer expects it.
+
+    One in the same tree is mounted already.
+    """
     expected = pointer.expected(root.target)
     if top.source in pointer.main.parents and top.target / pointer.main.relative_to(top.source) == expected:
         return
@@ -239,14 +252,15 @@ def _elsewhere(work: _Work, top: _Place, root: _Place, pointer: repositories.Poi
     ]
     if hidden and hidden != [str(inside.WORKSPACE)]:
         work.notes.append(
-            f"{root.source} has its git directory at {expected}, which is the container's own; git will not work there"
+            f"{root.source} has its git directory at {expected}, which is the container's own; git will "
+            "not work there"
         )
         return
     _git_directory(work, _Place(source=pointer.main, target=expected, name=root.below(".git").name))
 
 
 def _git_directory(work: _Work, git: _Place) -> None:
-    """One that is worked with: writable but for what runs on the host."""
+    """Protect a git directory that is worked with: writable except for the parts that run on the host."""
     if _opted_out(work, git):
         return
     if git.name != ".":
@@ -259,7 +273,10 @@ def _git_directory(work: _Work, git: _Place) -> None:
 
 
 def _bare_directory(work: _Work, git: _Place) -> None:
-    """A bare one: read-only, its data writable. (A commondir would make git on the host forget that it is bare.)"""
+    """Protect a bare git directory: read-only, its data writable.
+
+    A commondir would make git on the host forget that it is bare.
+    """
     if _opted_out(work, git):
         return
     _mount(work, git, read_only=True)
@@ -270,7 +287,7 @@ def _bare_directory(work: _Work, git: _Place) -> None:
 
 
 def _known_to_git(work: _Work, git: _Place) -> None:
-    """The mounted worktrees of a git directory; and what the container's `git` must know of them all."""
+    """Mount the worktrees of a git directory, and tell the container's `git` of them all."""
     places = [(git, "")]
     for name in sorted(work.worktrees.get(git.source, ())):
         worktree = git.below(f"worktrees/{name}")
@@ -307,7 +324,7 @@ def _hold(work: _Work, place: _Place, entry: Entry) -> None:
 
 
 def _unseen(placeholder: Placeholder) -> Placeholder:
-    """With the file that keeps it out of commits, if it is in a working tree."""
+    """Add the file that keeps it out of commits, if it is in a working tree."""
     path = placeholder.path
     root = repositories.enclosing(path.parent)
     common = repositories.common(root) if root and ".git" not in path.parts else None
@@ -343,7 +360,7 @@ def _named_by_config(work: _Work, top: _Place, root: _Place, git: Path) -> None:
 
 
 def _config(root: Path) -> list[tuple[str, str]]:
-    """All of git's config that counts in a repository on this host; none where there is no git to run anything."""
+    """Read git's whole config for a repository on this host; empty without git, as nothing runs then."""
     try:
         done = subprocess.run(
             ["git", "config", "--list", "-z"], cwd=root, capture_output=True, timeout=10, check=False

@@ -1,6 +1,7 @@
-"""Repositories: where in a directory they are, and where their git directories lie. Looks, and changes nothing.
+"""The repositories in a directory and their git directories, looked for without changing anything.
 
-The tree belongs to an agent: links are not followed, a pointer (a `.git` file) is believed only where what it points to points back.
+The tree belongs to an agent: links are not followed, a pointer (a `.git` file) is believed only where what it
+points to points back.
 """
 
 import os
@@ -35,7 +36,10 @@ GIT_PARTS = frozenset({"HEAD", "objects", "refs"})
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What is in a tree. `roots`: where a `.git` is, the tree's own top included only then. `bare`: git directories of other names.
+    """The repositories of a tree.
+
+    `roots` are directories with a `.git`, the tree's own top only if it has one. `bare` are git directories
+    of other names.
 
     `complete` is false where the walk stopped at ENTRIES or REPOSITORIES.
     """
@@ -47,7 +51,7 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True)
 class Pointer:
-    """A `.git` file: `said` is the path in it, `git` what that really is, `worktree` the worktree's name if it is one."""
+    """A `.git` file: `said` is the path in it, `git` its real target, `worktree` the name of a worktree."""
 
     said: str
     git: Path
@@ -107,7 +111,7 @@ def is_bare(git: Path) -> bool:
 
 
 def pointer(root: Path) -> Pointer | None:
-    """What the `.git` file of a root points to, if that is a worktree or submodule of this very root; None otherwise."""
+    """Read the `.git` file of a root if it points to a worktree or submodule of this very root, else None."""
     match = re.match(r"gitdir: (.+)", _text(root / ".git"))
     if not match:
         return None

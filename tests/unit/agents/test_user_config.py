@@ -38,7 +38,7 @@ def test_files_and_directories_are_read_with_their_modes(stub: Path) -> None:
 
 
 def test_nothing_there_is_nothing_to_copy(home: Path) -> None:  # noqa: ARG001
-    assert user_config.read(ITEMS) == user_config.Lesson()
+    assert user_config.read(ITEMS) == user_config.Reading()
 
 
 def test_what_agent_yaml_names_may_be_a_link_and_a_link_inside_may_not_lead_out(

@@ -151,7 +151,7 @@ class Connection:
         return self._info
 
     def usual_network(self) -> str:
-        """What connects a container with the world that joins no network of its own; containers.conf is not asked."""
+        """The program that connects a container that joins no network; containers.conf is not asked."""
         if self.rootful:
             return "bridge"
         if self.is_local and not shutil.which("pasta"):

@@ -63,7 +63,9 @@ def rename(podman: Connection, name: str, new: str) -> None:
 
 
 def start(podman: Connection, name: str) -> None:
-    """Start a container, unless what it has mounted is not what it was made with: MountMoved, and it is left stopped.
+    """Start a container, unless its mounts are not those it was made with: then MountMoved is raised.
+
+    The container is left stopped then.
 
     On another machine its mounts cannot be looked at.
     """

@@ -95,7 +95,7 @@ def run_one_off(
 
 
 def run_one_off_on_terminal(podman: Connection, wanted: OneOff, *, cancelled: Callable[[], bool]) -> int:
-    """Run a one-off container on this terminal. When we are told to end or it is `cancelled`, the container is removed."""
+    """Run a one-off container on this terminal. It is removed when it is interrupted or `cancelled`."""
     name = one_off.new_name()
     argv = _one_off(podman, wanted, name, terminal=True)
     with terminal_modes.restored():

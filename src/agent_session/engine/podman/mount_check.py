@@ -1,4 +1,4 @@
-"""Whether a container has mounted what it was told to, looked at when its mounts are there and nothing runs in it yet.
+"""Checks what a container has mounted, when its mounts exist and no process of it runs yet.
 
 Podman mounts by path, some tenths of a second after we looked at that path, and follows links. Whoever can
 write into a directory on the way (the agent of another session, or of this one before its restart) may have
@@ -20,7 +20,10 @@ ESCAPED = re.compile(rb"\\([0-7]{3})")
 
 @dataclass(frozen=True, kw_only=True)
 class Bind:
-    """A directory or file of the host and its place in a container, as bytes: the kernel's names need not be text."""
+    """A directory or file of the host and its place in a container.
+
+    Both are bytes: the kernel's names need not be text.
+    """
 
     source: bytes
     target: bytes
@@ -37,7 +40,10 @@ class Line:
 
 
 def moved(binds: Iterable[Bind], pid: int) -> list[Bind]:
-    """Those of the binds that are not what the process `pid` has at their targets. OSError where it cannot be looked at."""
+    """Select the binds that are not what the process `pid` has at their targets.
+
+    Raises OSError where that cannot be read.
+    """
     there = {(line.point, line.device, line.root) for line in _table(f"/proc/{pid}/mountinfo")}
     here = {line.number: line for line in _table("/proc/self/mountinfo")}
     return [bind for bind in binds if not _is_at_its_place(bind, there, here)]

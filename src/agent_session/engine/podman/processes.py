@@ -133,7 +133,10 @@ def stream(argv: Sequence[str], *, stdin: bytes, timeout: float | None) -> Gener
 
 
 def wait_on_terminal(argv: Sequence[str], *, cancelled: Callable[[], bool]) -> int:
-    """Run it on this terminal; returns its exit code. Interrupted, and it has ended, where `cancelled` says so."""
+    """Run it on this terminal; returns its exit code.
+
+    Raises Interrupted, when it has ended, where `cancelled` says so.
+    """
     with subprocess.Popen(argv) as process:
         try:
             while True:

@@ -1,4 +1,7 @@
-"""The seccomp profiles of our containers, shipped beside this module; scripts/seccomp derives them and says what they take away."""
+"""The seccomp profiles of our containers, shipped beside this module.
+
+scripts/seccomp derives them and says which system calls they take away.
+"""
 
 from pathlib import Path
 
