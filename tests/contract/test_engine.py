@@ -435,7 +435,7 @@ def test_an_image_that_could_run_nothing_cannot_be_prepared(
 ) -> None:
     tag = bench.image_name()
     make(tag, b"FROM scratch\nCOPY Containerfile /\n")
-    with pytest.raises(BuildFailed, match="nothing to run"):
+    with pytest.raises(BuildFailed, match="no command to run"):
         bench.engine.images.prepare(tag)
     assert [container.name for container in bench.engine.containers("") if container.image == tag] == []
     make(tag, b'FROM scratch\nCOPY Containerfile /\nENTRYPOINT ["x"]\n')
