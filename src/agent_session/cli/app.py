@@ -95,7 +95,7 @@ def _told(invocation: Invocation, *, verbose: int = 0, quiet: bool | None = None
     return replace(invocation, config=config)
 
 
-class _Shelf(Mapping[str, Any]):
+class _LazyCommands(Mapping[str, Any]):
     """Commands by name, made when they are asked for."""
 
     def __init__(self) -> None:
@@ -124,7 +124,7 @@ class Verbs(TyperGroup):
     """All verbs, as `typer.Typer(cls=...)` wants them."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **{**options, "commands": _Shelf()})
+        super().__init__(*arguments, **{**options, "commands": _LazyCommands()})
 
     def get_params(self, ctx: Any) -> list[Any]:
         """All parameters, `--help` included."""

@@ -203,14 +203,14 @@ def _builds(engine: Engine, folder: Callable[[], Path]) -> Iterator[Finding]:
         )
         return
 
-    def sweep() -> str:
+    def remove_leftovers() -> str:
         with lock(locks, "build", waiting=lambda _pid: None):
             still = engine.images.stale_builds()
             engine.images.remove_stale_builds(still)
         return f"removed {len(still)} containers and directories of builds that were killed"
 
     words = f"{len(left)} containers and directories left behind by builds that were killed"
-    yield Finding(level="warning", subject="builds", words=words, fix=FIX, repair=sweep)
+    yield Finding(level="warning", subject="builds", words=words, fix=FIX, repair=remove_leftovers)
 
 
 def _containers(engine: Engine, found: list[Container]) -> Sequence[Finding]:

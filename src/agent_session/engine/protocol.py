@@ -190,7 +190,7 @@ class Engine(Protocol):
         """List all containers with the label ("": all), running or not, in no order. One round trip."""
 
     def container(self, name: str) -> Container | None:
-        """Return the container of that name, whoever made it."""
+        """Return the container of that name, also one that agent-session did not make."""
 
     def create(self, spec: ContainerSpec) -> None:
         """Make a container without starting it, and its volumes with the same labels.

@@ -41,7 +41,7 @@ def read(text: str) -> str:
 def choose(chosen: str | None, environment: Mapping[str, str]) -> tuple[str, str]:
     """The key for this terminal, and a line about it ("" where there is nothing to say).
 
-    What somebody chose is used. Where nobody did and a program around this terminal takes the usual key, it
+    A chosen key is used. Where none was chosen and a program around this terminal takes the usual key, it
     is the other one.
     """
     key = chosen or DEFAULT

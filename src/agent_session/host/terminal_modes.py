@@ -1,4 +1,4 @@
-"""A terminal that a program of somebody else's has used is given back as it was."""
+"""A terminal is restored after another program has used it."""
 
 import contextlib
 import os

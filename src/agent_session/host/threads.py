@@ -14,7 +14,7 @@ def beside(workers: int) -> Iterator[ThreadPoolExecutor]:
     After an exception, a signal's too, tasks that have not begun are dropped; the others are waited for.
 
     An executor's own `with` can be left by a signal while it waits; its threads would then go on asking an
-    engine that has been closed, and that would start another service for them, which nobody ends.
+    engine that has been closed, and that would start another service for them, which would never end.
     """
     pool = ThreadPoolExecutor(max_workers=workers)
     try:

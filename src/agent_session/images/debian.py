@@ -51,7 +51,7 @@ def bootstrap(tar_path: Path, suite: str, arch: str, progress: Progress) -> None
     )
     for stale in tar_path.parent.glob(f"{tar_path.name}.*.part"):
         stale.unlink(missing_ok=True)
-    # A name of our own: the mmdebstrap of one who was killed may still be writing to its.
+    # A name of our own: the mmdebstrap of a killed process may still be writing to its file.
     part = tar_path.with_name(f"{tar_path.name}.{os.getpid()}.part")
     tail: deque[str] = deque(maxlen=5)
 

@@ -58,7 +58,7 @@ class _Wanted:
     target: Path
 
     def beside(self, suffix: str) -> Path:
-        """A path for unfinished work on the target's own file system; only who holds the lock may use it."""
+        """A path for unfinished work on the target's file system, for the holder of the lock only."""
         return self.target.with_name(self.target.name + suffix)
 
 

@@ -1,8 +1,9 @@
 """Archives: a session in one file, for another machine or another day. It holds no login.
 
-The file is a zstd stream of a tar with home/agent/ and workspace/, as `tar --zstd -xf` reads it. In front of it is one of
-zstd's skippable frames with a manifest, so that the host can read what it is about without unpacking anything. Packing and
-unpacking are done by programs of the base image in a container of their own: an archive may be anybody's.
+The file is a zstd stream of a tar with home/agent/ and workspace/, as `tar --zstd -xf` reads it. In front of
+it is one of zstd's skippable frames with a manifest, so that the host can read what it is about without
+unpacking anything. Packing and unpacking are done by programs of the base image in a container of their own:
+an archive may be anybody's.
 """
 
 import json
@@ -45,7 +46,10 @@ class Manifest:
 
 
 def save(engine: Engine, session: Session, agent: Agent | None, file: Path) -> None:
-    """Write a session's archive, mode 600, in one step: FILE is whole or as it was. EngineRefused where packing fails."""
+    """Write a session's archive, mode 600, in one step: the file is whole or as it was before.
+
+    Raises EngineRefused where packing fails.
+    """
     asked = {"leave_out": list(agent.private if agent else ())}
     one_off = OneOff(
         image=session.image,
@@ -88,7 +92,10 @@ def _manifest_in(opened: IO[bytes]) -> dict[str, Any]:
 
 
 def wished(wish: Wish, report: Report) -> Wish:
-    """The wish, with what its archive says where nobody insists on something else. Nothing that would lower a guard."""
+    """Complete a wish from its archive where the caller insists on nothing else.
+
+    Nothing that would weaken the session's isolation is taken from it.
+    """
     if wish.import_from is None:
         return wish
     file = wish.import_from
@@ -131,7 +138,10 @@ def create(
     screen: bool,
     report: Report = lifecycle.unheard,
 ) -> Session:
-    """Make a session with what an archive holds; as lifecycle.create, which takes the mark away. ArchiveRefused names the reason."""
+    """Make a session with the content of an archive. Raises ArchiveRefused with the reason.
+
+    It raises otherwise as lifecycle.create does, which removes the mark of the import.
+    """
     labels, marker = session_labels(request), importing_name(request.name)
     made: list[str] = []
     try:
@@ -160,7 +170,10 @@ def _create_volume(engine: Engine, name: str, volume: str, labels: Mapping[str, 
 
 
 def discard_partial_import(engine: Engine, name: str) -> None:
-    """Remove what an import left that was killed before its session was made. For callers that hold the session's lock, and found no session."""
+    """Remove what a killed import left before its session was made.
+
+    For callers that hold the session's lock and found no session.
+    """
     labels = engine.volume_labels(importing_name(name))
     if labels is not None and labels.get(LABEL_NAME) == name:
         for volume in (*volume_names(name), importing_name(name)):

@@ -1,8 +1,9 @@
-"""Terminals attached to sessions: a token for each, so that those whose window vanished can be told from the living.
+"""Terminals attached to sessions, each with a token that tells live ones from those that vanished.
 
-When a window is killed, `podman exec` dies with it but its client in the container lives on, unseen, and keeps the
-session small for everyone. So each attaching process carries a token in its environment, in the container and on the host;
-a token that no process on the host carries any more belongs to an orphan, which the next attach ends.
+When a window is killed, `podman exec` dies with it but its client in the container lives on, unseen, and
+keeps the session small for everyone. So each attaching process carries a token in its environment, in the
+container and on the host; a token that no process on the host carries any more belongs to an orphan, which
+the next attach ends.
 """
 
 import os
@@ -45,7 +46,7 @@ def _environment_words() -> Iterator[str]:
                         continue  # in a container: the very client that may be an orphan
                     yield from (directory / "environ").read_bytes().decode("utf-8", "replace").split("\0")
                 except OSError:
-                    continue  # somebody else's, or gone
+                    continue  # another user's, or gone
     else:
         listing = subprocess.run(
             ["ps", "-axwwE", "-o", "command"], capture_output=True, text=True, check=False

@@ -24,7 +24,10 @@ SECONDS = 6 * 3600
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A path in a session, as it was typed: relative to where its agent starts, ~/ is its home, "" the start itself."""
+    """A path in a session as it was typed: relative to where its agent starts; ~/ is its home.
+
+    An empty path is the start itself.
+    """
 
     session: Session
     typed: str
@@ -38,7 +41,7 @@ class Place:
 
 
 def out(engine: Engine, place: Place, target: str) -> list[str]:
-    """Copy a file or a folder out of a session to a path of the host; returns lines about what was left out.
+    """Copy a file or a folder out of a session to a host path; returns lines about omitted files.
 
     As cp -R: into `target` where that is a directory, and files that are there are replaced.
     """
@@ -93,7 +96,7 @@ def stream_out(engine: Engine, place: Place, stdout: IO[bytes]) -> None:
 
 
 def stream_into(engine: Engine, stdin: IO[bytes], place: Place) -> None:
-    """Unpack somebody's tar into a folder of a session, in its container."""
+    """Unpack an untrusted tar into a folder of a session, in its container."""
     _check(place, _run(engine, place, ["unpack", place.path], stdin=stdin))
 
 
@@ -138,7 +141,8 @@ def _run(
         return engine.exec(session.container, command, stdin=stdin or b"", stdout=stdout, timeout=SECONDS)
     if not _is_kept(place):
         raise ConflictError(
-            f"session '{session.name}' is stopped: only its home, {inside.WORKSPACE} and its projects can be reached, not {place.path}",
+            f"session '{session.name}' is stopped: only its home, {inside.WORKSPACE} and its projects can "
+            f"be reached, not {place.path}",
             hint=Hint("restart", ["-d", session.name]),
         )
     read_only = words[0] == "get"

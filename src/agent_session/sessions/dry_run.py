@@ -1,4 +1,4 @@
-"""What a start would do, as data: nothing is made, locked or changed. With the podman commands that do the same."""
+"""The plan of a start as data, with the podman commands that do the same. Nothing is changed."""
 
 import io
 import shlex
@@ -24,7 +24,10 @@ Action = Literal["create", "start", "replace", "attach"]
 
 @dataclass(frozen=True, kw_only=True)
 class DryRun:
-    """The plan: names and paths, never what is in a variable or a file. `commands` are lines for a shell, in order."""
+    """The plan: names and paths, never the content of a variable or a file.
+
+    `commands` are lines for a shell, in order.
+    """
 
     name: str
     agent: str
@@ -140,7 +143,10 @@ def _crossing(seed: "Seed") -> tuple[list[str], list[str]]:
 
 
 def _making(placeholder: "Placeholder") -> str:
-    """What makes one: the time tells agent-session that it is one of its own, to be removed when it is not needed any more."""
+    """The commands that make a placeholder.
+
+    Its time tells agent-session that it is one of its own, to be removed when it is not needed any more.
+    """
     from agent_session.workspace.placeholders import MARK
 
     path = shlex.quote(str(placeholder.path))

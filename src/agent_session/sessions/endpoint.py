@@ -1,8 +1,8 @@
-"""Sessions whose agent is a server (`server` in its agent.yaml): where it is reached, and by what password.
+"""Sessions whose agent is a server (`server` in its agent.yaml): their addresses and passwords.
 
-Other containers on the network NETWORK reach it by its container's name, this machine on a loopback port that was free
-when the container was made; nobody else does. The network is made with the first such session and stays when the last one
-is removed: it is a name in Podman's configuration and costs nothing.
+Other containers on the network NETWORK reach it by its container's name, this machine on a loopback port that
+was free when the container was made; nothing else does. The network is made with the first such session and
+stays when the last one is removed: it is a name in Podman's configuration and costs nothing.
 """
 
 import re
@@ -21,7 +21,8 @@ NETWORK_TROUBLE = re.compile(
     r"netavark|aardvark|cni |rootless netns|rootless-netns|iptables|nftables|plugin type", re.IGNORECASE
 )
 NO_NAMES = (
-    "containers cannot find each other by name on this machine (Podman's network needs netavark and aardvark-dns): "
+    "containers cannot find each other by name on this machine (Podman's network needs netavark and "
+    "aardvark-dns): "
     "the session has no base_url; sudo scripts/setup --system installs them"
 )
 
@@ -34,7 +35,10 @@ def base_url(session: Session) -> str | None:
 
 
 def host_url(session: Session) -> str | None:
-    """Where this machine (Podman's, if that is another one) reaches its agent's server now; None where it cannot."""
+    """The address of its agent's server for this machine (Podman's, if that is another one).
+
+    None where it cannot be reached now.
+    """
     return (
         next((f"http://127.0.0.1:{port}" for port in session.ports.values()), None)
         if session.running
@@ -43,7 +47,10 @@ def host_url(session: Session) -> str | None:
 
 
 def secrets(engine: Engine, session: Session) -> dict[str, str]:
-    """{"server_password": ...} of a running session with a server; {} where there is none that could be one. It is the agent's to write."""
+    """{"server_password": ...} of a running session with a server; {} without a valid one.
+
+    The agent can write it.
+    """
     if not session.ports or not session.running:
         return {}
     done = engine.exec(session.container, ["head", "-c", "300", str(inside.SERVER_PASSWORD)], timeout=SECONDS)
@@ -52,7 +59,7 @@ def secrets(engine: Engine, session: Session) -> dict[str, str]:
 
 
 def connected(engine: Engine, spec: ContainerSpec) -> tuple[ContainerSpec, tuple[str, ...]]:
-    """The container on its network, or, with a word about it, on the usual one where that is not to be had."""
+    """Put the container on its network; without one, on the usual network, with a note about it."""
     if not spec.network or engine.create_network(spec.network, {LABEL_NETWORK: spec.network}):
         return spec, ()
     return replace(spec, network="", alias=""), (NO_NAMES,)
@@ -73,7 +80,7 @@ def start(engine: Engine, spec: ContainerSpec) -> tuple[str, ...]:
 
 
 def port_taken(engine: Engine, session: Session) -> bool:
-    """Whether another program has meanwhile taken the port of a stopped session on this machine, which then could not start."""
+    """Whether another program has taken the port of a stopped session, which then could not start."""
     if session.running or engine.local is None:
         return False
     return not all(_is_free(port) for port in session.ports.values())

@@ -19,7 +19,8 @@ from agent_session.sessions.names import check_name, container_name, importing_n
 from agent_session.sessions.session import Session
 
 YOUNG = timedelta(seconds=90)
-"""A session started longer ago than this has had its seed, or has given up waiting for it (60 s) and ended."""
+"""A session started longer ago than this has had its seed, or has given up waiting for it (60 s) and
+ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,10 @@ def list_sessions(engine: Engine) -> list[Session]:
 
 
 def find_session(engine: Engine, name: str) -> Session | None:
-    """Read the session of that name, None where there is none; NameTaken where its container's name is somebody else's."""
+    """Read the session of that name, None where there is none.
+
+    Raises NameTaken where the container of that name is no session.
+    """
     found = look(engine, name)
     return found.session if found else None
 
@@ -85,7 +89,7 @@ def needs_seed(session: Session) -> bool:
 
 
 def attach_command(engine: Engine, session: Session, environment: dict[str, str]) -> list[str]:
-    """The argv that puts this session on the caller's terminal, and ends clients whose terminal has vanished."""
+    """The argv that attaches the caller's terminal, and ends clients whose terminal has vanished."""
     return engine.attach_command(
         session.container, [inside.SESSION_ATTACH, *attach.living_tokens()], environment
     )
@@ -106,14 +110,17 @@ def get_many(engine: Engine, names: Sequence[str]) -> list[Found]:
 
 
 def check_removable(engine: Engine, name: str) -> None:
-    """SessionNotFound, unless a volume is left of a session whose container somebody removed, or that was never made."""
+    """Raise SessionNotFound, unless a volume is left of a session without a container.
+
+    Its container was removed by hand, or never made.
+    """
     found = [engine.volume_labels(volume) for volume in (*volume_names(name), importing_name(name))]
     if not any(labels and labels.get(LABEL_NAME) == name for labels in found):
         raise SessionNotFound(name)
 
 
 def _found(name: str, containers: Mapping[str, Container]) -> Found | None:
-    """The session of that name: its own container, else the one of a `recreate` that was killed before its end."""
+    """The session of that name: its own container, or that of a `recreate` that was killed."""
     own, following = containers.get(container_name(name)), containers.get(next_name(name))
     kept, begun = read(own) if own else None, read(following) if following else None
     if own and kept is None:

@@ -1,4 +1,4 @@
-"""This machine as sessions are made of it: its agents, its image builds, its locks, and the environment of who asks."""
+"""This machine as sessions need it: its agents, its image builds, its locks and the environment."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
-    """What is looked up on this machine, when it is asked for. `environment` is what agents and git get theirs from."""
+    """Agents, images and locks of this machine, looked up when they are needed.
+
+    `environment` is the source of the variables of agents and git.
+    """
 
     environment: Mapping[str, str]
     home: Path
@@ -63,7 +66,10 @@ class Installation:
         return ca_certificates.bundle(self.environment)
 
     def seed(self, agent: "Agent | None", options: "Options", *, login: str | None, fresh: bool) -> "Seed":
-        """Gather what crosses over to a session now; its notes say what does not. `login` is the id of a stored one."""
+        """Gather the seed of a session now; its notes say what is missing.
+
+        `login` is the id of a stored login.
+        """
         from agent_session.agents import seed
         from agent_session.host import git_identity, timezone
 
@@ -75,7 +81,8 @@ class Installation:
             notes.append(line)
         if options.ssh_agent == git_identity.NO_AGENT:
             notes.append(
-                "no ssh-agent runs here (SSH_AUTH_SOCK), so the session has none; eval $(ssh-agent) && ssh-add"
+                "no ssh-agent runs here (SSH_AUTH_SOCK), so the session has none; eval $(ssh-agent) && "
+                "ssh-add"
             )
         said = {"FRESH": fresh, "AUTO_APPROVE": options.auto_approve}
         gathered = seed.gather(
@@ -90,7 +97,7 @@ class Installation:
         return replace(gathered, notes=(*notes, *gathered.notes))
 
     def locked(self, name: str, *, waiting: Callable[[Holder], None]) -> AbstractContextManager[None]:
-        """Let one command at a time change the session of that name. BadName first: it becomes a file's name."""
+        """Let one command at a time change the session of that name. Raises BadName before that."""
         return lock(paths.runtime_folder(), lock_name(check_name(name)), waiting=waiting)
 
     def is_locked(self, name: str) -> bool:

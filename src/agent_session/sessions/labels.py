@@ -1,4 +1,4 @@
-"""The labels of a session's container, which are the only database of sessions: written here, and read back here.
+"""The labels of a session's container, the only database of sessions, written and read here.
 
 Anybody can make labels, so one that does not fit counts for nothing.
 """
@@ -84,7 +84,7 @@ def read(container: Container) -> Session | None:
 
 
 def unreadable(container: Container) -> list[str]:
-    """The labels that do not say what agent-session wrote: somebody edited them, and `read` takes what is in them for nothing."""
+    """List the labels that were edited by hand, whose content `read` ignores."""
     label = container.labels.get
     wrong = [] if label(LABEL_AGENT) else [LABEL_AGENT]
     for name, count in (

@@ -1,6 +1,7 @@
-"""What is done to sessions: made, started again, replaced, stopped, removed. Callers hold its lock, but for `stop`, which waits for nobody.
+"""Sessions are made, started again, replaced, stopped and removed. Callers hold the session's lock.
 
-Whatever fails or interrupts, nothing half-made is left behind; who is killed leaves what the next command can finish or undo.
+`stop` needs no lock and waits for none. Whatever fails or interrupts, nothing half-made is left behind; after
+a kill, the next command can finish or undo what is left.
 """
 
 import time
@@ -41,11 +42,11 @@ Report = Callable[[str], None]
 
 
 def unheard(_line: str) -> None:
-    """Take what nobody wants to know."""
+    """Ignore a line."""
 
 
 def protected(request: SessionRequest, *, strict: bool) -> SessionRequest:
-    """The request, with what protects the host from its agent; `strict` as in protection.protect, which says what it raises."""
+    """Add to the request what protects the host from its agent. Raises as protection.protect does."""
     trees = [
         *request.projects,
         *([Project(source=request.kob.resolve(), target=PurePosixPath(request.kob))] if request.kob else []),
@@ -93,11 +94,11 @@ def resume(
 ) -> Session:
     """Start a session again and wait until it is up; if that fails it is stopped, and nothing is lost.
 
-    One that runs is ended first; who is interrupted at that leaves it running.
+    One that runs is ended first; after an interrupt at that moment it goes on running.
     """
     settle(engine, session.name)
     container = container_name(session.name)
-    if session.started is None:  # who made it was killed: perhaps before an import's mark was taken away
+    if session.started is None:  # its start was killed, perhaps before an import's mark was removed
         engine.remove_volume(importing_name(session.name))
     try:
         if session.running:
@@ -145,10 +146,10 @@ def recreate(
     screen: bool,
     report: Report = unheard,
 ) -> Session:
-    """Another container for a session, which keeps its name, its volumes and what is running: without a seed it stays stopped.
+    """Replace a session's container; its name, volumes and state stay. Without a seed it stays stopped.
 
-    It is made beside the old one, which goes only when the new one is up. Whatever fails or interrupts before that, the
-    old one is as it was, and runs if it did. Who is killed half-way leaves it to `settle`.
+    It is made beside the old one, which goes only when the new one is up. Whatever fails or interrupts before
+    that, the old one is as it was, and runs if it did. After a kill `settle` finishes it.
     """
     settle(engine, session.name)
     session = find.get(engine, session.name)
@@ -181,7 +182,9 @@ def recreate(
 
 
 def settle(engine: Engine, name: str) -> bool:
-    """Undo, or finish, a `recreate` that was killed: with the old container there, the new one is unfinished, else it is the session.
+    """Finish or undo a `recreate` that was killed.
+
+    With the old container there, the new one is unfinished and removed, else it becomes the session.
 
     Whether that was to end in a session that runs: the old container may have been stopped for it.
     """
@@ -196,7 +199,7 @@ def settle(engine: Engine, name: str) -> bool:
 
 
 def tidy(engine: Engine, over: Sequence[Placeholder] = ()) -> list[Session]:
-    """Remove from the host what held names for sessions that no longer run; returns all sessions, in no order.
+    """Remove placeholders of sessions that no longer run; returns all sessions, in no order.
 
     `over` are such of which the caller knows already: if one is still there, one look is enough.
     """
@@ -235,22 +238,23 @@ def send_seed(
     except EngineRefused as error:
         words = [error.message, *_lines(engine.log_tail(target))]
         raise NotReady(name, "its container ended at once", words) from error
-    said = _lines(done.stderr.decode("utf-8", "replace"))
+    lines = _lines(done.message) if done.stderr.strip() else []
     if done.exit_code:
-        words = said[-8:]
+        words = lines[-8:]
         reason = (
             f"nothing on its screen after {READY_SECONDS} s"
             if done.exit_code == 124
             else "its terminal did not start"
         )
         raise NotReady(name, reason, words)
-    return tuple(said[:20])
+    return tuple(lines[:20])
 
 
 def wait_until_stopped(engine: Engine, name: str) -> Session:
     """The session once it has ended, or as it is after the seconds that a stop may take.
 
-    For who could run no command in it: Podman calls a container running until the last of its processes is gone.
+    For callers that could run no command in it: Podman calls a container running until the last of its
+    processes is gone.
     """
     deadline = time.monotonic() + ContainerSpec.stop_timeout
     while (session := find.get(engine, name)).running and time.monotonic() < deadline:
@@ -261,11 +265,11 @@ def wait_until_stopped(engine: Engine, name: str) -> Session:
 def stop(
     engine: Engine, those: Sequence[Session], *, worked_on: Callable[[str], bool] = lambda _name: True
 ) -> set[str]:
-    """End sessions, all at the same time; nothing to do for those that do not run. Raises SessionNotFound, EngineRefused.
+    """End sessions, all at the same time; stopped ones stay. Raises SessionNotFound, EngineRefused.
 
-    Returns the names of all sessions that a `recreate` goes on with, or was killed at, which might bring them up again.
-    `worked_on` says whether a command holds a session's lock. Where none does, and a single session has left nothing on
-    the host, there is nothing to be asked about afterwards: none, then.
+    Returns the names of all sessions that a `recreate` goes on with, or was killed at, which might bring them
+    up again. `worked_on` says whether a command holds a session's lock. Where none does, and a single session
+    has left nothing on the host, there is nothing to be asked about afterwards: none, then.
     """
     over = [held for session in those for held in session.placeholders]
     if len(those) == 1:
@@ -288,7 +292,10 @@ def stop(
 
 
 def remove(engine: Engine, name: str) -> None:
-    """Remove a stopped session: its container and its volumes, never a project. SessionRunning, SessionNotFound."""
+    """Remove a stopped session: its container and its volumes, never a project.
+
+    Raises SessionRunning, SessionNotFound.
+    """
     settle(engine, check_name(name))
     session = find.find_session(engine, name)
     if session is None:
@@ -306,7 +313,8 @@ def remove(engine: Engine, name: str) -> None:
 def _bring_up(engine: Engine, container: str, name: str, seed: "Seed", *, screen: bool) -> tuple[str, ...]:
     """Give a container that just started its seed and its guard, which keeps read-only paths read-only.
 
-    Not as root: there the agent, uid 0 as well, could change what the guard runs with rights that the agent has not.
+    Not as root: there the agent, uid 0 as well, could change what the guard runs with rights that the agent
+    has not.
     """
     from agent_session.host.threads import beside  # 2 ms that ls need not pay
 
@@ -330,7 +338,7 @@ def _stop(engine: Engine, session: Session) -> None:
 
 
 def _lines(text: str) -> list[str]:
-    """What somebody else said, fit to be shown."""
+    """The lines of a program's output, fit to be shown."""
     return [sanitize.shown(line[:300]) for line in text.splitlines() if line.strip()]
 
 

@@ -22,7 +22,7 @@ def container_name(name: str) -> str:
 
 
 def next_name(name: str) -> str:
-    """Return a container's name while it is made to replace the session's; no session's own can be called so."""
+    """Return a container's name while it is made to replace the session's; no session can have it."""
     return f"agent-next_{name}"
 
 
@@ -32,7 +32,10 @@ def volume_names(name: str) -> tuple[str, str]:
 
 
 def importing_name(name: str) -> str:
-    """Return the name of the volume that marks an import: without a container, the session's volumes are half full."""
+    """Return the name of the volume that marks an unfinished import.
+
+    Without a container, the session's volumes are half full then.
+    """
     return f"agent_{name}_importing"
 
 

@@ -1,4 +1,4 @@
-"""What is asked for: a wish, as it is typed; a request, all of it checked; and the options that stay with a session."""
+"""A wish as it is typed, a request with all of it checked, and the options that stay with a session."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What was chosen for a session and stays with it; every field is a JSON value (a tuple: a list) with its default."""
+    """The options of a session, which stay with it.
+
+    Every field is a JSON value (a tuple: a list) with its default.
+    """
 
     auto_approve: bool = False
     unprotected: tuple[
@@ -37,20 +40,25 @@ class Options:
 LENT = "lent"
 """In a wish, in place of the ssh-agent's socket: it is to be lent."""
 OF_A_START = frozenset({field.name for field in fields(Options)} | {"fresh"})
-"""All options that only a start can change: each takes effect when the session starts, and stays as it is until then."""
+"""All options that only a start can change: each takes effect when the session starts, and stays as it is
+until then."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What somebody asks for, made once where the words come in. A session that exists keeps what is not in `insisted`.
+    """A wish for a session, made once where the words come in.
+
+    A session that exists keeps what is not in `insisted`.
 
     `insisted` holds names of fields, of this class and of Options.
     """
 
     name: str
-    agent: str | None = None  # None: nobody chose
+    agent: str | None = None
+    """None where none was chosen."""
     projects: tuple[str, ...] = ()  # as typed; none: `directory`
-    directory: Path | None = None  # where who asks is; None where that has been removed
+    directory: Path | None = None
+    """The caller's current directory; None where that has been removed."""
     mounts: tuple[str, ...] = ()
     kob: str | None = None
     allow_secret_directories: bool = False
@@ -66,7 +74,7 @@ class Wish:
 
 @dataclass(frozen=True, kw_only=True)
 class SessionRequest:
-    """What was asked for, all of it checked. `mounts` are read-only and `kob` read-write at their own paths."""
+    """A wish with all of it checked. `mounts` are read-only, `kob` read-write, at their own paths."""
 
     name: str
     agent: "Agent"
@@ -92,13 +100,14 @@ def permission_notes(options: Options) -> list[str]:
         )
     if options.allow_setuid:
         notes.append(
-            "warning: --allow-setuid: with programs that the agent leaves in your projects, other users of this machine can act as you"
+            "warning: --allow-setuid: with programs that the agent leaves in your projects, other users of "
+            "this machine can act as you"
         )
     return notes
 
 
 def limit_notes(options: Options, unenforced: Mapping[str, str]) -> list[str]:
-    """One line where limits that somebody chose cannot be enforced (name -> why), else none."""
+    """One line where chosen limits cannot be enforced (name -> why), else none."""
     default = Options()
     vain = [name for name in unenforced if getattr(options, name) not in {0, getattr(default, name)}]
     if not vain:

@@ -13,7 +13,10 @@ from agent_session.workspace.projects import Project
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """One session as Podman knows it. Its times are aware; `started` is None if it never ran, `ended` if it runs or nobody saw its end."""
+    """One session as Podman knows it. Its times are aware.
+
+    `started` is None if it never ran, `ended` if it runs or its end was not recorded.
+    """
 
     name: str
     agent: str

@@ -1,6 +1,7 @@
-"""Starting a session: what somebody wishes becomes a step that changes nothing (`decide`), and the step is done (`perform`).
+"""Sessions are started in two parts: `decide` makes a wish a step, and `perform` does the step.
 
-All mouths go this way: start, restart, update, an import, a dry run (which performs nothing). Who performs holds the session's lock.
+`decide` changes nothing. Start, restart, update, an import and a dry run (which performs nothing) all go this
+way. Callers of `perform` hold the session's lock.
 """
 
 import shlex
@@ -37,7 +38,7 @@ DEFAULT_AGENT = "claude"
 
 @dataclass(frozen=True, kw_only=True)
 class Attach:
-    """Nothing is to be done for the session, unless it is `unsettled`: then what an update has left is cleared away."""
+    """The session needs nothing, unless it is `unsettled`: then the remains of an update are removed."""
 
     session: "Session"
     unsettled: bool = False
@@ -45,7 +46,7 @@ class Attach:
 
 @dataclass(frozen=True, kw_only=True)
 class Deliver:
-    """The session runs, but may not be up yet: its seed is given to it, and its screen waited for."""
+    """The session runs, but may not be up yet: it gets its seed, and its screen is waited for."""
 
     session: "Session"
     agent: "Agent | None"
@@ -54,7 +55,7 @@ class Deliver:
 
 @dataclass(frozen=True, kw_only=True)
 class Create:
-    """There is no such session: make it, out of an archive where one is named. `built`: its image is there."""
+    """Make a new session, from an archive where one is named. `built` says that its image exists."""
 
     request: SessionRequest
     built: bool
@@ -89,15 +90,16 @@ Step = Attach | Deliver | Create | Resume | Replace
 
 
 def decide(engine: Engine, wish: Wish, installation: "Installation") -> Step:
-    """What has to be done for a wish. Nothing is changed; what can never be done is refused.
+    """Decide the step for a wish. Nothing is changed; what can never be done is refused.
 
-    Raises BadName, NameTaken, ConflictError, ProjectRefused, AgentNotFound, CannotProtect, NothingProtected, ConfigurationError.
+    Raises BadName, NameTaken, ConflictError, ProjectRefused, AgentNotFound, CannotProtect, NothingProtected,
+    ConfigurationError.
     """
     return decide_for(engine, wish, installation, find.look(engine, wish.name))
 
 
 def decide_for(engine: Engine, wish: Wish, installation: "Installation", found: Found | None) -> Step:
-    """The same, by one who has looked for the session already."""
+    """Decide the step for a caller that has looked for the session already."""
     if found is None:
         return _creation(engine, wish, installation)
     session = found.session
@@ -113,7 +115,10 @@ def decide_for(engine: Engine, wish: Wish, installation: "Installation", found: 
 
 
 def check(engine: Engine, wish: Wish, installation: "Installation") -> None:
-    """Refuse what can never be right, whatever is there: a project, an agent. For who would have to ask, or to wait, first."""
+    """Refuse a project or an agent that can never be right.
+
+    For callers that would have to ask, or to wait, first.
+    """
     check_name(wish.name)
     directories(engine, wish, installation.home)
     if wish.agent is not None:
@@ -134,9 +139,10 @@ def seed_for(step: Step, wish: Wish, installation: "Installation") -> "Seed | No
 
 
 def perform(engine: Engine, step: Step, seed: "Seed | None", report: "Report") -> "Session":
-    """Do a step and return the session as it is then. Whatever fails or interrupts, nothing half-made is left behind.
+    """Do a step and return the session; after a failure or an interrupt nothing half-made is left.
 
-    `report` is told, a line each, what the user should know. Raises ImageMissing, NotReady, EngineRefused, ArchiveRefused.
+    `report` is told, a line each, what the user should know. Raises ImageMissing, NotReady, EngineRefused,
+    ArchiveRefused.
     """
     if isinstance(step, Attach):
         return _settled(engine, step.session) if step.unsettled else step.session
@@ -174,7 +180,7 @@ def directories(
 def _projects(
     engine: Engine, wish: Wish, typed: Sequence[str], home: Path, *, allow_secrets: bool
 ) -> "tuple[Project, ...]":
-    """The projects that were typed; where one is no directory but a session's name, the error says how a session is named."""
+    """Resolve the projects that were typed; the error for a session's name says how to name a session."""
     from agent_session.workspace.projects import resolve_projects
 
     try:
@@ -217,7 +223,8 @@ def _creation(engine: Engine, wish: Wish, installation: "Installation") -> Creat
     notes = [*request.protection.notes, *_limits(engine, options)]
     if engine.rootful:
         notes.append(
-            "warning: you are root, so root in the container is root on this machine; an ordinary user's sessions are safer"
+            "warning: you are root, so root in the container is root on this machine; an ordinary user's "
+            "sessions are safer"
         )
     return Create(
         request=request,
@@ -229,7 +236,10 @@ def _creation(engine: Engine, wish: Wish, installation: "Installation") -> Creat
 
 
 def _again(engine: Engine, wish: Wish, installation: "Installation", session: "Session") -> Resume | Replace:
-    """What a container is made with (its login, its options, what is protected) cannot be changed: where that differs it is another."""
+    """Start the session again; where its login, options or protection differ, in another container.
+
+    A container's own cannot be changed.
+    """
     from agent_session.sessions import endpoint
 
     request = _request_again(engine, wish, installation, session)
@@ -296,7 +306,7 @@ def _limits(engine: Engine, options: Options) -> list[str]:
 
 
 def _check_agrees(engine: Engine, wish: Wish, session: "Session", home: Path) -> None:
-    """ConflictError where what is insisted on is not what the session has: its agent, its projects, that it is a new one."""
+    """Raise ConflictError where the wish insists on another agent, other projects or a new session."""
     if wish.import_from:
         free = find.free_name((one.name for one in find.list_sessions(engine)), Path(session.name))
         hint = Hint("start", ["--import", str(wish.import_from), "-n", free])
@@ -321,7 +331,7 @@ def _check_agrees(engine: Engine, wish: Wish, session: "Session", home: Path) ->
 
 
 def _check_effect(wish: Wish, session: "Session", environment: Mapping[str, str]) -> None:
-    """ConflictError where an option is insisted on that a session that runs would get at its next start only."""
+    """Raise ConflictError where the wish insists on an option that takes effect at the next start only."""
     if not wish.insisted & OF_A_START:
         return
     wanted = _options(wish, environment, session.options)
@@ -364,7 +374,7 @@ def _deliver(engine: Engine, step: Deliver, seed: "Seed", report: "Report") -> "
     except NotReady:
         session = lifecycle.wait_until_stopped(
             engine, name
-        )  # `stop` waits for nobody: it may be ending just now
+        )  # `stop` takes no lock: the session may be ending just now
         if session.running:
             raise
         return lifecycle.resume(engine, session, seed, screen=step.screen, report=report)

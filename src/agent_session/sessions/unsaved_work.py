@@ -1,7 +1,8 @@
 """Work at risk: what in a session's volumes exists nowhere else, and would go with it.
 
-Looked for by a program of the image in a container of its own, with everything read-only and no network: git is never run
-on the host over what an agent wrote. Most sessions can be cleared faster, by seeing that there is no repository at all.
+Looked for by a program of the image in a container of its own, with everything read-only and no network: git
+is never run on the host over what an agent wrote. Most sessions can be cleared faster, by seeing that there
+is no repository at all.
 """
 
 import json
@@ -27,7 +28,7 @@ Wanted = Callable[[dict[str, bool]], bool]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Holdings:
+class Contents:
     """A session's volumes and what is mounted over them; `image` is one of ours, to look with."""
 
     name: str
@@ -38,7 +39,7 @@ class Holdings:
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What would be lost, a line each, as a person reads it; `conversations` alone are not worth a refusal."""
+    """The work that would be lost, one line each; `conversations` alone are not worth a refusal."""
 
     lost: tuple[str, ...] = ()
     conversations: int = 0
@@ -49,29 +50,32 @@ class Work:
         return [*self.lost, *([_counted(self.conversations, "conversation")] if self.conversations else [])]
 
 
-def none_obviously(engine: Engine, holdings: Holdings) -> bool:
-    """Whether a look at directories is enough: no repository in the volumes, no file in /workspace. False also means: not sure."""
-    home, workspace = volume_names(holdings.name)
+def none_obviously(engine: Engine, contents: Contents) -> bool:
+    """Whether directories alone show that nothing is unsaved; False also means that it is not sure.
+
+    There is no repository in the volumes then, and no file in /workspace.
+    """
+    home, workspace = volume_names(contents.name)
     for volume, wanted in ((home, _is_repository), (workspace, _is_something)):
         path = local_files.volume_path(engine, volume)
         if path is None and engine.volume_labels(volume) is None:
             continue
-        if path is None or not _none(path, wanted, _disposable(holdings.agent)):
+        if path is None or not _none(path, wanted, _disposable(contents.agent)):
             return False
     return True
 
 
-def at_risk(engine: Engine, holdings: Holdings) -> Work:
+def at_risk(engine: Engine, contents: Contents) -> Work:
     """The thorough look. EngineRefused where that cannot be done."""
     asked = {
-        "mounts": [str(project.target) for project in holdings.projects],
-        "conversations": holdings.agent.conversations if holdings.agent else "",
-        "disposable": list(_disposable(holdings.agent)),
+        "mounts": [str(project.target) for project in contents.projects],
+        "conversations": contents.agent.conversations if contents.agent else "",
+        "disposable": list(_disposable(contents.agent)),
     }
     one_off = OneOff(
-        image=holdings.image,
+        image=contents.image,
         command=(inside.UNSAVED_WORK,),
-        mounts=tuple(_mounts(engine, holdings)),
+        mounts=tuple(_mounts(engine, contents)),
     )
     done = engine.run_one_off(one_off, stdin=json.dumps(asked).encode(), timeout=SECONDS)
     try:
@@ -80,7 +84,7 @@ def at_risk(engine: Engine, holdings: Holdings) -> Work:
         return _work(json.loads(done.stdout))
     except (ValueError, KeyError, TypeError) as error:
         raise EngineRefused(
-            f"session '{holdings.name}' cannot be searched for unsaved work: {error}"
+            f"session '{contents.name}' cannot be searched for unsaved work: {error}"
         ) from error
 
 
@@ -110,12 +114,12 @@ def _counted(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
-def _mounts(engine: Engine, holdings: Holdings) -> Iterator[Mount]:
+def _mounts(engine: Engine, contents: Contents) -> Iterator[Mount]:
     """Read-only, projects too: a worktree in /workspace may belong to one."""
-    for mount in plan.volume_mounts(holdings.name, read_only=True):
+    for mount in plan.volume_mounts(contents.name, read_only=True):
         if engine.volume_labels(mount.source) is not None:
             yield mount
-    for project in holdings.projects:
+    for project in contents.projects:
         if project.source.is_dir():
             yield Mount(
                 kind="bind", source=str(project.source), target=PurePosixPath(project.target), read_only=True
@@ -127,7 +131,10 @@ def _disposable(agent: Agent | None) -> tuple[str, ...]:
 
 
 def _none(top: Path, wanted: Wanted, disposable: Iterable[str]) -> bool:
-    """Whether no directory below `top` is wanted; False as well where one cannot be read, or there are too many to look at."""
+    """Whether no directory below `top` is wanted.
+
+    False as well where one cannot be read, or there are too many to look at.
+    """
     waiting, seen = [top], 0
     skipped = {top / name for name in disposable}
     while waiting:

@@ -1,6 +1,6 @@
-"""Tars of files and folders, made and unpacked on this machine. Those to be unpacked come from a container and are untrusted.
+"""Tars of files and folders, made and unpacked on this machine.
 
-They are unpacked name by name below one open directory, and nothing that is there already is followed.
+Those to be unpacked come from a container and are untrusted.
 """
 
 import os
@@ -18,7 +18,10 @@ FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def pack(source: Path, stream: IO[bytes]) -> list[str]:
-    """Write a tar: a file as `file`, a directory as its content. Links stay links; what is neither is noted and left out."""
+    """Write a tar: a file as `file`, a directory as its content. Links stay links.
+
+    Anything else is noted and left out.
+    """
     notes = []
 
     def kept(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
@@ -48,11 +51,13 @@ def pack(source: Path, stream: IO[bytes]) -> list[str]:
 def receive(
     stream: IO[bytes], target: str, *, name: str, fences: Sequence[Path], held: Set[str] = frozenset()
 ) -> list[str]:
-    """Unpack a tar of one file or folder at `target`, in it under `name` where that is a directory ("." or "": its own name).
+    """Unpack a tar of one file or folder at `target`, or in it where that is a directory.
 
-    `fences` are directories that an agent may write: a link in one is not followed, not even on the way to `target`.
-    `held` are names below what is copied that are left out, with all below them.
-    Returns lines about what was left out. CopyRefused; what was unpacked before it stays.
+    There it gets the name `name` ("." or "": its own name).
+
+    `fences` are directories that an agent may write: a link in one is not followed, not even on the way to
+    `target`. `held` are names below what is copied that are left out, with all below them. Returns lines
+    about what was left out. CopyRefused; what was unpacked before it stays.
     """
     notes: list[str] = []
     try:
@@ -153,7 +158,7 @@ class _Tree:
         self._replace(parts, write)
 
     def _replace(self, parts: list[str], make: Callable[[str, int], None]) -> None:
-        """Make something beside its name, and move it there: a link of that name is replaced, never written through."""
+        """Make something beside its name and move it there: a link of that name is never followed."""
         folder = self._open(parts[:-1])
         new = f".{secrets.token_hex(8)}.part"
         try:
@@ -230,7 +235,7 @@ def _parts(name: str) -> list[str]:
 
 
 def _stays(link: str, depth: int) -> bool:
-    """Whether a link `depth` real directories below the top stays below it: `..` in front only, and not too often."""
+    """Whether a link `depth` real directories below the top stays below it: few `..`, in front only."""
     parts = [part for part in link.split("/") if part not in {"", "."}]
     ups = next((i for i, part in enumerate(parts) if part != ".."), len(parts))
     return (

@@ -1,4 +1,7 @@
-"""Which session is meant where a command line names none: the one of this directory, else the only one, else `default`."""
+"""Chooses the session of a command line that names none.
+
+It is the session of this directory, else the only one, else `default`.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +13,10 @@ DEFAULT = "default"
 
 
 def containing(sessions: Sequence[Session], directory: Path) -> list[Session]:
-    """The sessions of a directory: those with the innermost project that it lies in; several where they share that project."""
+    """List the sessions whose innermost project contains a directory.
+
+    There are several where they share that project.
+    """
     depths = {
         session.name: max(
             len(project.source.parts)

@@ -21,14 +21,15 @@ BEGIN = "# agent-session: while sessions run, these hold names so that nothing c
 END = "# agent-session: end"
 BLOCK = re.compile(rf"^{re.escape(BEGIN)}(?: \((.*)\))?\n((?:.*\n)*?){re.escape(END)}\n", re.MULTILINE)
 LARGEST = 1_000_000
-WALK = getattr(os, "O_PATH", os.O_RDONLY)  # a directory on the way need not be readable
+WALK = getattr(os, "O_PATH", os.O_RDONLY)
+"""A directory on the way need not be readable."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Placeholder:
     """A file of this content, or (None) an empty directory, that holds a name while sessions run.
 
-    A file in a working tree has a `pattern` in the file `exclude`, so that nobody commits it.
+    A file in a working tree has a `pattern` in the file `exclude`, so that it is not committed.
     """
 
     path: Path

@@ -158,9 +158,8 @@ class _Work:
     mounts: dict[PurePosixPath, Mount] = field(default_factory=dict)
     placeholders: dict[Path, Placeholder] = field(default_factory=dict)
     git: list[tuple[str, PurePosixPath]] = field(default_factory=list)
-    worktrees: dict[Path, set[str]] = field(
-        default_factory=dict
-    )  # those mounted, by their main git directory
+    worktrees: dict[Path, set[str]] = field(default_factory=dict)
+    """The mounted ones, by their main git directory."""
     notes: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     known: set[str] = field(default_factory=set)
@@ -218,9 +217,8 @@ def _git(work: _Work, top: _Place, root: _Place, pointer: repositories.Pointer |
     git = root.below(".git")
     if not os.path.lexists(git.source):
         enclosing = repositories.enclosing(root.source)
-        if (
-            enclosing and enclosing != Path.home()
-        ):  # the top of a tree inside a repository: a new one here would take its place
+        # At the top of a tree inside a repository, a new one would take its place.
+        if enclosing and enclosing != Path.home():
             _hold(work, git, Entry(path=".git", kind="directory", why="", placeholder=None))
         return
     if git.source.is_dir() and not git.source.is_symlink():
@@ -312,7 +310,7 @@ def _hold(work: _Work, place: _Place, entry: Entry) -> None:
     if (above and above.kind == "tmpfs") or (
         not os.path.lexists(place.source) and not os.access(place.source.parent, os.W_OK)
     ):
-        return  # nobody can plant anything there
+        return  # no file can be created there
     content = None if entry.kind == "directory" else entry.placeholder
     ours = Placeholder(path=place.source, content=content)
     # What exists counts, too: the host may remove it while a session runs, and the guard then holds the name.

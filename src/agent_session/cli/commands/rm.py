@@ -92,13 +92,13 @@ def _work(
 
     agent = invocation.agent(session.agent) if session else None
     image = session.image if session else _any_built(engine)
-    holdings = unsaved_work.Holdings(
+    contents = unsaved_work.Contents(
         name=name, image=image, projects=session.projects if session else (), agent=agent
     )
-    if glance and unsaved_work.none_obviously(engine, holdings):
+    if glance and unsaved_work.none_obviously(engine, contents):
         return unsaved_work.Work()
     try:
-        return unsaved_work.at_risk(engine, holdings)
+        return unsaved_work.at_risk(engine, contents)
     except EngineRefused as error:
         return unsaved_work.Work(lost=(f"what that is cannot be seen: {error.message}",))
 

@@ -204,7 +204,7 @@ class Connection:
             if self._closed:
                 raise EngineUnavailable("agent-session is about to end", hint=Hint("doctor"))
             if self._begun and self._client and self._begun.ended:
-                self._begun.close()  # our own service ends when nobody asks it for a while
+                self._begun.close()  # our own service ends after a while without requests
                 self._begun = self._client = None
             service = self._connected()
             if not self._client:
@@ -218,7 +218,7 @@ class Connection:
 
     def _connected(self) -> podman_service.Service:
         if not self._begun:
-            with held_back():  # a service that begins, and is nobody's yet, would leave its socket
+            with held_back():  # a service that is not stored here yet would leave its socket
                 self._begun = podman_service.connect(self.environment, self._folder)
         return self._begun
 

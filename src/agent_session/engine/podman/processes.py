@@ -19,7 +19,7 @@ PIECE = 1 << 16
 ASKED_EACH = 0.2
 """Seconds between two looks at whether what runs on a terminal has been cancelled."""
 LARGEST = 4 << 20
-"""How much a command may say, in bytes, where nobody takes it as it comes."""
+"""The bytes that a command may write where its output is collected."""
 TOO_MUCH = 141
 """The exit code of a command that said more: that of a shell's command which nobody hears any more
 (SIGPIPE)."""

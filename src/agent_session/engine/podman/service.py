@@ -32,8 +32,8 @@ IDLE_SECONDS = 600
 BOOT_SECONDS = 20
 STOP_SECONDS = 10
 LIVES = '[ "$PPID" = "$0" ] && exec "$@"'
-"""Become a command if our parent, whose number is $0, is still there: who was killed before PR_SET_PDEATHSIG
-is told of by nobody."""
+"""Become a command if our parent, whose number is $0, is still there: PR_SET_PDEATHSIG does not report a
+parent that ended before."""
 
 
 @dataclass(kw_only=True)
