@@ -1,7 +1,8 @@
 """Config: what the user chose, from defaults < file < environment < flags, read once and frozen.
 
-The file is YAML, `$XDG_CONFIG_HOME/agent-session/config.yaml` or what AGENT_SESSION_CONFIG (or --config) names. Every key of
-it is a field of Config; every field has a variable AGENT_SESSION_<FIELD>. An unknown key is an error, an empty variable is unset.
+The file is YAML, `$XDG_CONFIG_HOME/agent-session/config.yaml` or what AGENT_SESSION_CONFIG (or --config)
+names. Every key of it is a field of Config; every field has a variable AGENT_SESSION_<FIELD>. An unknown key
+is an error, an empty variable is unset.
 """
 
 import dataclasses
@@ -35,7 +36,10 @@ SWITCHES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """The choices. None: nobody chose. `insisted` names the fields that came from the environment or a flag, not from the file."""
+    """The user's choices; None for those that were not made.
+
+    `insisted` names the fields that came from the environment or a flag, not from the file.
+    """
 
     agent: str | None = None
     name: str | None = None

@@ -1,19 +1,15 @@
-"""Every expected failure: its words, its exit code, its machine-readable code, and hints at the next command.
+"""Every expected failure: its message, exit code, machine-readable code and hints at the next command.
 
-AgentSessionError
-├── UsageError 2            what was typed cannot be meant
-│                           BadName, ProjectRefused, ArchiveRefused, CannotProtect, NothingProtected
-├── ConfigurationError 3    a configuration file, an agent's folder or an environment variable
-├── NotFoundError 4         SessionNotFound, AgentNotFound
-├── ConflictError 5         SessionConflict, SessionStopped, SessionRunning, CopyRefused, WorkAtRisk, NameTaken,
-│                           OrderRefused, NeedsAnswer, ImageTooOld
-├── EngineUnavailable 6     no container engine, no answer from it, too old, not set up
-├── EngineRefused 7         the engine answered, and refused
-├── BuildFailed 8           ImageMissing
-├── NotReady 9              the container runs, its screen does not come up
-├── AgentServerError 10     the agent, its server or its model failed
-├── TimedOut 124            not done within the time given
-└── Interrupted 130         Ctrl-C; SIGTERM and SIGHUP end with 128 + their number
+AgentSessionError ├── UsageError 2            what was typed cannot be meant │
+BadName, ProjectRefused, ArchiveRefused, CannotProtect, NothingProtected ├── ConfigurationError 3    a
+configuration file, an agent's folder or an environment variable ├── NotFoundError 4         SessionNotFound,
+AgentNotFound ├── ConflictError 5         SessionConflict, SessionStopped, SessionRunning, CopyRefused,
+WorkAtRisk, NameTaken, │                           OrderRefused, NeedsAnswer, ImageTooOld ├──
+EngineUnavailable 6     no container engine, no answer from it, too old, not set up ├── EngineRefused 7
+the engine answered, and refused ├── BuildFailed 8           ImageMissing ├── NotReady 9              the
+container runs, its screen does not come up ├── AgentServerError 10     the agent, its server or its model
+failed ├── TimedOut 124            not done within the time given └── Interrupted 130         Ctrl-C; SIGTERM
+and SIGHUP end with 128 + their number
 """
 
 import shlex
@@ -40,7 +36,7 @@ class Hint(NamedTuple):  # not a dataclass: importing those takes 5 ms, and this
     """A remark for people."""
 
     def command(self, program: str = PROGRAM) -> str:
-        """The command as it can be pasted into a shell; `program` is the name that agent-session was called by."""
+        """The command, ready to be pasted into a shell; `program` is the name agent-session was called by."""
         own = shlex.join([program, self.verb, *self.arguments]) if self.verb else ""
         first = " ".join(word for word in (own, self.shell) if word)
         return f"{first} && {self.then.command(program)}" if self.then else first
@@ -97,7 +93,8 @@ class BadName(UsageError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"{name!r} cannot name a session: use letters, digits, '_', '.' and '-', starting with a letter or digit, at most 63",
+            f"{name!r} cannot name a session: use letters, digits, '_', '.' and '-', starting with a "
+            "letter or digit, at most 63",
             hint=Hint("start", ["-n", "my-project"]),
         )
 
@@ -118,7 +115,8 @@ class CannotProtect(UsageError):
 
     def __init__(self, path: Path, name: str) -> None:
         super().__init__(
-            f"{path} is a symbolic link, which cannot be protected from the agent: what it replaces it by could run on this machine",
+            f"{path} is a symbolic link, which cannot be protected from the agent: what it replaces it by "
+            "could run on this machine",
             hint=Hint("start", ["--unprotected", name]),
         )
 
@@ -145,7 +143,7 @@ class ArchiveRefused(UsageError):
 
 
 class ConfigurationError(AgentSessionError):
-    """A configuration file, an agent's folder or an environment variable says something that cannot be followed."""
+    """A configuration file, an agent's folder or an environment variable has a value that is not valid."""
 
     exit_code = 3
     code = "configuration"
@@ -189,7 +187,7 @@ class ConflictError(AgentSessionError):
 
 
 class SessionConflict(ConflictError):
-    """The session exists and has another agent or other projects; `instead` is the command that makes a new one."""
+    """The session exists with another agent or other projects; `instead` is the command for a new one."""
 
     code = "session-conflict"
 
@@ -210,7 +208,7 @@ class SessionStopped(ConflictError):
 
 
 class OrderRefused(ConflictError):
-    """An agent that does not do what it was told to; `doing` is its state's value, "" where it did not say."""
+    """An agent that refused an order; `doing` is its state's value, "" where it did not say."""
 
     code = "agent-refused"
 
@@ -316,8 +314,10 @@ class MountMoved(EngineRefused):
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"{path} is not what it was: there, or on the way there, is a link now, or it was moved. Nothing was started, "
-            "because the session would have got another directory. Somebody who can write there did that: look before you go on",
+            f"{path} is not what it was: there, or on the way there, is a link now, or it was moved. "
+            "Nothing was started, "
+            "because the session would have got another directory. Somebody who can write there did that: "
+            "look before you go on",
             hint=Hint(shell=f"namei -l {shlex.quote(path)}"),
         )
 

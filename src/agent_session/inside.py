@@ -1,4 +1,4 @@
-"""What the host relies on inside a session's container: directories, files and the programs it starts there.
+"""The paths and programs inside a session's container that the host relies on.
 
 The images put them there (images/base); a path that is written anywhere else on the host's side is a mistake.
 """
@@ -17,8 +17,8 @@ LOGIN_RESULT = PurePosixPath("/run/agent-session-login")
 SERVER_PASSWORD = HOME / ".local/state/agent-session/server-password"
 
 DIRECTORIES = (
-    "/bin", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run/agent-session", "/sbin", "/sys", "/usr", "/workspace",
-    "/home/agent",
+    "/bin", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run/agent-session", "/sbin", "/sys", "/usr",
+    "/workspace", "/home/agent",
 )  # fmt: skip
 """Directories of the container's own, which no mount of the user's may hide."""
 

@@ -1,9 +1,10 @@
-"""Texts of others made harmless: what a container, a file's name or a standard input holds, on its way to a terminal.
+"""Texts from containers, file names or standard input are made harmless before a terminal shows them.
 
-A terminal obeys control characters, and shows what comes after one that turns the direction of writing as something else than it is.
-So there are two rules. What has to be seen as it is (`shown`, `line`): each character that does not print, of whatever kind, is
-U+FFFD there. What a program wrote for a terminal (`lines`, `coloured`): its escape sequences go whole, controls and turns go, line
-ends and tabs stay. And what goes the other way, into a session (`typed`): controls become pictures of themselves.
+A terminal obeys control characters, and shows what comes after one that turns the direction of writing as
+something else than it is. So there are two rules. What has to be seen as it is (`shown`, `line`): each
+character that does not print, of whatever kind, is U+FFFD there. What a program wrote for a terminal
+(`lines`, `coloured`): its escape sequences go whole, controls and turns go, line ends and tabs stay. And what
+goes the other way, into a session (`typed`): controls become pictures of themselves.
 """
 
 import re
@@ -55,7 +56,10 @@ def coloured(text: str) -> str:
 
 
 def typed(text: str) -> bytes:
-    """The text for a session's terminal or agent: no control character acts, line ends are newlines. UsageError where it is too large."""
+    """The text for a session's terminal or agent, with newlines and without active control characters.
+
+    Raises UsageError where it is too large.
+    """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     pictures = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"}
     pictures |= {0x7F: 0x2421, **dict.fromkeys([*range(0x80, 0xA0), *range(0xD800, 0xE000)], 0xFFFD)}

@@ -1,6 +1,7 @@
 """What people type to answer an agent's question, translated in one way for all agents.
 
-The agents' own programs take canonical words only (docs/agents.md), so that no word means yes to one of them and no to another.
+The agents' own programs take canonical words only (docs/agents.md), so that no word means yes to one of them
+and no to another.
 """
 
 from dataclasses import dataclass
@@ -79,7 +80,10 @@ def _permission(session: str, question: Question, words: str, instead: str, text
 
 
 def _option(question: Question, words: str) -> str:
-    """The option that is meant by its number or its words in any case; "reject" in any case; otherwise the words themselves."""
+    """Choose an option by its number or its words in any case; "reject" in any case.
+
+    Otherwise the words themselves are the answer.
+    """
     if words.isdecimal() and 0 < int(words[:9]) <= len(question.choices):
         return question.choices[int(words) - 1]
     for known in (*question.choices, "reject"):

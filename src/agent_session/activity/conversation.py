@@ -1,8 +1,8 @@
-"""Talk to a session's agent: prompt it, answer its question, end its turn, and read its models and its conversation.
+"""Talk to a session's agent: prompt it, answer it, end its turn, read its models and conversation.
 
-Each runs one of the agent's own executables in the session's container (docs/agents.md), and knows no agent by name.
-All raise OrderRefused (5) with what the agent is doing, UsageError (2), AgentServerError (10), TimedOut (124), ImageTooOld (5) and
-SessionStopped (5).
+Each runs one of the agent's own executables in the session's container (docs/agents.md), and knows no agent
+by name. All raise OrderRefused (5) with what the agent is doing, UsageError (2), AgentServerError (10),
+TimedOut (124), ImageTooOld (5) and SessionStopped (5).
 """
 
 import contextlib
@@ -44,7 +44,10 @@ AGAIN_SECONDS = 0.1
 
 
 def prompt(engine: Engine, session: Session, text: str, *, timeout: float = READY_SECONDS) -> str:
-    """Give the agent a turn, and return when it has it: the turn's name. Waits for an agent that starts, so many seconds at most."""
+    """Give the agent a turn, and return the turn's name when the agent has it.
+
+    An agent that starts is waited for, so many seconds at most.
+    """
     for said in _when_ready(engine, session, ["prompt"], _checked(text), timeout=timeout):
         taken: Taken = _understood(session, protocol.event, {**said, "type": "turn"})
         return taken.turn
@@ -59,9 +62,10 @@ def converse(
     through_questions: bool = False,
     timeout: float | None = None,
 ) -> Iterator[Event]:
-    """Give the agent a turn and follow it: first Taken, last Ended, when it is over or with its first question.
+    """Give the agent a turn and follow it: first Taken, last Ended, at its end or its first question.
 
-    With `through_questions` it goes on when those have been answered. TimedOut after so many seconds, while the turn goes on.
+    With `through_questions` it goes on when those have been answered. TimedOut after so many seconds, while
+    the turn goes on.
     """
     words = ["prompt", "--follow", *(["--through-questions"] if through_questions else [])]
     last: Event | None = None
@@ -105,9 +109,12 @@ def check(session: Session, ended: Ended) -> None:
 
 
 def answer(engine: Engine, session: Session, words: str, *, instead: str = "") -> Reply:
-    """Answer what the agent waits for, with words as people type them (answers.py). Returns when that question is gone.
+    """Answer the agent's question with words as people type them (answers.py).
 
-    `instead` goes with a rejection: what the agent shall do. UsageError, and nothing is sent, for words that answer nothing.
+    Returns when that question is gone.
+
+    `instead` goes with a rejection: what the agent shall do. UsageError, and nothing is sent, for words that
+    answer nothing.
     """
     _checked(words)
     question = _question(engine, session)
@@ -118,7 +125,10 @@ def answer(engine: Engine, session: Session, words: str, *, instead: str = "") -
 
 
 def _question(engine: Engine, session: Session) -> Question:
-    """What the agent asks now. What its container keeps of the state may come a moment late, so the agent itself has the last word."""
+    """The agent's present question.
+
+    The state in its container may be a moment late, so the agent itself has the last word.
+    """
     state = states.read(engine, [session])[session.name]
     if state.question is None:
         said = _only(engine, session, ["state"])
@@ -273,7 +283,8 @@ def _understood(session: Session, read: Any, said: Any) -> Any:
 
 def _nonsense(session: Session, what: str) -> AgentServerError:
     return AgentServerError(
-        f"the agent of session '{session.name}' says something that cannot be understood: {sanitize.message(what)}",
+        f"the agent of session '{session.name}' says something that cannot be understood: "
+        f"{sanitize.message(what)}",
         hint=Hint("screen", [session.name]),
     )
 
@@ -299,8 +310,7 @@ def _refuse(session: Session, error: Any) -> NoReturn:
 
 def _explain(engine: Engine, session: Session, verb: str, done: ExecResult) -> NoReturn:
     """An order that ended without a word of its own."""
-    said = done.stderr.decode("utf-8", "replace")
-    if done.exit_code == 127 and inside.AGENT_COMMAND in said:
+    if done.exit_code == 127 and inside.AGENT_COMMAND in done.message:
         raise ImageTooOld(session.name)
     if done.exit_code == 124:
         raise TimedOut(
@@ -308,7 +318,8 @@ def _explain(engine: Engine, session: Session, verb: str, done: ExecResult) -> N
             hint=Hint("screen", [session.name]),
         )
     _check_runs(engine, session)
-    words = sanitize.message(said[-sanitize.LONGEST_LINE :]) or "it said nothing"
+    message = sanitize.message(done.message[-sanitize.LONGEST_LINE :])
+    words = message if done.stderr.strip() else "it said nothing"
     raise AgentServerError(
         f"the agent's `{verb}` in session '{session.name}' ended with status {done.exit_code}: {words}",
         hint=Hint("screen", [session.name]),

@@ -23,7 +23,10 @@ MOST_PROCESSES = 500
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """One session. `memory` (bytes, what would be free without it) and `processes` are None where they cannot be seen from here."""
+    """One session. `memory` (bytes) and `processes` are None where they cannot be read from here.
+
+    `memory` is what would be free without the session.
+    """
 
     session: Session
     state: State
@@ -36,7 +39,7 @@ class Description:
 
 
 def describe(engine: Engine, session: Session) -> Description:
-    """Collect all about a session; no call of Podman where it runs and its files can be read, otherwise a few."""
+    """Describe a session; Podman is only asked where it is stopped or its files cannot be read."""
     seen = states.observe(engine, [session])[0]
     processes, memory = _load(engine, session)
     return Description(
@@ -93,7 +96,7 @@ def _of_observation(seen: Observation) -> Iterator[tuple[str, str]]:
 
 
 def _load(engine: Engine, session: Session) -> tuple[int | None, int | None]:
-    """How many processes it has, and the bytes of memory that are theirs (Pss: what is shared counts in parts)."""
+    """The number of its processes and the bytes of their memory (Pss: shared memory counts in parts)."""
     root = local_files.open_root(engine, session)
     if root is None:
         return None, None
@@ -121,7 +124,10 @@ def _volumes(engine: Engine, session: Session) -> dict[str, bool]:
 
 
 def _is_mount(root: int, target: PurePosixPath) -> bool:
-    """Whether another file system is there than a container's root; no, where both are on one disk and storage does not stack."""
+    """Whether another file system is there than a container's root.
+
+    False also where both are on one disk and storage does not stack.
+    """
     try:
         folder = nofollow.open_directory(root, *target.parts[1:])
     except OSError:

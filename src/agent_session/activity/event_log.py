@@ -1,6 +1,7 @@
-"""A session's record: what happened to it, written by the programs in its container (session-event), a JSON object a line.
+"""A session's events, written by the programs in its container (session-event), a JSON object a line.
 
-The agent can write there too, so it is read as anything from a container: bounded, parsed strictly, no link followed.
+The agent can write there too, so it is read as anything from a container: bounded, parsed strictly, no link
+followed.
 """
 
 import contextlib
@@ -173,7 +174,10 @@ def _mark(engine: Engine, session: Session) -> object:
 
 @contextlib.contextmanager
 def _home(engine: Engine, session: Session) -> Iterator[Path | int | None]:
-    """The session's home where this process can read it: in its running container, which nobody need be asked for, or its volume."""
+    """The session's home, if this process can read it: in its running container, or its volume.
+
+    The container needs no call of the engine.
+    """
     root = local_files.open_root(engine, session)
     home: int | None = None
     if root is not None:

@@ -1,7 +1,8 @@
 """Notifications, and a command of the user's, at a change of a session's state.
 
-Nothing here may delay or end `watch`: what can take long runs in a thread or a process of its own, with a time limit.
-What an agent wrote is data everywhere: an argument, a variable, a body; never a part of a shell line.
+Nothing here may delay or end `watch`: what can take long runs in a thread or a process of its own, with a
+time limit. What an agent wrote is data everywhere: an argument, a variable, a body; never a part of a shell
+line.
 """
 
 import os
@@ -25,7 +26,8 @@ MOST_AT_ONCE = 8
 OSC_777 = ("foot", "rxvt", "contour")
 """TERMs whose terminals know OSC 777 and not OSC 9."""
 OSASCRIPT = (
-    "osascript", "-e", "on run argv", "-e", "display notification (item 2 of argv) with title (item 1 of argv)", "-e", "end run",
+    "osascript", "-e", "on run argv", "-e", "display notification (item 2 of argv) with title (item 1 of "
+                                            "argv)", "-e", "end run",
 )  # fmt: skip
 
 
@@ -92,7 +94,8 @@ class Notifier:
     def _succeeds(self, command: Sequence[str]) -> bool:
         try:
             done = subprocess.run(
-                command, env=dict(self.environment), stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False
+                command, env=dict(self.environment), stdin=subprocess.DEVNULL, capture_output=True,
+                timeout=SECONDS, check=False,
             )  # fmt: skip
         except (OSError, subprocess.TimeoutExpired):
             return False
@@ -124,7 +127,8 @@ class Notifier:
             http.client.HTTPException,
         ) as error:  # URLError and HTTPError are OSErrors; the URL may hold a secret
             self.note(
-                f"a notification could not be posted: {getattr(error, 'reason', None) or type(error).__name__}"
+                "a notification could not be posted: "
+                f"{getattr(error, 'reason', None) or type(error).__name__}"
             )
 
 
@@ -138,7 +142,7 @@ class CommandRunner:
     running: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
     def handle(self, change: Change) -> None:
-        """Run the command where this change is one of its states. Its output goes to stderr: stdout is for changes."""
+        """Run the command where this change leads to one of its states. Its output goes to stderr."""
         self.running = [process for process in self.running if process.poll() is None]
         state = change.state
         if state is None or state.value not in self.command.values:
@@ -171,7 +175,7 @@ class CommandRunner:
 
 
 class _BackgroundSender:
-    """Sends notifications one after another in a thread that ends with the program; at most a few wait to be sent."""
+    """Sends notifications one after another in a thread that ends with the program; few wait to be sent."""
 
     def __init__(self, send_now: Callable[[str, str], None]) -> None:
         self._send_now = send_now

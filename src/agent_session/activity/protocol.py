@@ -1,7 +1,9 @@
-"""What an agent says of itself and of its turns (docs/agents.md), read strictly: it comes out of a container.
+"""The messages of an agent about itself and its turns (docs/agents.md), read strictly.
 
-Unknown keys are passed over; what is missing or of another kind raises Malformed. Texts are as the agent wrote them, escape
-sequences included: who shows them makes them harmless.
+They come out of a container.
+
+Unknown keys are passed over; what is missing or of another kind raises Malformed. Texts are as the agent
+wrote them, escape sequences included: who shows them makes them harmless.
 """
 
 import json
@@ -88,7 +90,7 @@ class Entry:
 
 
 def parsed(line: bytes) -> dict[str, Any]:
-    """A line as the object it is. Half characters (lone surrogates), which nothing could print, become U+FFFD."""
+    """Parse a line as an object. Lone surrogates, which cannot be printed, become U+FFFD."""
     try:
         found = _whole(json.loads(line, parse_constant=_no_number))
     except (ValueError, RecursionError):
@@ -153,7 +155,7 @@ def _ended(said: Mapping[str, Any]) -> Ended:
     usage = _object(said.get("usage", {}), "usage")
     duration = said.get("duration_s")
     if duration is not None and (isinstance(duration, bool) or not isinstance(duration, int | float)):
-        raise Malformed("duration_s is no number")
+        raise Malformed("duration_s is not a number")
     return Ended(
         text=_text(said, "text"),
         tools=tuple(_tool(_object(tool, "a tool")) for tool in _list(said, "tools", [])),

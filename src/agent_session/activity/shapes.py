@@ -1,4 +1,4 @@
-"""The JSON that scripts get: one place for every shape, so that each `--json` and each later reader shows the same object.
+"""The JSON for scripts, defined once: each `--json` and each later reader shows the same object.
 
 Keys are only ever added. Every time is in UTC, with milliseconds and a Z: 2026-11-21T08:00:00.123Z.
 """
@@ -93,7 +93,7 @@ def named_state(name: str, state: State) -> Json:
 
 
 def change(found: Change, *, now: datetime) -> Json:
-    """A change of a session's state, as `watch --json` tells it; `state` is null for a session that is gone."""
+    """A change of a session's state for `watch --json`; `state` is null for a session that is gone."""
     return {
         "time": utc(now),
         "name": found.name,

@@ -1,8 +1,8 @@
-"""What sessions' agents do now: read from the file that each container keeps of it, without starting anything.
+"""The states of sessions' agents, read from a file in each container without starting a process.
 
-docs/agents.md says what a state is; session-state, in the container, writes each as one line into FILE and names itself as its
-writer. The agent can write there too, so what comes out is bounded, parsed strictly and made harmless, and nothing is
-believed once its writer is gone: a file outlives what wrote it.
+docs/agents.md says what a state is; session-state, in the container, writes each as one line into FILE and
+names itself as its writer. The agent can write there too, so what comes out is bounded, parsed strictly and
+made harmless, and nothing is believed once its writer is gone: a file outlives what wrote it.
 """
 
 import json
@@ -24,7 +24,8 @@ Value = Literal["starting", "working", "waiting", "idle", "failed", "exited", "u
 VALUES: tuple[Value, ...] = get_args(Value)
 FILE = ("run", "agent-session", "state")
 STOPPING = (*FILE[:-1], "stopping")
-"""Made by session-run when it is asked to end; what keeps the state ends first, and the container up to 10 seconds later."""
+"""Made by session-run when it is asked to end; what keeps the state ends first, and the container up to 10
+seconds later."""
 LARGEST = 65_536
 """Bytes of a state that are read; one that is longer is none."""
 LONGEST_REASON = 500
@@ -45,7 +46,7 @@ timeout 5 head -c 65537 $f"""
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What an agent waits for: `kind` is permission, question, login or dialog; `choices` are the answers that it offers.
+    """An agent's question: `kind` is permission, question, login or dialog; `choices` are its answers.
 
     `id` names this question among all that the agent ever asks, "" where the agent gives it no name.
     """
@@ -58,7 +59,10 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What an agent does, since when (aware; None: nobody knows), why, and who says so. Its texts hold no control characters."""
+    """An agent's state, since when (aware; None where unknown), why, and its source.
+
+    Its texts hold no control characters.
+    """
 
     value: Value
     since: datetime | None = None
@@ -66,16 +70,18 @@ class State:
     source: str = "podman"
     question: Question | None = None
     passing: bool = field(default=False, compare=False)
-    """It is seen on the way to another state, and no news; for who looks once it is a state like any other."""
+    """It is seen on the way to another state, and no news; for who looks once it is a state like any
+    other."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
     """What was found of a running session's state, and `through` what.
 
-    `content` is None where there is no file; `writer` is what /proc/PID/stat says of the process that the file names, b"" where
-    there is none; `written` when, where that can be seen; `began` the container's start by its first process, in this moment's
-    clock; `stopping`: it is about to end; `trouble` says why nothing can be read.
+    `content` is None where there is no file; `writer` is what /proc/PID/stat says of the process that the
+    file names, b"" where there is none; `written` when, where that can be seen; `began` the container's start
+    by its first process, in this moment's clock; `stopping`: it is about to end; `trouble` says why nothing
+    can be read.
     """
 
     through: Literal["file", "engine"]
@@ -89,13 +95,17 @@ class Observation:
 
 STOPPED = State(value="exited", reason="the session is stopped")
 MADE = replace(STOPPED, passing=True)
-"""Of a session that is about to be started for the first time, or was moved to another image while it was stopped."""
+"""Of a session that is about to be started for the first time, or was moved to another image while it was
+stopped."""
 ENDING = State(value="unknown", reason="it is being stopped", source="its container", passing=True)
 """Of a session in its last seconds."""
 
 
 def read(engine: Engine, sessions: Sequence[Session]) -> dict[str, State]:
-    """The states of sessions, by name: one round trip for none of them where files can be read, otherwise all at the same time."""
+    """Read the states of sessions, by name: without a round trip where files can be read.
+
+    Otherwise all are read at the same time.
+    """
     now = datetime.now(UTC)
     return {
         session.name: interpret(session, seen, now=now)
@@ -142,7 +152,10 @@ def interpret(session: Session, seen: Observation | None, *, now: datetime) -> S
 
 
 def writer_and_state(content: bytes) -> tuple[tuple[int, int] | None, object]:
-    """Of a file's content: the writer's pid and start time (in ticks, as /proc has them), and what it keeps; None for anything else."""
+    """Parse a file's content: the writer's pid and start time (in ticks, as in /proc), and the state.
+
+    None for anything else.
+    """
     if len(content) > LARGEST:
         return None, None
     try:
@@ -246,7 +259,7 @@ def _stat(root: int, pid: int) -> bytes:
 
 
 def _began(root: int) -> datetime | None:
-    """When the container's first process began, in today's clock: what was set back or forth since does not matter."""
+    """The start of the container's first process by today's clock, whatever clock changes came since."""
     try:
         ticks = int(_stat(root, 1).rpartition(b")")[2].split()[19])
     except (ValueError, IndexError):

@@ -1,4 +1,4 @@
-"""What a session's terminal shows and what is typed into it, attached or not; and commands run beside the agent.
+"""A session's terminal, read and typed into, attached or not; and commands beside the agent.
 
 What comes out of a container is untrusted: of its escape sequences only colours are let through, or nothing.
 """
@@ -37,19 +37,22 @@ def running(engine: Engine, name: str) -> Session:
 def command(
     engine: Engine, session: Session, words: Sequence[str], environment: Mapping[str, str], *, terminal: bool
 ) -> list[str]:
-    """The argv that runs a command in a session as its agent would, on the caller's streams; for os.execvp."""
+    """The argv for os.execvp that runs a command in a session as its agent would, on these streams."""
     return engine.attach_command(
         session.container, [inside.SESSION_EXEC, *words], environment, terminal=terminal
     )
 
 
 def end_command(engine: Engine, session: Session, token: str) -> None:
-    """End a command, and what it has started, that `command` was told to run with this token in the variable EXEC."""
+    """End a command, and its children, that `command` started with this token in the variable EXEC."""
     engine.exec(session.container, [inside.SESSION_EXEC, "--end", token], timeout=20)
 
 
 def send(engine: Engine, session: Session, typing: Typing) -> None:
-    """Type into a running session's first terminal. UsageError before anything is typed; ConflictError where that pane is closed."""
+    """Type into a running session's first terminal.
+
+    Raises UsageError before anything is typed; ConflictError where that pane is closed.
+    """
     pressed = [keys.spelled(name) for name in typing.keys]
     text = sanitize.typed(typing.text)
     done = engine.exec(
@@ -66,7 +69,10 @@ def send(engine: Engine, session: Session, typing: Typing) -> None:
 
 
 def shown(engine: Engine, session: Session, *, scrollback: bool = False) -> str:
-    """What a running session's first terminal shows (or has shown), a line a row, with colours as escape sequences and no others."""
+    """Read the rows of a running session's first terminal, with colours as the only escape sequences.
+
+    With `scrollback` also the rows above.
+    """
     dump = ["dump-screen", "--pane-id", "terminal_0", "--ansi", *(["--full"] if scrollback else [])]
     done = engine.exec(
         session.container,

@@ -1,7 +1,8 @@
 """Changes of sessions' states, as they happen and without asking again and again.
 
-The kernel tells: inotify of the directory that a container keeps its state in, a pidfd of the container's end. Podman is asked
-now and then for sessions that come and go. Only where containers' files cannot be seen from here, each is asked every moment.
+The kernel tells: inotify of the directory that a container keeps its state in, a pidfd of the container's
+end. Podman is asked now and then for sessions that come and go. Only where containers' files cannot be seen
+from here, each is asked every moment.
 """
 
 import contextlib
@@ -24,7 +25,8 @@ from agent_session.sessions.session import Session
 RESTING: tuple[Value, ...] = ("idle", "waiting", "exited", "failed")
 LISTING_SECONDS = 3.0
 ASKING_SECONDS = 0.7
-"""For what only Podman can tell: a container whose files cannot be read, a session somebody waits for that does not run."""
+"""For what only Podman can tell: a container whose files cannot be read, a session somebody waits for that
+does not run."""
 SETTLING_SECONDS = 0.3
 IN_CLOSE_WRITE, IN_MOVED_TO, IN_CREATE, IN_DELETE, IN_Q_OVERFLOW = (
     0x08,
@@ -37,7 +39,7 @@ IN_CLOSE_WRITE, IN_MOVED_TO, IN_CREATE, IN_DELETE, IN_Q_OVERFLOW = (
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A session's state is another than before; `before` is None for the first, `state` for a session that is gone."""
+    """A change of a session's state; `before` is None for the first, `state` for a session that is gone."""
 
     name: str
     state: State | None
@@ -47,7 +49,10 @@ class Change:
 def follow(
     engine: Engine, *, deadline: float | None = None, named: Collection[str] = ()
 ) -> Iterator[dict[str, State]]:
-    """The states of all sessions (or of those named) at once, and whenever they may have changed; ends at the deadline (time.monotonic)."""
+    """Yield the states of all sessions (or of those named) now and whenever they may have changed.
+
+    It ends at the deadline (time.monotonic).
+    """
     with _Watch() as watch:
         while True:
             found = [s for s in find.list_sessions(engine) if not named or s.name in named]
@@ -64,7 +69,10 @@ def follow(
 
 
 def changes(engine: Engine, names: Collection[str] = ()) -> Iterator[Change]:
-    """Each change of the states of all sessions, or of those named; the present states first. SessionNotFound where one is not there."""
+    """Yield each change of the states of all sessions, or of those named; the present states first.
+
+    Raises SessionNotFound where one is missing.
+    """
     wanted = frozenset(map(check_name, names))
     before: dict[str, State | None] = {}
     first = True
@@ -130,7 +138,10 @@ class _Watch:
         return bool(running.keys() - self.seen.keys())
 
     def wait(self, deadline: float) -> bool:
-        """Until a state may have changed (True), or it is time to ask Podman: the deadline is reached or a container has ended."""
+        """Wait until a state may have changed (True) or it is time to ask Podman (False).
+
+        It is time at the deadline, and when a container has ended.
+        """
         while (left := deadline - time.monotonic()) > 0:
             poll = select.poll()
             for descriptor in (

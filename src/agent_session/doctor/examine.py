@@ -1,7 +1,7 @@
 """A checkup of all that a session needs, and of every session there is: findings, each with its fix.
 
-`examine` looks at the machine and at Podman; where Podman answers, at images, logins and sessions. What it can repair harms
-nothing: what sessions, builds and updates that ended or were killed have left behind.
+`examine` looks at the machine and at Podman; where Podman answers, at images, logins and sessions. What it
+can repair harms nothing: what sessions, builds and updates that ended or were killed have left behind.
 """
 
 import os
@@ -33,7 +33,10 @@ ENOUGH_IDS = 1001
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What the command line knows of this machine. `trouble`: why the configuration could not be read; `workshop` raises it, too."""
+    """The command line's knowledge of this machine.
+
+    `trouble` says why the configuration could not be read; `workshop` raises it, too.
+    """
 
     environment: Mapping[str, str]
     agent_folders: tuple[Path, ...]
@@ -44,7 +47,10 @@ class Surroundings:
 
 
 def examine(engine: Engine, around: Surroundings, *, seconds: float = SECONDS) -> list[Finding]:
-    """All findings, the worst first. Nothing that a check does is raised, and one that does not end is left behind."""
+    """Return all findings, the worst first. An exception of a check is a finding, too.
+
+    A check that does not end is abandoned.
+    """
     podman: Check = partial(_podman, engine)
     remote = False
     try:
@@ -193,7 +199,10 @@ def _limits(engine: Engine) -> Iterator[Finding]:
 
 
 def _builds(engine: Engine, folder: Callable[[], Path]) -> Iterator[Finding]:
-    """What a build that goes on needs looks the same, so nothing is said while there is one, and repaired under its lock."""
+    """Look for the leftovers of builds, unless a build is running, which needs what looks the same.
+
+    They are removed under the lock of builds.
+    """
     locks = folder()
     busy = is_held(lock_file(locks, "build"))
     left = [] if busy else engine.images.stale_builds()

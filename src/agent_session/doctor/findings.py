@@ -1,4 +1,4 @@
-"""Findings: what a look at something brought up. Checks run at once, none longer than it may, and whatever one does is a finding."""
+"""Findings of checks, which run at once; each has a time limit, and its failure is a finding, too."""
 
 import queue
 import threading
@@ -19,7 +19,10 @@ FIX = f"{DOCTOR} --fix"
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that was found. `fix` is a command to type, `code` an error's exit code; `repair` does it, harms nothing, and says what it did."""
+    """The result of one check. `fix` is a command to type, `code` an error's exit code.
+
+    `repair` does what `fix` says without harm, and returns what it did.
+    """
 
     level: Level
     subject: str
@@ -33,15 +36,18 @@ Check = Callable[[], Iterable[Finding]]
 
 
 def error(subject: str, failure: AgentSessionError) -> Finding:
-    """An expected failure, as it would have been told; where that would only send to doctor, Podman may know more."""
+    """The finding for an expected failure; where its hint is only doctor, Podman may know more."""
     fix = "podman info" if failure.hint in {"", DOCTOR} else failure.hint
     return Finding(level="error", subject=subject, words=failure.message, fix=fix, code=failure.exit_code)
 
 
 def gather(checks: Mapping[str, Check], *, seconds: float) -> list[Finding]:
-    """What all checks find, in their order; each has so many seconds. Its name is the subject of what goes wrong with it.
+    """Run all checks for so many seconds each, and return their findings in the order of the checks.
 
-    In threads that nobody waits for: one that hangs, in a dead mount or service, does not keep the process from its end.
+    A check's name is the subject of its failure.
+
+    In threads that nobody waits for: one that hangs, in a dead mount or service, does not keep the process
+    from its end.
     """
     waiting, running = deque(checks.items()), dict[str, float]()
     done: dict[str, list[Finding]] = {}

@@ -1,6 +1,6 @@
-"""What agent-session has put on this machine beside sessions: images, logins, caches, logs, settings; and how to be rid of it.
+"""The files of agent-session on this machine beside sessions, and the ways to remove them.
 
-Whose directories they are is in `places`. Sessions are not leftovers: they are removed by `rm`, which looks for work in them.
+They are images, logins, caches, logs and settings.
 """
 
 import contextlib
@@ -29,7 +29,11 @@ SYSTEM = (
 
 @dataclass(frozen=True, kw_only=True)
 class Leftovers:
-    """`secrets` are stored logins by the engine's names; `folders` hold nothing that cannot be made again, `settings` what a person wrote."""
+    """The images, stored logins, folders and settings of agent-session.
+
+    `secrets` are stored logins by the engine's names; `folders` hold only what can be made again, `settings`
+    what a person wrote.
+    """
 
     images: tuple[str, ...]
     secrets: tuple[str, ...]
@@ -46,7 +50,7 @@ class Remainder:
 
 
 def find(engine: Engine, agents: Iterable[str]) -> Leftovers:
-    """What there is now. Images in the order in which they can be removed: those that others stand on come last."""
+    """Find the leftovers. Images come in the order in which they can be removed, base images last."""
     built = [image for image in engine.images.references() if image.startswith(PREFIX)]
     below = ("base", "debian")
     order = {name: place for place, name in enumerate(below, 1)}
@@ -72,7 +76,10 @@ def find(engine: Engine, agents: Iterable[str]) -> Leftovers:
 
 
 def remains(engine: Engine, names: Collection[str]) -> dict[str, list[str]]:
-    """Sessions of which only volumes are left, as somebody removed their containers, by name; `names` are those that there are."""
+    """List sessions of which only volumes are left, by name, as their containers were removed by hand.
+
+    `names` are the existing sessions.
+    """
     found: dict[str, list[str]] = {}
     for volume, labels in sorted(engine.volumes(LABEL_NAME).items()):
         name = labels[LABEL_NAME]
@@ -93,7 +100,10 @@ def remove(engine: Engine, found: Leftovers) -> None:
 
 
 def remove_folders(folders: Sequence[Path]) -> None:
-    """Remove directories, following no link; after the engine has been closed, whose socket may be in one of them."""
+    """Remove directories, following no link, after the engine has been closed.
+
+    Its socket may be in one of them.
+    """
     for folder in folders:
         if folder.is_symlink():
             folder.unlink()

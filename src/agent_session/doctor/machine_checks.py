@@ -1,4 +1,4 @@
-"""This machine, as far as sessions need it, without asking Podman: each function looks at one thing and yields findings."""
+"""Checks of this machine without Podman: each function looks at one thing and yields findings."""
 
 import os
 import platform
@@ -70,7 +70,10 @@ def clock() -> Iterator[Finding]:
 
 
 def space(subject: str, folder: Path, *, vital: bool = True) -> Iterator[Finding]:
-    """Whether a file system has bytes and inodes left, and can be written; a session starts without what is not vital."""
+    """Check that a file system has free bytes and inodes and can be written.
+
+    A session starts without what is not vital.
+    """
     level: Level = "error" if vital else "warning"
     there = next(path for path in (folder, *folder.parents) if path.exists())
     found = os.statvfs(there)
@@ -110,7 +113,10 @@ def runtime(environment: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def locks() -> Iterator[Finding]:
-    """A lock dies with its owner; one whose owner sleeps, or is at it for hours, keeps everybody else waiting."""
+    """Look for locks that are held for hours: an owner that is stopped keeps all other commands waiting.
+
+    A lock dies with its owner.
+    """
     held = 0
     for file in sorted(paths.runtime_folder().glob("*.lock")):
         if not is_held(file):
@@ -178,7 +184,10 @@ def devices() -> Iterator[Finding]:
 
 
 def firewall(environment: Mapping[str, str], *, rootful: bool) -> Iterator[Finding]:
-    """A program that Podman's networks are made with: root's all, an ordinary user's that of sessions with a server."""
+    """Check for a program that Podman's networks are made with.
+
+    Root needs it for every session, an ordinary user for sessions with a server.
+    """
     path = f"{environment.get('PATH', os.defpath)}:{ADMINISTRATORS}"
     if found := [name for name in ("iptables", "nft") if shutil.which(name, path=path)]:
         yield Finding(level="ok", subject="firewall", words=f"{' and '.join(found)} can be run")

@@ -1,4 +1,4 @@
-"""Sessions as a checkup sees them: does what they are made of still lie where it was, do those that run answer, what was left behind."""
+"""Checks of sessions: whether their parts are in place, running ones answer, and nothing is left over."""
 
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -31,7 +31,8 @@ ANSWER_SECONDS = 15
 STAT_FAILED, NOT_UP = 1, 3
 PROBE = (
     f"test -e /run/agent-session/up || exit {NOT_UP}; "
-    'timeout 10 zellij --session "$AGENT_SESSION_NAME" action list-panes >/dev/null 2>&1 || exit 4; stat -c %i -- "$@"'
+    'timeout 10 zellij --session "$AGENT_SESSION_NAME" action list-panes >/dev/null 2>&1 || exit 4; stat '
+    '-c %i -- "$@"'
 )
 
 
@@ -179,7 +180,7 @@ def _unfinished(engine: Engine, session: Session, locks: Callable[[], Path]) -> 
 
 
 def _volumes(engine: Engine, names: Collection[str], locks: Callable[[], Path]) -> Iterator[Finding]:
-    """What is left of sessions whose containers somebody removed; while one is made or imported, its lock is held."""
+    """Find the volumes of sessions without a container, unless one is made or imported under its lock."""
     remains = footprint.remains(engine, names)
     for name, volumes in remains.items():
         if is_held(lock_file(locks(), lock_name(name))):
@@ -231,7 +232,7 @@ def _placeholders(engine: Engine, known: Sequence[Session]) -> Iterator[Finding]
 
 
 def _one_offs(engine: Engine, containers: Sequence[Container]) -> Iterator[Finding]:
-    """Throw-away containers of commands that were killed; those of commands that are at it are not looked at."""
+    """Find the one-off containers of killed commands; those of running commands are left alone."""
 
     def abandoned(found: Sequence[Container]) -> list[str]:
         now, local = datetime.now(UTC), engine.local is not None
