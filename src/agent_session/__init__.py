@@ -1,7 +1,7 @@
-"""agent-session: a persistent, rootless home for AI coding agents.
+"""agent-session runs AI coding agents in persistent, rootless containers.
 
-The map: `cli` asks, `sessions` acts, `plan` decides what a container looks like, `images` builds what it runs,
-`agents` reads what varies, `engine` is the narrow door to Podman and `podman_engine` the only one behind it.
+`cli` reads command lines, `sessions` makes and ends sessions, `images` builds what they run, `agents` reads
+what varies between agents, `workspace` protects projects, and `engine` is the only way to Podman.
 """
 
 __version__ = "0.1.0"

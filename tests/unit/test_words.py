@@ -12,7 +12,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LONGEST_SUMMARY = 100
 LONGEST_LINE = 110
 
-NOT_YET = ("__init__.py", "cli", "doctor")
+NOT_YET = ("cli", "doctor")
 """Rooms and modules whose lines and first sentences are still too long. Take them out, never add one."""
 METAPHORS = re.compile(
     r"(?:^|[^a-z])(?:errands?|wards?|patients?|portraits?|witness(?:es)?|foresights?|narrators?|taught|lessons?"

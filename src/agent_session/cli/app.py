@@ -1,7 +1,7 @@
-"""The command line: options of all verbs; a verb's module is imported when it is typed, and its words stay what they are.
+"""The command line with the options of all verbs; a verb's module is imported when it is typed.
 
-The latter are for speed. All verbs together take 15 ms to import and to look through; and Typer (0.29) would import pydantic, 45 ms, to
-make a text of a text and a list of texts of a list of texts.
+The latter are for speed. All verbs together take 15 ms to import and to look through; and Typer (0.29) would
+import pydantic, 45 ms, to make a text of a text and a list of texts of a list of texts.
 """
 
 import os
@@ -168,7 +168,8 @@ def options(
         typer.Option(
             "--config",
             metavar="FILE",
-            help="Configuration file. [env: AGENT_SESSION_CONFIG] [default: config.yaml in the XDG configuration directory]",
+            help="Configuration file. [env: AGENT_SESSION_CONFIG] [default: config.yaml in the XDG "
+            "configuration directory]",
             show_default=False,
         ),
     ] = None,
@@ -179,7 +180,8 @@ def options(
             "--verbose",
             count=True,
             metavar="",
-            help="Tell each call of the engine with its time on stderr; -vv also the podman commands and HTTP requests. "
+            help="Tell each call of the engine with its time on stderr; -vv also the podman commands and "
+            "HTTP requests. "
             "[env: AGENT_SESSION_VERBOSE=1 or 2]",
             show_default=False,
         ),

@@ -97,7 +97,8 @@ class Invocation:
     def locked(self, name: str, *, before_waiting: Callable[[], None] = lambda: None) -> Iterator[bool]:
         """One command at a time on a session of that name; gives whether it had to wait. BadName.
 
-        Where somebody else has the lock `before_waiting` is called, which may refuse what would wait for nothing.
+        Where somebody else has the lock `before_waiting` is called, which may refuse what would wait for
+        nothing.
         """
         waited = False
 
@@ -118,7 +119,7 @@ class Invocation:
             yield waited
 
     def session(self, engine: "Engine", name: str | None, *, verb: str = "attach") -> "Session":
-        """The session of that name; without one that of AGENT_SESSION_NAME, of this directory, or the only one.
+        """Find the session of that name, or of AGENT_SESSION_NAME, of this directory, or the only one.
 
         NotFoundError where there is none, UsageError where it could be several; `verb` is for its hint.
         """
@@ -134,15 +135,18 @@ class Invocation:
         return which.meant(sessions, directory(), verb=verb)
 
     def name(self, engine: "Engine", name: str | None, *, verb: str = "attach") -> str:
-        """The name that `session` would find the session by; where one is given nobody asks whether there is such a session."""
+        """The name that `session` would look for. A given name is not checked."""
         return name or self.config.name or self.session(engine, None, verb=verb).name
 
     def addressed(
         self, engine: "Engine", first: str | None, second: str | None, *, verb: str
     ) -> tuple[str, str | None]:
-        """NAME and TEXT of a verb that takes `[NAME] TEXT`. One word alone is NAME where a session is called that, else TEXT.
+        """Read NAME and TEXT of a verb that takes `[NAME] TEXT`.
 
-        Where something is piped in, one word that could be a session's name is NAME: the text comes from there.
+        One word alone is NAME where there is a session of that name, else TEXT.
+
+        Where something is piped in, one word that could be a session's name is NAME: the text comes from
+        there.
         """
         if first is None or second is not None:
             return self.name(engine, first, verb=verb), second
@@ -171,7 +175,10 @@ def silence(*, notes: bool) -> None:
 
 
 def note(line: str, *, needed: bool = False) -> None:
-    """A line for the person, on stderr: stdout is for results. With --quiet only what is needed to answer a question."""
+    """Print a line for the person, on stderr: stdout is for results.
+
+    With --quiet only what is needed to answer a question is printed.
+    """
     if needed or not _Notes.silenced:
         _tell(line)
 

@@ -8,12 +8,13 @@ from agent_session.sessions.dry_run import DryRun
 
 
 def tell(plan: DryRun, *, as_json: bool) -> None:
-    """The plan as comments and its commands: what is printed is a script that does it. Or all of it as JSON."""
+    """Print the plan as comments and its commands, as a script that carries it out, or as JSON."""
     if as_json:
         output.print_json(asdict(plan))
         return
     happens = {
-        "create": "would be made", "start": "is stopped and would be started", "attach": "runs and would be attached to",
+        "create": "would be made", "start": "is stopped and would be started", "attach": "runs and would "
+                                                                                         "be attached to",
         "replace": "is stopped and would get another container on its volumes",
     }[plan.action]  # fmt: skip
     lines = [
@@ -33,7 +34,8 @@ def tell(plan: DryRun, *, as_json: bool) -> None:
                 print(sanitize.shown(f"# {title:<9}  {value}"))
     if plan.action != "attach":
         print(
-            "#\n# The tar on session-seed's standard input is what crosses over: `environment` (lines export NAME=value),\n"
+            "#\n# The tar on session-seed's standard input is what crosses over: `environment` (lines "
+            "export NAME=value),\n"
             "# `files/NAME` and `gitconfig`. This one is empty: no login, no settings."
         )
     print("\n".join(plan.commands))

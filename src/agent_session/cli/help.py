@@ -1,4 +1,4 @@
-"""What `--help` prints, made of the command line as data: the verbs in groups, a verb's options in groups."""
+"""The text of `--help`, made of the command line as data: verbs in groups, a verb's options in groups."""
 
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +14,10 @@ NARROW, WIDE = 40, 30
 
 
 def program(grammar: Grammar, width: int, *, short: bool = False) -> str:
-    """The help of the whole; the short one is for who typed nothing: how each verb is called, and where to read on."""
+    """The help of the whole program; the short one is for a command line without words.
+
+    It shows how each verb is called, and where to read on.
+    """
     aliases = {name: f"{name}, {alias}" for alias, name in ALIASES.items()}
     lines = ["Usage: agent-session [OPTION]... COMMAND [ARGUMENT]...", "", f"  {grammar.help}"]
     column = max(len(aliases.get(name, name)) for name in VERBS)

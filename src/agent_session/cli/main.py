@@ -1,6 +1,6 @@
-"""Where the program begins: what its command line will ask of Podman is begun, then the command line is read; the error boundary.
+"""The program's beginning: its first question to Podman is begun, then the command line is read.
 
-Imports next to nothing itself: Podman works while the rest is imported.
+It is the error boundary, too.
 """
 
 import contextlib
@@ -26,7 +26,10 @@ def main() -> None:
 
 
 def _open_what_is_closed() -> None:
-    """Where a caller closed a standard stream (`>&-`), the next files to be opened would get its number, and its output."""
+    """Open standard streams that a caller closed (`>&-`).
+
+    The next files to be opened would get their numbers, and their output, otherwise.
+    """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(
             descriptor, True
@@ -38,9 +41,10 @@ def _open_what_is_closed() -> None:
 
 
 def _replace_what_cannot_be_said() -> None:
-    """On a terminal, or in a locale, that has not all characters the others become question marks, not tracebacks."""
+    """Print question marks, not tracebacks, for characters that the terminal or locale does not have."""
     for stream in (sys.stdin, sys.stdout, sys.stderr):
-        # What of a file's name is no UTF-8 is surrogates here, which UTF-8 streams of the C locale can give back as they were.
+        # What of a file's name is no UTF-8 is surrogates here, which UTF-8 streams of the C locale can give
+        # back as they were.
         if isinstance(stream, io.TextIOWrapper) and (stream.errors, stream.encoding) != (
             "surrogateescape",
             "utf-8",
@@ -49,7 +53,10 @@ def _replace_what_cannot_be_said() -> None:
 
 
 def run(arguments: list[str], prefetch: Prefetch | None = None) -> int:
-    """Run one command line; returns its exit code. Expected failures are told on stderr, a bug with its traceback."""
+    """Run one command line; returns its exit code.
+
+    Expected failures are printed on stderr, a bug with its traceback.
+    """
     try:
         if prefetch:
             prefetch.begin(arguments)
@@ -118,7 +125,10 @@ def _marked(word: str, colour: str) -> str:
 
 
 def _fail_unexpectedly(error: Exception) -> int:
-    """A file of this machine, or stdout, that cannot be read or written is told in a line; all else is a bug."""
+    """Report a file of this machine, or stdout, that cannot be read or written, in a line.
+
+    All else is a bug.
+    """
     if isinstance(error, OSError):
         if _is_of_stdout(error):
             if isinstance(error, BrokenPipeError):  # `agent-session ls | head -1`

@@ -37,7 +37,8 @@ DetachKey = Annotated[
         "--detach-key",
         metavar="KEY",
         parser=_key,
-        help="The key that leaves the session: Ctrl q, Alt x, F12. Without it, in your own Zellij and in VS Code, which take Ctrl q, it is "
+        help="The key that leaves the session: Ctrl q, Alt x, F12. Without it, in your own Zellij and in "
+        "VS Code, which take Ctrl q, it is "
         "Ctrl and ]. [env: AGENT_SESSION_DETACH_KEY] [default: Ctrl q]",
         show_default=False,
     ),

@@ -24,7 +24,8 @@ COLOURS = {"running": "32", "stopped": "31", "waiting": "33", "failed": "31", "w
 FOLDED_LINES = 6
 NARROWEST, NARROW_LAST = 6, 20
 UNSAFE = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What JSON lets through of control characters and of those that turn writing round, and what cannot be encoded."""
+"""What JSON lets through of control characters and of those that turn writing round, and what cannot be
+encoded."""
 
 
 def print_json(value: object) -> None:
@@ -49,7 +50,7 @@ def sayable(text: str) -> bool:
 
 
 def wants_colour(stream: TextIO) -> bool:
-    """Whether that is a terminal that wants colours. https://no-color.org"""
+    """Whether that is a terminal that wants colours (https://no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
@@ -61,8 +62,8 @@ def print_line(value: object) -> None:
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, less: Sequence[str] = ()) -> None:
     """Aligned columns; words of statuses and states in their colours on a terminal that wants any.
 
-    On a terminal too narrow for it the last column is shortened, those named in `less` are left out, then all but the first are
-    shortened as well; elsewhere nothing ever is.
+    On a terminal too narrow for it the last column is shortened, those named in `less` are left out, then all
+    but the first are shortened as well; elsewhere nothing ever is.
     """
     table = [[sanitize.shown(cell) for cell in row] for row in (columns, *rows)]
     widths = [max(cells(row[i]) for row in table) for i in range(len(columns))]
@@ -130,7 +131,7 @@ def since(state: "State") -> str:
 
 @contextmanager
 def build_progress(title: str) -> Iterator["Tell"]:
-    """Gives a function for the lines of a build: folded to a few on a terminal, all of them elsewhere; on stderr."""
+    """Return a function for the lines of a build: few on a terminal, all of them elsewhere; on stderr."""
     if quiet():
         yield lambda _line: None
         return

@@ -1,7 +1,8 @@
-"""What a command line will need of Podman, begun before the command line is read: both take as long as the other, 40 ms.
+"""The first question to Podman, begun before the command line is read: both take 40 ms.
 
-Verbs with one question begin to ask it; those with something to do begin the service that they will need, where there is none.
-It is a guess by the first word. Where it is wrong, that is dropped, and nobody has to know.
+Verbs with one question begin to ask it; those with something to do begin the service that they will need,
+where there is none. It is a guess by the first word. Where it is wrong, that is dropped, and nobody has to
+know.
 """
 
 import contextlib
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from agent_session.engine.podman.service import Service
 
 ALONE = {"-d", "--detach", "--json"}
-"""A start with one of these is of a new session more often than not; without them, on a terminal, somebody comes back."""
+"""A start with one of these is of a new session more often than not; without them, on a terminal, somebody
+comes back."""
 LOUD = {"-v", "-vv", "--verbose"}
 
 
@@ -61,7 +63,7 @@ class Prefetch:
 
 
 def _needs(words: list[str]) -> str:
-    """What a command line will ask of Podman first, by its verb and, where that is not enough, by its other words."""
+    """The first question of a command line to Podman, by its verb and, where needed, its other words."""
     if not words:  # the sessions are shown
         return verbs.LISTING
     verb = verbs.find(words[0])

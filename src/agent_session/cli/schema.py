@@ -10,7 +10,10 @@ from agent_session.cli.verbs import VERBS
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """`names` as they are typed; `metavar` is "" for one that takes no value; `group` is "" where it is in none."""
+    """An option of a verb: `names` as they are typed, `metavar` "" for one without a value.
+
+    `group` is "" where it is in none.
+    """
 
     names: tuple[str, ...]
     metavar: str

@@ -1,4 +1,4 @@
-"""What can be chosen of a session when it is started: a flag, a variable and a key of the configuration file each."""
+"""The options of a new session: a flag, a variable and a key of the configuration file each."""
 
 from typing import Annotated, Any
 
@@ -63,7 +63,8 @@ Detach = Annotated[
     typer.Option(
         "-d",
         "--detach",
-        help="Do not attach: return when the agent's screen is up and print the session's name. [env: AGENT_SESSION_DETACH=1]",
+        help="Do not attach: return when the agent's screen is up and print the session's name. [env: "
+        "AGENT_SESSION_DETACH=1]",
         show_default=False,
         rich_help_panel=SESSION,
     ),
@@ -104,7 +105,8 @@ ImportFrom = Annotated[
     typer.Option(
         "--import",
         metavar="FILE",
-        help="A new session with what `agent-session export` saved: its agent, name and projects, unless others are given. "
+        help="A new session with what `agent-session export` saved: its agent, name and projects, unless "
+        "others are given. "
         "[env: AGENT_SESSION_IMPORT_FROM]",
         show_default=False,
         rich_help_panel=SESSION,
@@ -115,7 +117,8 @@ Unprotected = Annotated[
     typer.Option(
         "--unprotected",
         metavar="PATH",
-        help="A path in a project that the agent may change although this machine could run what it puts there: .vscode, "
+        help="A path in a project that the agent may change although this machine could run what it puts "
+        "there: .vscode, "
         ".git/hooks, ... Repeatable. [env: AGENT_SESSION_UNPROTECTED, colon-separated]",
         show_default=False,
         rich_help_panel=PROJECTS,
@@ -125,7 +128,8 @@ UserConfig = Annotated[
     bool | None,
     typer.Option(
         "--user-config/--no-user-config",
-        help="Copies of your own instructions, settings, commands and skills for the agent come along (the default), or do not. "
+        help="Copies of your own instructions, settings, commands and skills for the agent come along (the "
+        "default), or do not. "
         "[env: AGENT_SESSION_USER_CONFIG=1 or 0]",
         show_default=False,
         rich_help_panel=AGENT,
@@ -135,7 +139,8 @@ GitSigning = Annotated[
     bool | None,
     typer.Option(
         "--git-signing/--no-git-signing",
-        help="Commits in the session are signed with your SSH key, by your ssh-agent: whatever the agent commits is signed as you. "
+        help="Commits in the session are signed with your SSH key, by your ssh-agent: whatever the agent "
+        "commits is signed as you. "
         "Implies --ssh-agent. [env: AGENT_SESSION_GIT_SIGNING=1]",
         show_default=False,
         rich_help_panel=ACCESS,
@@ -145,7 +150,8 @@ SshAgent = Annotated[
     bool | None,
     typer.Option(
         "--ssh-agent/--no-ssh-agent",
-        help="The session may use your ssh-agent while it runs: log in, push and sign as you wherever its keys are known, "
+        help="The session may use your ssh-agent while it runs: log in, push and sign as you wherever its "
+        "keys are known, "
         "though not read them. [env: AGENT_SESSION_SSH_AGENT=1]",
         show_default=False,
         rich_help_panel=ACCESS,
@@ -155,7 +161,8 @@ GithubToken = Annotated[
     bool | None,
     typer.Option(
         "--github-token/--no-github-token",
-        help="The session gets your GitHub token (GH_TOKEN, GITHUB_TOKEN or gh's login): the agent can read it and do all that "
+        help="The session gets your GitHub token (GH_TOKEN, GITHUB_TOKEN or gh's login): the agent can "
+        "read it and do all that "
         "it allows. [env: AGENT_SESSION_GITHUB_TOKEN=1]",
         show_default=False,
         rich_help_panel=ACCESS,
@@ -168,7 +175,8 @@ AllowUserNamespaces = Annotated[
     bool | None,
     typer.Option(
         "--allow-user-namespaces/--no-allow-user-namespaces",
-        help="Programs in the session may make user namespaces (bwrap, Chromium's sandbox, Podman). The agent can then change every "
+        help="Programs in the session may make user namespaces (bwrap, Chromium's sandbox, Podman). The "
+        "agent can then change every "
         "protected path. [env: AGENT_SESSION_ALLOW_USER_NAMESPACES=1]",
         show_default=False,
     ),
@@ -177,7 +185,8 @@ AllowSetuid = Annotated[
     bool | None,
     typer.Option(
         "--allow-setuid/--no-allow-setuid",
-        help="Programs in the session may set the set-user-id and set-group-id bits of files: other users of this machine can then "
+        help="Programs in the session may set the set-user-id and set-group-id bits of files: other users "
+        "of this machine can then "
         "act as you. [env: AGENT_SESSION_ALLOW_SETUID=1]",
         show_default=False,
     ),
@@ -195,7 +204,8 @@ DryRun = Annotated[
     bool,
     typer.Option(
         "--dry-run",
-        help="Change nothing: print what would be done, and the podman commands that do the same. With --json as one object.",
+        help="Change nothing: print what would be done, and the podman commands that do the same. With "
+        "--json as one object.",
         rich_help_panel=SESSION,
     ),
 ]

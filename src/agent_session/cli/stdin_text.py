@@ -1,4 +1,4 @@
-"""What a person or a script hands to an agent: TEXT as it is, - for standard input, or nothing where something is piped in."""
+"""The text for an agent: TEXT as it is, - for standard input, or nothing where something is piped in."""
 
 import sys
 
@@ -17,7 +17,10 @@ def message(text: str | None, *, hint: Hint) -> str:
 
 
 def piped() -> str:
-    """Standard input as a text, without the end of its last line. One byte too many is enough to be refused."""
+    """Read standard input as a text, without the end of its last line.
+
+    One byte too many is read, which is enough to be refused.
+    """
     from agent_session.sanitize import LARGEST_TYPED
 
     return sys.stdin.buffer.read(LARGEST_TYPED + 2).decode("utf-8", "replace").removesuffix("\n")

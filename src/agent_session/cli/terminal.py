@@ -23,7 +23,10 @@ PATIENCE_SECONDS = 2
 def arrive(
     invocation: Invocation, engine: Engine, session: "Session", *, config: Config, detached: bool
 ) -> None:
-    """The end of a start: attach, or print the session's name; unless `detach` was asked for, say why nothing is attached."""
+    """End a start: attach, or print the session's name.
+
+    Unless `detach` was asked for, say why nothing is attached.
+    """
     if not detached:
         enter(invocation, engine, session, config)
     print(session.name)
@@ -33,7 +36,7 @@ def arrive(
 
 @contextmanager
 def patience(awaited: str) -> Iterator[None]:
-    """While the block takes longer than a moment, tell a person at the terminal what is waited for, and how long already."""
+    """While the block takes longer than a moment, tell the person what it waits for, and how long."""
     if quiet() or not sys.stderr.isatty():
         yield
         return
@@ -61,7 +64,10 @@ def patience(awaited: str) -> Iterator[None]:
 
 
 def enter(invocation: Invocation, engine: Engine, session: "Session", config: Config) -> NoReturn:
-    """Become the terminal's client of a session: this process is replaced, so resize, Ctrl-C and exit status are Podman's."""
+    """Become the terminal's client of a session: this process is replaced.
+
+    So resize, Ctrl-C and exit status are Podman's.
+    """
     from agent_session.host import detach_key
     from agent_session.sessions import attach as terminals
     from agent_session.sessions import find

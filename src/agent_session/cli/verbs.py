@@ -1,4 +1,7 @@
-"""The verbs, as data: their groups and lines in `--help`, their examples, and what each will ask of Podman. Imports nothing of Typer."""
+"""The verbs as data: groups, lines in `--help`, examples, and first questions to Podman.
+
+It imports nothing of Typer.
+"""
 
 from typing import NamedTuple
 
@@ -13,7 +16,8 @@ OPTION_GROUPS = SESSION, AGENT, PROJECTS, ACCESS, LIMITS = (
 """Of a verb with many options, in the order of its help; those in no group come last."""
 
 LISTING, SERVICE, EITHER = "listing", "service", "either"
-"""What a verb needs of Podman first: the list of all containers, its API, or (by its other words) the one or the other."""
+"""What a verb needs of Podman first: the list of all containers, its API, or (by its other words) the one or
+the other."""
 
 RUNNING, STOPPED, ANY = "running", "stopped", "any"
 """Which sessions a verb is for: completion offers only those."""
@@ -40,7 +44,8 @@ VERBS = {
     for verb in (
         Verb("start", SESSIONS, "Start a session here, or come back to it", EITHER, examples=(
             ("agent-session start", "in a project's directory: a session of it, on this terminal"),
-            ("agent-session start -a claude -n web ~/projects/webapp ~/projects/api", "one session with two projects"),
+            ("agent-session start -a claude -n web ~/projects/webapp ~/projects/api", "one session with "
+                                                                                      "two projects"),
             ("agent-session start -d -n web --memory 4g", "in the background, with a limit"),
         )),
         Verb("attach", SESSIONS, "Put a running session on this terminal", LISTING, RUNNING),
@@ -60,7 +65,8 @@ VERBS = {
         Verb("send", TALK, "Type into a session's terminal", LISTING, RUNNING),
         Verb("wait", TALK, "Wait until agents are done or need you", LISTING, examples=(
             ("agent-session wait web", "until it is idle, waits for a person, has quit or failed"),
-            ("agent-session wait --until waiting,failed --timeout 600 web api", "only for those two, ten minutes at most"),
+            ("agent-session wait --until waiting,failed --timeout 600 web api", "only for those two, ten "
+                                                                                "minutes at most"),
         )),
         Verb("watch", TALK, "Tell each change of a session's state", LISTING),
         Verb("models", TALK, "List the models a session can use", LISTING, RUNNING),

@@ -1,7 +1,8 @@
-"""From a command line to a session: its choices become a wish, a person is asked what is open, and the wish is fulfilled.
+"""Choices become a wish, a person answers open questions, and the wish is fulfilled.
 
-Who comes back to a session that runs waits for what is imported here: what only others need is imported where they need it.
-While a person thinks, and while an image is built, nothing is locked; what can never be right is refused before.
+Who comes back to a session that runs waits for what is imported here: what only others need is imported where
+they need it. While a person thinks, and while an image is built, nothing is locked; what can never be right
+is refused before.
 """
 
 from collections.abc import Callable, Mapping
@@ -59,7 +60,7 @@ def again(config: Config, name: str, *, screen: bool) -> Wish:
 
 
 def name_here(known: Mapping[str, "Found"], config: Config) -> str:
-    """The session that is meant where neither NAME nor PROJECT was typed; on a terminal it is asked where nothing tells."""
+    """Choose the session where neither NAME nor PROJECT was typed, with a question on a terminal."""
     here = directory()
     there = which.containing([found.session for found in known.values()], here) if here else []
     if "agent" in config.insisted:
@@ -96,7 +97,7 @@ def fulfil(
     found: "Found | None" = None,
     before: Callable[[start.Step], None] = lambda _step: None,
 ) -> "tuple[start.Step, Session]":
-    """Decide and perform, after what questions there are. `found` was seen before the lock was held; `before` is told the step."""
+    """Ask, decide and perform. `found` was read before the lock was held; `before` gets the step."""
     installation = invocation.installation
     asked = False
 

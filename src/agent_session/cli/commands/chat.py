@@ -191,7 +191,7 @@ class Chat:
             note(f"error: the turn could not be ended: {error.message}")
 
     def _settle(self, question: "Question") -> bool:
-        """Ask the person, and tell the agent; who leaves the question ends the turn. Whether the agent took it."""
+        """Ask the person and tell the agent; returns whether the agent took it. No answer ends the turn."""
         self._new_line()
         print(
             self._strong(
@@ -281,7 +281,7 @@ def _read(asking: str) -> str:
 
 
 def _answer_to(question: "Question") -> tuple[str, str]:
-    """A choice by its number or name, or a text; and what comes after "reject " of a permission: what to do instead."""
+    """Read a choice by its number or name, or a text; and the instruction after "reject " of a permission."""
     while not (reply := _read("answer: ").strip()):
         pass
     if reply.isdecimal() and 0 < int(reply[:9]) <= len(question.choices):

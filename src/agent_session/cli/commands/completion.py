@@ -1,8 +1,8 @@
-"""`agent-session completion`: what a shell needs to complete command lines. Its questions are answered in `offers`.
+"""`agent-session completion`: the scripts for shells. Their questions are answered in `candidates`.
 
-The scripts know nothing of the command line: they hand the words over (`agent-session __complete WORD...`, the last one as far as
-it is typed) and offer what is answered: an offer a line, its word and after a tab what it means, then maybe `:files` or
-`:directories`.
+The scripts know nothing of the command line: they hand the words over (`agent-session __complete WORD...`,
+the last one as far as it is typed) and offer what is answered: an offer a line, its word and after a tab what
+it means, then maybe `:files` or `:directories`.
 """
 
 from typing import Annotated

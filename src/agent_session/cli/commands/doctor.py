@@ -1,4 +1,4 @@
-"""`agent-session doctor`: what is wrong with this machine or its sessions, and the command that cures it."""
+"""`agent-session doctor`: faults of this machine or its sessions, with the commands that cure them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

@@ -60,7 +60,10 @@ def exec(
 
 
 def _beside(invocation: Invocation, engine: "Engine", session: "Session", words: list[str]) -> int:
-    """Run a command on these streams. It ends with us, and with whoever reads its output: podman would leave it running."""
+    """Run a command on these streams. It ends with us and with the reader of its output.
+
+    Podman would leave it running.
+    """
     from agent_session.activity import terminal as screens
     from agent_session.host import child_process
     from agent_session.host.signals import uninterrupted

@@ -1,4 +1,4 @@
-"""`agent-session rm`: remove stopped sessions, their containers and volumes; never a project, and no work unasked."""
+"""`agent-session rm`: remove stopped sessions, but never a project, and no work unasked."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -87,7 +87,10 @@ def rm(
 def _work(
     invocation: Invocation, engine: "Engine", name: str, session: "Session | None", *, glance: bool = False
 ) -> "Work":
-    """What would be lost. With `glance` conversations are not counted where a quick look shows that there is nothing else."""
+    """The work that would be lost.
+
+    With `glance` conversations are not counted where a quick look shows that there is nothing else.
+    """
     from agent_session.sessions import unsaved_work
 
     agent = invocation.agent(session.agent) if session else None

@@ -54,7 +54,7 @@ def status(
 
 
 def _lines(found: "Description", *, login: str, details: bool) -> Iterator[tuple[str, str]]:
-    """A session's description in lines; with `details` the digests and ids that only a search for a fault needs."""
+    """A session's description in lines; `details` adds digests and ids for a search for a fault."""
     from agent_session.activity import event_log
     from agent_session.sessions import endpoint
 

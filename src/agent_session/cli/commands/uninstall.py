@@ -49,7 +49,10 @@ def uninstall(context: typer.Context, force: Force = None, settings: Settings = 
 
 
 def _check_none(there: "list[Session]", remains: "dict[str, list[str]]") -> None:
-    """ConflictError where there are sessions, or volumes of such whose containers somebody removed: there may be work in both."""
+    """Raise ConflictError where there are sessions, or volumes of sessions without a container.
+
+    There may be work in both.
+    """
     names = [session.name for session in there]
     words = [f"there are sessions: {', '.join(names)}"] if names else []
     volumes = [volume for found in remains.values() for volume in found]

@@ -1,7 +1,9 @@
-"""The command line as data, kept from one completion to the next: to make it of the program takes most of an answer's time.
+"""The command line as data, kept from one completion to the next.
 
-It is a file of the user's cache, which says what it was made of; where it cannot be read or written, or the program has changed
-since, it is made again.
+To make it of the program takes most of an answer's time.
+
+It is a file of the user's cache, which says what it was made of; where it cannot be read or written, or the
+program has changed since, it is made again.
 """
 
 import contextlib
@@ -47,7 +49,7 @@ def _of_the_program() -> Grammar:
 
 
 def _made_of() -> list[Any]:
-    """What tells one state of the program from the next: its verbs' files, and the Python with its packages."""
+    """The state of the program that it was made of: its verbs' files, and the Python with its packages."""
     cli = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 (pathlib takes 3 ms)
     files = []
     for folder in (cli, f"{cli}/commands"):

@@ -1,7 +1,7 @@
-"""What a shell that completes a command line is answered: words that could stand in place of the last one, and what they mean.
+"""The answers to a shell that completes a command line: words for its last place, with meanings.
 
-Nothing is answered, and nothing said, where something is wrong: it would land in somebody's prompt. Imports next to nothing:
-it is asked at each press of a key.
+Nothing is answered, and nothing said, where something is wrong: it would land in somebody's prompt. Imports
+next to nothing: it is asked at each press of a key.
 """
 
 import contextlib
@@ -47,7 +47,10 @@ def answer(words: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def offers(known: Grammar, words: Sequence[str], environment: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Words that could stand in place of the last one, and what they mean; at the end `:files` or `:directories` where those can."""
+    """Words that could stand in place of the last one, and their meanings.
+
+    At the end stands `:files` or `:directories` where those can.
+    """
     *before, current = words or [""]
     typed = understand(known, before)
     if typed.lost:

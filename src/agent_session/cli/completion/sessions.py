@@ -1,6 +1,7 @@
-"""A glance at the sessions: names, and which of them run, by one podman command, for shells' completion.
+"""The sessions for shells' completion: names, and which of them run, by one podman command.
 
-It neither waits nor complains: where Podman is broken, slow or not there, there are no sessions to be offered.
+It neither waits nor complains: where Podman is broken, slow or not there, there are no sessions to be
+offered.
 """
 
 import subprocess
