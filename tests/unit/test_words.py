@@ -12,8 +12,10 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LONGEST_SUMMARY = 100
 LONGEST_LINE = 110
 
-NOT_YET = ("cli", "doctor")
-"""Rooms and modules whose lines and first sentences are still too long. Take them out, never add one."""
+LONG_LINES = ("cli", "doctor")
+"""Rooms with lines that are still too long. Take them out, never add one."""
+HELP = PACKAGE / "cli" / "commands"
+"""Where a public function's docstring is the help of a verb, which is as long as it has to be."""
 METAPHORS = re.compile(
     r"(?:^|[^a-z])(?:errands?|wards?|patients?|portraits?|witness(?:es)?|foresights?|narrators?|taught|lessons?"
     r"|keepers?|holdings?|shel(?:f|ves)|sweeps?|warm|wakes?)(?=$|[^a-z])"
@@ -23,15 +25,15 @@ METAPHORS = re.compile(
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef
 
 
-def finished() -> list[Path]:
-    """The files that keep to the lengths."""
-    return [file for file in FILES if file.relative_to(PACKAGE).parts[0] not in NOT_YET]
+def is_help(file: Path, node: Documented) -> bool:
+    """Whether a docstring is the help of a verb."""
+    return file.parent == HELP and isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
 
 
 def documented(file: Path) -> Iterator[tuple[str, str]]:
     """Where each docstring of a file stands, and its first line."""
     for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, Documented) and (text := ast.get_docstring(node)):
+        if isinstance(node, Documented) and (text := ast.get_docstring(node)) and not is_help(file, node):
             name = getattr(node, "name", "the module")
             yield f"{file.relative_to(PACKAGE)} {name}", text.splitlines()[0]
 
@@ -68,7 +70,7 @@ def test_public_classes_and_functions_have_a_docstring(file: Path) -> None:
     assert undocumented(file) == []
 
 
-@pytest.mark.parametrize("file", finished(), ids=lambda file: str(file.relative_to(PACKAGE)))
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
 def test_a_docstring_begins_with_a_short_sentence(file: Path) -> None:
     wrong = [
         f"{place}: {line}"
@@ -78,7 +80,11 @@ def test_a_docstring_begins_with_a_short_sentence(file: Path) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("file", finished(), ids=lambda file: str(file.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "file",
+    [file for file in FILES if file.relative_to(PACKAGE).parts[0] not in LONG_LINES],
+    ids=lambda file: str(file.relative_to(PACKAGE)),
+)
 def test_a_source_line_is_short(file: Path) -> None:
     lines = enumerate(file.read_text().splitlines(), 1)
     assert [number for number, line in lines if len(line) > LONGEST_LINE and "noqa" not in line] == []

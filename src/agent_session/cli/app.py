@@ -55,7 +55,7 @@ def _as_typed(parameters: list[Any]) -> list[Any]:
 
 class _Verb(TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
-        """Its own, and the program's -v and -q, which are typed after the verb as well; help tells them once, before it."""
+        """Return its own options and the program's -v and -q, which may also follow the verb."""
         own = super().get_params(ctx)
         return _as_typed([*own, *self._everywhere(ctx, {name for one in own for name in one.opts})])
 
