@@ -39,7 +39,7 @@ def test_no_verb_fails_for_a_character_that_cannot_be_shown(
         ["stop", "web"],
         ["export", "web", "größe-例.tar.zst"],
         ["rm", "-f", "--discard-work", "web"],
-        ["start", "-d", "--import", "größe-例.tar.zst"],
+        ["start", "-d", "--import", "größe-例.tar.zst", str(project)],
         ["stop", "--all"],
     ):
         done = account.run(*verb, env=environment)

@@ -171,7 +171,7 @@ def test_a_session_comes_back_from_its_archive(session: Account) -> None:
     session.ok("export", "default", file)
     session.ok("rm", "-f", "--discard-work", "default")
     assert session.volumes() == []
-    session.ok("start", "-d", "--import", file, "-n", "again")
+    session.ok("start", "-d", "--import", file, "-n", "again", session.home / "projects" / "app")
     assert do(
         session,
         "cat ~/l/*; cat ~/hard /workspace/loose; stat -c '%a %y' ~/d ~/hard | cut -c1-14; git -C ~/code log --oneline | wc -l",
@@ -229,7 +229,7 @@ def test_a_malicious_archive_is_refused_and_leaves_nothing(
     project = account.project()
     file = account.home / "evil.tar.zst"
     file.write_bytes(archive(*members, projects=project))
-    done = account.run("start", "-d", "--import", file)
+    done = account.run("start", "-d", "--import", file, project)
     assert done.code == 2, done
     assert "cannot import" in done.err
     assert (account.containers(), account.volumes()) == ([], [])
@@ -249,7 +249,7 @@ def test_an_archive_brings_no_rights_and_its_links_stay_links(account: Account) 
             projects=project,
         )
     )
-    account.ok("start", "-d", "--import", file)
+    account.ok("start", "-d", "--import", file, project)
     assert do(account, "stat -c %a ~/setuid; readlink ~/l", "evil") == "755\n/etc/shadow"
     # In the volume, below the mount: the project is not what is unpacked into.
     assert not (project / "evil").exists()
@@ -261,7 +261,7 @@ def test_half_an_archive_is_refused(session: Account, cut: int) -> None:
     file = session.home / "s.tar.zst"
     session.ok("export", "default", file)
     file.write_bytes(file.read_bytes()[:cut])
-    done = session.run("start", "-d", "--import", file, "-n", "x")
+    done = session.run("start", "-d", "--import", file, "-n", "x", "--no-projects")
     assert done.code == 2, done
     assert session.sessions() == {"default": "running"}
     assert not any("agent_x" in name for name in session.volumes())

@@ -202,7 +202,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         name="start --import",
-        arguments=words("start", "-d", "-n", "back", "--import", "{home}/import.tar.zst"),
+        arguments=words("start", "-d", "-n", "back", "--import", "{home}/import.tar.zst", "--no-projects"),
         before=(exported, *absent("back")),
         again=(5,),
         then=(session("back", "running"),),

@@ -10,7 +10,7 @@ import re
 import shlex
 import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -149,6 +149,16 @@ def gather(
                 _add(tar, f"files/user-config/{copy.name}", copy.content, executable=copy.executable)
             notes += reading.notes
     return Seed(archive=buffer.getvalue(), notes=tuple(notes))
+
+
+def without_logins(agent: Agent, environment: Mapping[str, str]) -> tuple[Agent, Mapping[str, str]]:
+    """Leave out of an agent and an environment all that could hold a key.
+
+    No variable, file or setting of the user is sent then; a proxy is, unless a password is in it.
+    """
+    bare = replace(agent, environment=(), files=(), user_config=())
+    rest = {name: value for name, value in environment.items() if name not in PROXIES or "@" not in value}
+    return bare, rest
 
 
 def _host_path(item: HostFile) -> Path:

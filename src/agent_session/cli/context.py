@@ -189,6 +189,10 @@ def quiet() -> bool:
 
 
 def _tell(line: str) -> None:
+    if not line.isprintable():
+        from agent_session.sanitize import shown  # names and paths of others get into notes
+
+        line = shown(line, newlines=True)
     with contextlib.suppress(OSError):  # stderr may be full, or nobody reads it: no reason to give up
         print(line, file=sys.stderr, flush=True)
 

@@ -105,10 +105,27 @@ ImportFrom = Annotated[
     typer.Option(
         "--import",
         metavar="FILE",
-        help="A new session with what `agent-session export` saved: its agent, name and projects, unless "
-        "others are given. "
+        help="A new session with what `agent-session export` saved: its agent and name, unless others are given. "
+        "Name its projects; on a terminal those that it had are asked about. "
         "[env: AGENT_SESSION_IMPORT_FROM]",
         show_default=False,
+        rich_help_panel=SESSION,
+    ),
+]
+NoProjects = Annotated[
+    bool,
+    typer.Option(
+        "--no-projects",
+        help="With --import: no directory of this machine, whatever the archive names.",
+        rich_help_panel=SESSION,
+    ),
+]
+Logins = Annotated[
+    bool,
+    typer.Option(
+        "--logins",
+        help="With --import: the session gets your logins at once. Otherwise it gets them at its next start, because programs in the "
+        "archive run before you have looked at it.",
         rich_help_panel=SESSION,
     ),
 ]
@@ -195,7 +212,7 @@ AllowSecrets = Annotated[
     bool | None,
     typer.Option(
         "--allow-secret-directories",
-        help="Insist on a PROJECT that holds keys or logins. [env: AGENT_SESSION_ALLOW_SECRET_DIRECTORIES=1]",
+        help="Insist on a PROJECT that holds keys, logins or programs of yours. [env: AGENT_SESSION_ALLOW_SECRET_DIRECTORIES=1]",
         show_default=False,
         rich_help_panel=PROJECTS,
     ),

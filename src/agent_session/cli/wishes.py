@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from agent_session import sanitize
 from agent_session.cli import terminal
 from agent_session.cli.context import Invocation, directory, note, on_terminal
 from agent_session.config import DEFAULT_AGENT, DEFAULT_SESSION, Config
@@ -57,6 +58,32 @@ def again(config: Config, name: str, *, screen: bool) -> Wish:
         import_from=None,
         insisted=config.insisted - {"agent", "projects"},
     )
+
+
+def imported(wanted: Wish, home: Path, *, ask: bool) -> Wish:
+    """Complete a wish from its archive. On a terminal, projects that only the archive names are asked about.
+
+    Raises UsageError for them elsewhere.
+    """
+    if wanted.import_from is None:
+        return wanted
+    from agent_session.sessions import archive
+
+    manifest = archive.read_manifest(wanted.import_from)
+    projects = archive.suggested(wanted, manifest, home)
+    if projects and ask and on_terminal():
+        from agent_session.cli import hints, questions
+
+        note("The archive names these projects:", needed=True)
+        for project in projects:
+            note(f"  {sanitize.shown(project)}", needed=True)
+        if not questions.confirm("Mount these directories read-write?", default=False):
+            note("nothing was imported", needed=True)
+            for line in hints.lines(archive.commands(wanted, manifest, projects)):
+                note(line, needed=True)
+            raise typer.Exit(1)
+        wanted = replace(wanted, projects=projects)
+    return archive.wished(wanted, manifest, home, note)
 
 
 def name_here(known: Mapping[str, "Found"], config: Config) -> str:

@@ -9,30 +9,39 @@ an archive may be anybody's.
 import json
 import os
 import struct
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from agent_session import __version__, inside
+from agent_session import __version__, inside, sanitize
 from agent_session.agents.catalog import Agent
 from agent_session.agents.seed import Seed
 from agent_session.engine.protocol import Engine, OneOff
-from agent_session.errors import ArchiveRefused, ConflictError, EngineRefused, Hint, UsageError
+from agent_session.errors import (
+    ArchiveRefused,
+    ConflictError,
+    EngineRefused,
+    Hint,
+    ProjectRefused,
+    UsageError,
+)
 from agent_session.host import atomic, nofollow
 from agent_session.host.signals import uninterrupted
 from agent_session.sessions import lifecycle, plan
 from agent_session.sessions.labels import LABEL_NAME, session_labels
 from agent_session.sessions.lifecycle import Report
 from agent_session.sessions.names import NAME, container_name, importing_name, volume_names
-from agent_session.sessions.request import SessionRequest, Wish
+from agent_session.sessions.request import Options, SessionRequest, Wish, flags
 from agent_session.sessions.session import Session
-from agent_session.workspace.projects import Project
+from agent_session.workspace.projects import ALLOW_SECRETS, Project, resolve_projects
 
 SKIPPABLE = 0x184D2A5E
 FRAME = struct.Struct("<II")
 LARGEST_MANIFEST = 1_000_000
 SECONDS = 6 * 3600
+MOST_SHOWN, LONGEST_SHOWN = 20, 200
+"""Options of a manifest that are told, and characters of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,42 +100,77 @@ def _manifest_in(opened: IO[bytes]) -> dict[str, Any]:
     return manifest
 
 
-def wished(wish: Wish, report: Report) -> Wish:
-    """Complete a wish from its archive where the caller insists on nothing else.
+def suggested(wish: Wish, manifest: Manifest, home: Path) -> tuple[str, ...]:
+    """List the real paths of projects that only the archive names.
 
-    Nothing that would weaken the session's isolation is taken from it.
+    Somebody has to choose them before anything is mounted. Raises UsageError or ProjectRefused for those that nobody could choose.
     """
-    if wish.import_from is None:
-        return wish
-    file = wish.import_from
-    manifest = read_manifest(file)
+    if wish.projects or wish.no_projects or not manifest.projects:
+        return ()
+    missing = [str(project.source) for project in manifest.projects if not project.source.is_dir()]
+    if missing:
+        words = _words_typed(wish, manifest)
+        raise UsageError(
+            f"projects of the archive are not on this machine: {', '.join(missing)}",
+            hint=(Hint("start", [*words, "PROJECT..."]), Hint("start", [*words, "--no-projects"])),
+        )
+    sources = [project.source for project in manifest.projects]
+    try:
+        projects = resolve_projects(sources, home=home, allow_secrets=wish.allow_secret_directories)
+    except ProjectRefused as error:
+        error.hints = commands(wish, manifest, ())
+        raise
+    return tuple(str(project.source) for project in projects)
+
+
+def commands(wish: Wish, manifest: Manifest, projects: Sequence[str]) -> tuple[Hint, ...]:
+    """Write the commands that import the archive with those projects, and with none."""
+    words = _words_typed(wish, manifest)
+    without = Hint("start", [*words, "--no-projects"], note="without a project")
+    return (Hint("start", [*words, *projects]), without) if projects else (without,)
+
+
+def wished(wish: Wish, manifest: Manifest, home: Path, report: Report) -> Wish:
+    """Complete a wish from its archive: the agent, and the name if no other is insisted on.
+
+    Nothing else is taken from it. Raises UsageError where only the archive names projects, with the
+    commands that choose them.
+    """
+    agent = sanitize.line(manifest.agent, LONGEST_SHOWN)
     if "agent" in wish.insisted and wish.agent != manifest.agent:
-        raise ConflictError(f"{str(file)!r} is a session of agent {manifest.agent}, not {wish.agent}")
-    name = wish.name if "name" in wish.insisted else manifest.name
-    projects = wish.projects
-    if "projects" not in wish.insisted:
-        _check_there(file, name, manifest)
-        projects = tuple(str(project.source) for project in manifest.projects)
-        report(f"projects, as the archive says: {', '.join(projects) or 'none'}")
-    for option, value in manifest.options.items():
-        if value and not getattr(wish.options, option, None):
-            report(f"not taken over from the archive: {option}={value!r}")
+        raise ConflictError(f"{str(wish.import_from)!r} is a session of agent {agent}, not {wish.agent}")
+    if projects := suggested(wish, manifest, home):
+        raise UsageError(
+            "an archive decides nothing: type the projects that it is to get. It names these:"
+            + "".join(f"\n  {sanitize.shown(project)}" for project in projects),
+            hint=commands(wish, manifest, projects),
+        )
+    known = asdict(wish.options)
+    for option, value in list(manifest.options.items())[:MOST_SHOWN]:
+        if value and not known.get(option):
+            said = sanitize.line(f"{option}={value!r}", LONGEST_SHOWN)
+            report(f"not taken over from the archive: {said}")
     return replace(
         wish,
-        name=name,
+        name=_name(wish, manifest),
         agent=manifest.agent,
-        projects=projects,
+        no_projects=wish.no_projects or not wish.projects,
         targets=tuple(project.target for project in manifest.projects),
     )
 
 
-def _check_there(file: Path, name: str, manifest: Manifest) -> None:
-    missing = [str(project.source) for project in manifest.projects if not project.source.is_dir()]
-    if missing:
-        raise UsageError(
-            f"projects of the archive are not on this machine: {', '.join(missing)}",
-            hint=Hint("start", ["--import", str(file), "-n", name, "PROJECT..."]),
-        )
+def _name(wish: Wish, manifest: Manifest) -> str:
+    return wish.name if "name" in wish.insisted else manifest.name
+
+
+def _words_typed(wish: Wish, manifest: Manifest) -> list[str]:
+    """Repeat what was typed for an import, without its projects."""
+    words = ["--import", str(wish.import_from), "-n", _name(wish, manifest)]
+    for field in fields(Options):
+        if field.name in wish.insisted:
+            words += flags(field.name, getattr(wish.options, field.name))
+    switches = {"--logins": wish.logins, ALLOW_SECRETS: wish.allow_secret_directories, "--fresh": wish.fresh}
+    return [*words, *(flag for flag, given in switches.items() if given)]
 
 
 def create(
@@ -214,8 +258,10 @@ def _read(said: dict[str, Any]) -> Manifest:
         is_below = project.target.parent == inside.WORKSPACE and project.target.name != ".."
         if not project.source.is_absolute() or not is_below or not str(project.target).isprintable():
             raise ValueError("its projects cannot be")
-    texts = isinstance(said["agent"], str) and isinstance(said["name"], str) and NAME.fullmatch(said["name"])
-    if not texts or not isinstance(said["options"], dict):
+    names = (said["agent"], said["name"])
+    if not all(isinstance(name, str) and NAME.fullmatch(name) for name in names) or not isinstance(
+        said["options"], dict
+    ):
         raise ValueError("its manifest is damaged")
     return Manifest(name=said["name"], agent=said["agent"], projects=projects, options=said["options"])
 

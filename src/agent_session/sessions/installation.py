@@ -65,10 +65,19 @@ class Installation:
             return None
         return ca_certificates.bundle(self.environment)
 
-    def seed(self, agent: "Agent | None", options: "Options", *, login: str | None, fresh: bool) -> "Seed":
+    def seed(
+        self,
+        agent: "Agent | None",
+        options: "Options",
+        *,
+        login: str | None,
+        fresh: bool,
+        without_logins: bool = False,
+    ) -> "Seed":
         """Gather the seed of a session now; its notes say what is missing.
 
         `login` is the id of a stored login.
+        With `without_logins` nothing is sent that is a login or could hold one.
         """
         from agent_session.agents import seed
         from agent_session.host import git_identity, timezone
@@ -77,7 +86,10 @@ class Installation:
             note = "the session's agent is not installed here any more; it gets no login from this machine"
             return replace(seed.EMPTY, notes=(note,))
         notes = []
-        if line := seed.login_note(agent, self.environment, stored=login is not None):
+        environment = self.environment
+        if without_logins:
+            agent, environment = seed.without_logins(agent, environment)
+        elif line := seed.login_note(agent, self.environment, stored=login is not None):
             notes.append(line)
         if options.ssh_agent == git_identity.NO_AGENT:
             notes.append(
@@ -87,8 +99,8 @@ class Installation:
         said = {"FRESH": fresh, "AUTO_APPROVE": options.auto_approve}
         gathered = seed.gather(
             agent if options.user_config else replace(agent, user_config=()),
-            self.environment,
-            timezone=timezone.name(self.environment),
+            environment,
+            timezone=timezone.name(environment),
             extra={f"AGENT_SESSION_{name}": "1" for name, yes in said.items() if yes},
             identity=git_identity.read(
                 self.environment, signing=options.git_signing, github=options.github_token

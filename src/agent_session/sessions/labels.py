@@ -29,6 +29,8 @@ LABEL_LOGIN = "agent-session.login"
 LABEL_CREATED = "agent-session.created"
 LABEL_PROTECTION = "agent-session.protection"
 LABEL_NETWORK = "agent-session.network"
+LABEL_WITHOUT_LOGINS = "agent-session.without-logins"
+"""On a container made of an archive: no login is sent to it."""
 LABEL_RUNS = "agent-session.runs"
 """On a container made to take another one's place: its session is to run then."""
 
@@ -39,7 +41,9 @@ def session_labels(request: "SessionRequest") -> dict[str, str]:
     mounts = [{"path": str(path), "read_only": True} for path in request.mounts]
     if request.kob:
         mounts.append({"path": str(request.kob), "read_only": False})
+    without_logins = {LABEL_WITHOUT_LOGINS: "1"} if request.without_logins else {}
     return {
+        **without_logins,
         LABEL_NAME: request.name,
         LABEL_AGENT: request.agent.name,
         LABEL_PROJECTS: json.dumps(projects, ensure_ascii=False),
@@ -78,6 +82,7 @@ def read(container: Container) -> Session | None:
         kob=next((path for path, read_only in mounts if not read_only), None),
         options=read_options(container.labels.get(LABEL_OPTIONS, "")),
         login=container.labels.get(LABEL_LOGIN) or None,
+        without_logins=bool(container.labels.get(LABEL_WITHOUT_LOGINS)),
         protection=protection,
         placeholders=held,
     )

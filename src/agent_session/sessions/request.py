@@ -67,6 +67,8 @@ class Wish:
     insisted: frozenset[str] = frozenset()
     import_from: Path | None = None
     targets: tuple[PurePosixPath, ...] = ()  # where an imported session had its projects
+    no_projects: bool = False  # of an import: no directory at all, not even `directory`
+    logins: bool = False  # an imported session gets the logins at its first start already
     screen: bool = True  # wait until the agent shows something; else until a terminal can be attached
     restart: bool = False  # a session that runs is stopped first
     update: bool = False  # to the agent's current image; what is stopped stays stopped
@@ -87,6 +89,7 @@ class SessionRequest:
     protection: Protection = NO_PROTECTION
     options: Options = Options()
     login: str | None = None  # the id of the stored login's present content
+    without_logins: bool = False  # made of an archive: what runs before its next start gets no login
     created: datetime | None = None  # of a session that exists already; None: its container's time is its own
 
 

@@ -37,6 +37,7 @@ class Session:
     kob: Path | None = None
     options: Options = field(default_factory=Options)
     login: str | None = None
+    without_logins: bool = False  # made of an archive, and not started again since
     protection: str = ""  # digest
     placeholders: tuple[Placeholder, ...] = ()
 

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent_session.engine.protocol import Engine
 from agent_session.errors import ConflictError, Hint, ImageMissing, NotReady, ProjectRefused, SessionConflict
@@ -133,9 +133,22 @@ def seed_for(step: Step, wish: Wish, installation: "Installation") -> "Seed | No
         return None
     if isinstance(step, Deliver):
         session = step.session
-        return installation.seed(step.agent, session.options, login=session.login, fresh=wish.fresh)
+        return installation.seed(
+            step.agent,
+            session.options,
+            login=session.login,
+            fresh=wish.fresh,
+            without_logins=session.without_logins,
+        )
     known = step.request.agent if step.request.agent.folder != NOWHERE else None
-    return installation.seed(known, step.request.options, login=step.request.login, fresh=wish.fresh)
+    request = step.request
+    return installation.seed(
+        known,
+        request.options,
+        login=request.login,
+        fresh=wish.fresh,
+        without_logins=request.without_logins,
+    )
 
 
 def perform(engine: Engine, step: Step, seed: "Seed | None", report: "Report") -> "Session":
@@ -169,9 +182,10 @@ def directories(
     from agent_session.workspace.projects import resolve_mounts, retargeted
 
     allowed = wish.allow_secret_directories
-    if not wish.projects and wish.directory is None:
+    if not wish.projects and wish.directory is None and not wish.no_projects:
         raise ProjectRefused(".", "the current directory has been removed")
-    projects = _projects(engine, wish, wish.projects or (str(wish.directory),), home, allow_secrets=allowed)
+    typed = () if wish.no_projects else wish.projects or (str(wish.directory),)
+    projects = _projects(engine, wish, typed, home, allow_secrets=allowed)
     mounts = resolve_mounts(wish.mounts, home=home, allow_secrets=allowed)
     kob = resolve_mounts((wish.kob,), home=home, allow_secrets=allowed)[0] if wish.kob else None
     return retargeted(projects, wish.targets), mounts, kob
@@ -193,6 +207,27 @@ def _projects(
         raise
 
 
+NOTHING_LENT: dict[str, Any] = {"ssh_agent": "", "git_signing": False, "github_token": False}
+"""The options that lend a login, off."""
+
+
+def _withheld(name: str, options: Options) -> list[str]:
+    """Write the notes about logins that an imported session does not get yet.
+
+    Programs in the archive run at once, before anybody has looked at them.
+    """
+    notes = [
+        "no login was given to the imported session; after you have looked at it: "
+        + Hint("restart", [name]).command()
+    ]
+    lent = [name for name, off in NOTHING_LENT.items() if getattr(options, name) != off]
+    if lent:
+        words = [word for option in lent for word in flags(option, True)]
+        later = Hint("stop", [name], then=Hint("start", ["-n", name, *words]))
+        notes.append(f"{shlex.join(words)} needs --logins at an import, or later: {later.command()}")
+    return notes
+
+
 NOWHERE = Path("/")
 """The folder of an agent that is not installed here any more."""
 
@@ -207,6 +242,10 @@ def _creation(engine: Engine, wish: Wish, installation: "Installation") -> Creat
     agent = choose(installation.agents(), wish.agent or DEFAULT_AGENT)
     image = build.reference(engine, installation.workshop(), agent)
     options = _options(wish, installation.environment, None)
+    without_logins = wish.import_from is not None and not wish.logins
+    notes = _withheld(wish.name, options) if without_logins else []
+    if without_logins:
+        options = replace(options, **NOTHING_LENT)
     request = SessionRequest(
         name=check_name(wish.name),
         agent=agent,
@@ -217,10 +256,11 @@ def _creation(engine: Engine, wish: Wish, installation: "Installation") -> Creat
         ca_bundle=installation.added_certificates(),
         rootful=engine.rootful,
         options=options,
-        login=engine.secret_id(login_secret(agent.name)),
+        login=None if without_logins else engine.secret_id(login_secret(agent.name)),
+        without_logins=without_logins,
     )
     request = lifecycle.protected(request, strict="unprotected" in wish.insisted)
-    notes = [*request.protection.notes, *_limits(engine, options)]
+    notes += [*request.protection.notes, *_limits(engine, options)]
     if engine.rootful:
         notes.append(
             "warning: you are root, so root in the container is root on this machine; an ordinary user's "
@@ -244,8 +284,8 @@ def _again(engine: Engine, wish: Wish, installation: "Installation", session: "S
 
     request = _request_again(engine, wish, installation, session)
     notes = tuple(_limits(engine, request.options))
-    had = (session.login, session.options, session.protection)
-    differs = (request.login, request.options, request.protection.digest) != had
+    had = (session.login, session.options, session.protection, session.without_logins)
+    differs = (request.login, request.options, request.protection.digest, request.without_logins) != had
     if differs or endpoint.port_taken(engine, session):
         return Replace(session=session, request=request, screen=wish.screen, notes=notes)
     return Resume(session=session, request=request, screen=wish.screen, notes=notes)
@@ -284,6 +324,8 @@ def _request_again(
         rootful=engine.rootful,
         login=engine.secret_id(login_secret(session.agent)),
     )
+    if session.without_logins and session.started is None:  # an import that was killed: nobody has looked yet
+        request = replace(request, login=None, without_logins=True)
     options = _options(wish, installation.environment, session.options)
     return lifecycle.protected(replace(request, options=options), strict="unprotected" in wish.insisted)
 

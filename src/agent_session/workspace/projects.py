@@ -49,7 +49,52 @@ SECRET_DIRECTORIES = {
     "Library/Application Support": "logins of many programs are there",
 }
 
+PROGRAM_DIRECTORIES = dict.fromkeys(
+    (
+        "bin",
+        "go/bin",
+        ".local/bin",
+        ".local/lib",
+        ".local/share/applications",
+        ".local/share/dbus-1",
+        ".local/share/gnome-shell",
+        ".local/share/mise",
+        ".local/share/nvim",
+        ".local/share/pipx",
+        ".local/share/systemd",
+        ".local/share/uv",
+        ".asdf",
+        ".bash_it",
+        ".bun",
+        ".cursor",
+        ".deno",
+        ".emacs.d",
+        ".fzf",
+        ".nix-profile",
+        ".npm-global",
+        ".nvm",
+        ".oh-my-bash",
+        ".oh-my-zsh",
+        ".pyenv",
+        ".rbenv",
+        ".rustup",
+        ".sdkman",
+        ".tmux",
+        ".vim",
+        ".volta",
+        ".vscode",
+        ".vscode-server",
+        ".zsh",
+        ".zprezto",
+        "Library/LaunchAgents",
+    ),
+    "programs that run by themselves, or by a name that you type, are there",
+)
+"""Places in PATH, of autostart, and of what shells, editors and interpreters load when they start."""
+
 SYSTEM_DIRECTORIES = ("/proc", "/sys", "/dev", "/boot", "/run/user", "/run/podman")
+MOST_LINKS = 40
+"""As many as the kernel follows."""
 ALLOW_SECRETS = "--allow-secret-directories"
 
 
@@ -114,7 +159,9 @@ def resolve(path: str | Path, *, home: Path, allow_secrets: bool, must_be_direct
     if not text:
         raise ProjectRefused(text, "the path is empty")
     try:
-        source = Path(text).expanduser().resolve(strict=True)
+        typed = Path(text).expanduser()
+        _refuse_system(text, typed if typed.is_absolute() else Path.cwd() / typed)
+        source = typed.resolve(strict=True)
         is_directory = source.is_dir()
     except FileNotFoundError:
         raise _missing(text) from None
@@ -173,6 +220,27 @@ def _has_controls(text: str) -> bool:
     return any(unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} for char in text)
 
 
+def _refuse_system(text: str, path: Path) -> None:
+    """Refuse a path that leads through a system directory, links followed one by one.
+
+    /proc/self/cwd leads anywhere, without a user's name in it.
+    """
+    rest, here, links = list(reversed(path.parts[1:])), Path("/"), 0
+    while rest and links <= MOST_LINKS:
+        name = rest.pop()
+        here = here.parent if name == ".." else here / name
+        for system in map(Path, SYSTEM_DIRECTORIES):
+            if here == system or system in here.parents:
+                raise ProjectRefused(text, f"{system} belongs to the system")
+        try:
+            target = here.readlink()
+        except OSError:  # not a link, or not there
+            continue
+        links += 1
+        here = Path("/") if target.is_absolute() else here.parent
+        rest += reversed(target.parts[1:] if target.is_absolute() else target.parts)
+
+
 def _refuse_private(text: str, source: Path, home: Path, *, allow_secrets: bool) -> None:
     if source == Path("/"):
         raise ProjectRefused(text, "it is the whole machine")
@@ -185,7 +253,7 @@ def _refuse_private(text: str, source: Path, home: Path, *, allow_secrets: bool)
         raise ProjectRefused(text, "your home directory is inside it, with all your keys and logins")
     if allow_secrets:
         return
-    for name, reason in SECRET_DIRECTORIES.items():
+    for name, reason in (SECRET_DIRECTORIES | PROGRAM_DIRECTORIES).items():
         secret = home / name
         if any(
             place == source or place in source.parents or source in place.parents

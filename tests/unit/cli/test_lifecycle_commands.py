@@ -6,7 +6,7 @@ import shlex
 import shutil
 import stat
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from agent_session.engine.protocol import ContainerSpec, ExecResult, OneOff
 from agent_session.host import paths
 from agent_session.sessions.labels import LABEL_NAME, LABEL_RUNS
 from agent_session.sessions.names import importing_name, next_name, volume_names
-from tests.unit.machine import Machine
+from tests.unit.machine import Machine, terminal
 
 TOKEN = "sk-ant-oat01-0123456789"
 CLAUDE = """
@@ -465,8 +465,9 @@ def test_a_file_that_is_no_archive_is_called_that(machine: Machine, tmp_path: Pa
 
 
 def test_an_archive_becomes_a_session_under_any_name(laptop: Machine, saved: Path) -> None:
-    assert laptop("start", "-d", "--import", str(saved)).code == 5  # web is there
-    ran = laptop("start", "-d", "--import", str(saved), "-n", "again")
+    project = str(laptop.project)
+    assert laptop("start", "-d", "--import", str(saved), project).code == 5  # web is there
+    ran = laptop("start", "-d", "--import", str(saved), "-n", "again", project)
     assert (ran.code, ran.out) == (0, "again\n")
     assert "not taken over from the archive: auto_approve" in ran.err
     again, web = laptop.listed()
@@ -477,7 +478,7 @@ def test_an_archive_becomes_a_session_under_any_name(laptop: Machine, saved: Pat
     )
     laptop.ok("stop", "--all")
     laptop.ok("rm", "-f", "web")
-    laptop.ok("start", "-d", "--import", str(saved), "--auto-approve")
+    laptop.ok("start", "-d", "--import", str(saved), "--auto-approve", project)
     assert laptop.status("web") == "running"
 
 
@@ -495,13 +496,13 @@ def test_projects_that_are_not_here_are_refused_unless_others_are_given(laptop: 
 
 def test_an_import_that_is_refused_leaves_nothing(laptop: Machine, saved: Path) -> None:
     one_offs(laptop, lambda *_: ExecResult(exit_code=3, stderr=b"refused: '../x' is outside a session"))
-    ran = laptop("start", "-d", "--import", str(saved), "-n", "x")
+    ran = laptop("start", "-d", "--import", str(saved), "-n", "x", str(laptop.project))
     assert ran.code == 2
     assert "'../x' is outside a session" in ran.err
     assert laptop.engine.volume_labels("agent_x_home") is None
     one_offs(laptop, packed)
     laptop.trouble.append(ExecResult(exit_code=1))
-    assert laptop("start", "-d", "--import", str(saved), "-n", "x").code == 9
+    assert laptop("start", "-d", "--import", str(saved), "-n", "x", str(laptop.project)).code == 9
     assert laptop.engine.volume_labels("agent_x_home") is None
 
 
@@ -549,6 +550,164 @@ def test_an_archive_cannot_have_a_secret_directory_mounted(
     file.write_bytes(manifest(projects=[{"source": str(home / ".ssh"), "target": "/workspace/x"}]))
     assert machine("start", "-d", "--import", str(file)).code == 2
     assert machine.listed() == []
+
+
+def written(tmp_path: Path, **changes: object) -> str:
+    file = tmp_path / "evil.tar.zst"
+    file.write_bytes(manifest(**changes))
+    return str(file)
+
+
+def entries(*sources: Path | str) -> list[dict[str, str]]:
+    return [{"source": str(path), "target": f"/workspace/p{i}"} for i, path in enumerate(sources)]
+
+
+def test_projects_of_an_archive_are_only_a_suggestion(machine: Machine, tmp_path: Path) -> None:
+    private = machine.directory("pri vate")
+    file = written(tmp_path, projects=entries(private))
+    words = ("start", "-d", "--import", file, "--memory", "512m")
+    assert machine(*words, "--dry-run").code == 2
+    ran = machine(*words)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"\n  {private}\n" in ran.err
+    assert machine.listed() == []
+    typed, without = (shlex.split(line[6:])[1:] for line in ran.err.splitlines()[-2:])
+    assert typed == ["start", "--import", file, "-n", "x", "--memory", "512m", str(private)]
+    machine.ok(*typed)
+    assert machine.listed()[0]["projects"] == [{"source": str(private), "target": "/workspace/p0"}]
+    machine.ok("stop", "x")
+    machine.ok("rm", "-f", "x")
+    machine.ok(*without[: without.index("--no-projects") + 1])
+    assert machine.listed()[0]["projects"] == []
+
+
+@pytest.mark.parametrize("yes", [True, False])
+def test_on_a_terminal_projects_of_an_archive_are_shown_and_asked_about(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, yes: bool
+) -> None:
+    one, two = machine.directory("one"), machine.directory("t\u202ewo")
+    file = written(tmp_path, projects=entries(one, two))
+    asked: list[bool] = []
+
+    def confirm(question: str, *, default: bool) -> bool:
+        assert question == "Mount these directories read-write?"
+        asked.append(default)
+        return yes
+
+    terminal(monkeypatch, there=True)
+    monkeypatch.setattr(questions, "confirm", confirm)
+    ran = machine("start", "-d", "--import", file)
+    assert asked == [False]
+    assert f"  {one}\n  {str(two).replace(chr(0x202E), chr(0xFFFD))}\n" in ran.err
+    assert ran.code == (0 if yes else 1)
+    assert len(machine.listed()) == yes
+    if not yes:
+        assert f"hint: agent-session start --import {file} -n x {one} " in ran.err
+
+
+def test_an_archive_without_projects_gets_no_directory(machine: Machine, tmp_path: Path) -> None:
+    machine.ok("start", "-d", "--import", written(tmp_path, projects=[]))
+    assert machine.listed()[0]["projects"] == []
+    mounts = machine.engine.specification("agent_x").mounts
+    assert not any(mount.source == str(machine.project) for mount in mounts)
+    machine.ok("stop", "x")
+    machine.ok("start", "-d", "-n", "x")
+    assert machine.listed()[0]["projects"] == []
+
+
+@pytest.mark.parametrize(
+    "place", ["/proc/self/cwd", "/proc/self/cwd/.local/bin", "{home}/.local/bin", "{home}"]
+)
+def test_no_archive_is_asked_about_what_nobody_may_choose(
+    machine: Machine, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (home / ".local" / "bin").mkdir(parents=True)
+    (machine.project / ".local" / "bin").mkdir(parents=True)
+    terminal(monkeypatch, there=True)
+    ran = machine("start", "-d", "--import", written(tmp_path, projects=entries(place.format(home=home))))
+    assert ran.code == 2
+    assert "cannot use" in ran.err
+    assert "--no-projects" in ran.err
+    assert machine.listed() == []
+
+
+def test_nothing_of_a_manifest_is_obeyed_by_the_terminal(machine: Machine, tmp_path: Path) -> None:
+    evil = "\x1b]0;PWN\x07\x1b[2J\x1b[1A\u202e\n"
+    file = written(tmp_path, options={evil: evil, "x" * 10_000: 1} | {f"{i}": evil for i in range(1000)})
+    ran = machine("start", "-d", "--import", file)
+    assert ran.code == 0
+    assert "not taken over" in ran.err
+    assert ran.err.replace("\n", "").isprintable()
+    assert len(ran.err) < 10_000
+    machine.ok("stop", "x")
+    for changes in (
+        {"agent": evil},
+        {"name": evil},
+        {"projects": entries("/" + evil)},
+        {"agent": "a" * 5000},
+    ):
+        ran = machine("start", "-d", "-n", "y", "--import", written(tmp_path, **changes))
+        assert ran.code == 2
+        assert ran.err.replace("\n", "").isprintable()
+        assert len(ran.err) < 2000
+
+
+def test_the_options_of_an_import_need_one(machine: Machine, tmp_path: Path) -> None:
+    for option in ("--logins", "--no-projects"):
+        ran = machine("start", "-d", option)
+        assert (ran.code, machine.listed()) == (2, [])
+        assert f"hint: agent-session start --import FILE {option}" in ran.err
+    ran = machine("start", "-d", "--import", written(tmp_path), "--no-projects", str(machine.project))
+    assert (ran.code, machine.listed()) == (2, [])
+
+
+def test_no_login_crosses_before_an_imported_session_is_started_again(
+    laptop: Machine, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-SECRETKEY")
+    monkeypatch.setenv("GH_TOKEN", "SECRETKEY")
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:SECRETKEY@proxy:1")
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy:1")
+    sent: list[bytes] = []
+
+    def commands(_name: str, _command: Sequence[str], stdin: bytes) -> ExecResult:
+        sent.append(stdin)
+        return ExecResult(exit_code=0)
+
+    laptop.engine.commands = commands
+    laptop.engine.put_secret(login_secret("claude"), b"SECRETKEY")
+    words = ("start", "-d", "-n", "again", "--import", str(saved), str(laptop.project))
+    ran = laptop(*words, "--github-token")
+    assert ran.code == 0
+    assert (
+        "no login was given to the imported session; after you have looked at it: agent-session restart again\n"
+        in ran.err
+    )
+    assert "--github-token needs --logins at an import" in ran.err
+    laptop.ok("start", "-d", "-n", "again")  # attaching is not looking
+    assert any(b"http://proxy:1" in seed for seed in sent)
+    assert not any(b"SECRETKEY" in seed for seed in sent)
+    assert laptop.engine.specification("agent_again").secrets == ()
+    laptop.ok("restart", "again")
+    assert any(b"sk-ant-SECRETKEY" in seed for seed in sent)
+    assert laptop.engine.specification("agent_again").secrets != ()
+
+
+def test_logins_cross_at_an_import_when_somebody_says_so(
+    laptop: Machine, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-SECRETKEY")
+    sent: list[bytes] = []
+
+    def commands(_name: str, _command: Sequence[str], stdin: bytes) -> ExecResult:
+        sent.append(stdin)
+        return ExecResult(exit_code=0)
+
+    laptop.engine.commands = commands
+    ran = laptop("start", "-d", "-n", "again", "--logins", "--import", str(saved), str(laptop.project))
+    assert ran.code == 0
+    assert "no login was given" not in ran.err
+    assert any(b"sk-ant-SECRETKEY" in seed for seed in sent)
 
 
 # --- build --latest
@@ -663,14 +822,14 @@ def test_what_a_killed_import_left_is_no_ones_home(laptop: Machine, saved: Path)
     labels = {LABEL_NAME: "again"}
     for volume in (importing_name("again"), *volume_names("again")):
         laptop.engine.create_volume(volume, labels)
-    laptop.ok("start", "-d", "-n", "again", "--import", str(saved))
+    laptop.ok("start", "-d", "-n", "again", "--import", str(saved), str(laptop.project))
     assert laptop.engine.volume_labels(importing_name("again")) is None
 
 
 def test_an_import_that_was_killed_once_it_had_a_container_is_a_session_like_another(
     laptop: Machine, saved: Path
 ) -> None:
-    laptop.ok("start", "-d", "-n", "again", "--import", str(saved))
+    laptop.ok("start", "-d", "-n", "again", "--import", str(saved), str(laptop.project))
     assert laptop.engine.volume_labels(importing_name("again")) is None
     laptop.ok("stop", "again")
     laptop.engine.create_volume(importing_name("again"), {LABEL_NAME: "again"})
@@ -686,7 +845,7 @@ def test_an_import_that_was_killed_once_it_had_a_container_is_a_session_like_ano
 
 def test_a_home_that_is_still_there_is_not_written_over_by_an_import(laptop: Machine, saved: Path) -> None:
     laptop.engine.create_volume(volume_names("again")[1], {LABEL_NAME: "again"})
-    ran = laptop("start", "-d", "-n", "again", "--import", str(saved))
+    ran = laptop("start", "-d", "-n", "again", "--import", str(saved), str(laptop.project))
     assert ran.code == 5
     assert "agent-session rm again" in ran.err
     assert [laptop.engine.volume_labels(v) is None for v in volume_names("again")] == [True, False]

@@ -17,6 +17,7 @@ from agent_session.errors import (
     Interrupted,
     ProjectRefused,
     SessionConflict,
+    UsageError,
 )
 from agent_session.host import paths
 from agent_session.images import build, zellij
@@ -360,15 +361,36 @@ def test_an_archive_says_what_the_wish_does_not(house: House, tmp_path: Path) ->
     session = house.fulfil(house.wish(options=Options(auto_approve=True)))
     file = tmp_path / "web.tar.zst"
     archive.save(house.engine, session, None, file)
-    wish = archive.wished(
-        Wish(name="again", import_from=file, insisted=frozenset({"name"})), house.reported.append
-    )
+    manifest, home = archive.read_manifest(file), house.installation.home
+    asked = Wish(name="again", import_from=file, insisted=frozenset({"name"}))
+    with pytest.raises(UsageError, match="an archive decides nothing"):
+        archive.wished(asked, manifest, home, house.reported.append)
+    assert archive.suggested(asked, manifest, home) == (str(house.project),)
+    chosen = replace(asked, projects=archive.suggested(asked, manifest, home))
+    wish = archive.wished(chosen, manifest, home, house.reported.append)
     assert (wish.name, wish.agent, wish.projects) == ("again", "shell", (str(house.project),))
     assert not wish.options.auto_approve
     assert any("auto_approve" in line for line in house.reported)
     assert house.fulfil(wish).running
     with pytest.raises(ConflictError, match="exists already"):
         house.decide(replace(wish, name="web"))
+
+
+def test_an_import_that_was_killed_before_it_ran_gets_no_login_at_its_next_start(
+    house: House, tmp_path: Path
+) -> None:
+    file = tmp_path / "web.tar.zst"
+    archive.save(house.engine, house.fulfil(house.wish()), None, file)
+    house.fulfil(house.wish("again", projects=(str(house.project),), import_from=file))
+    house.stop("again")
+    house.engine.edit(container_name("again"), started=None)
+    step = house.decide(house.wish("again"))
+    assert isinstance(step, start.Resume)
+    assert step.request.without_logins
+    house.fulfil(house.wish("again"))
+    assert find.get(house.engine, "again").without_logins
+    house.fulfil(house.wish("again", restart=True))
+    assert not find.get(house.engine, "again").without_logins
 
 
 def test_a_session_that_ends_while_its_screen_is_waited_for_is_started_again(house: House) -> None:

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from agent_session.errors import ProjectRefused
-from agent_session.workspace.projects import SECRET_DIRECTORIES, resolve_mounts, resolve_projects
+from agent_session.workspace.projects import (
+    PROGRAM_DIRECTORIES,
+    SECRET_DIRECTORIES,
+    resolve_mounts,
+    resolve_projects,
+)
 
 
 def targets(*paths: Path, home: Path) -> dict[str, str]:
@@ -136,7 +141,7 @@ def test_what_is_above_the_home_directory_is_refused(home: Path) -> None:
     assert "your home directory is inside it" in refusal(home.parent, home).message
 
 
-@pytest.mark.parametrize("name", SECRET_DIRECTORIES)
+@pytest.mark.parametrize("name", SECRET_DIRECTORIES | PROGRAM_DIRECTORIES)
 def test_a_directory_of_secrets_is_refused_with_the_flag_that_insists(home: Path, name: str) -> None:
     secret = folder(home, name)
     inside = folder(secret, "in side")
@@ -145,6 +150,40 @@ def test_a_directory_of_secrets_is_refused_with_the_flag_that_insists(home: Path
         assert f"~/{name}" in error.message
         assert shlex.split(error.hint) == ["agent-session", "start", "--allow-secret-directories", str(path)]
         assert resolve_projects([path], home=home, allow_secrets=True)[0].source == path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/proc/self/cwd/code",
+        "//proc/self/cwd/code",
+        "/tmp/../proc/self/cwd/code",
+        "/proc/self/root{code}",
+        "{home}/link",
+        "{home}/relative",
+        "{home}/twice/code",
+        "{home}/link/../code",
+    ],
+)
+def test_a_path_that_leads_through_a_system_directory_is_refused_wherever_it_ends(
+    home: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    code = folder(home, "code")
+    monkeypatch.chdir(home)
+    (home / "link").symlink_to("/proc/self/cwd/code")
+    (home / "relative").symlink_to("/".join([".."] * 30) + "/proc/self/cwd/code")
+    (home / "cwd").symlink_to("/proc/self/cwd")
+    (home / "twice").symlink_to("cwd")
+    typed = path.format(home=home, code=code)
+    assert Path(typed).is_dir(), "it does lead to a directory"
+    assert "/proc belongs to the system" in refusal(typed, home).message
+
+
+def test_links_that_go_round_are_refused_and_ordinary_links_are_not(home: Path) -> None:
+    (home / "round").symlink_to("round")
+    assert "cannot be looked at" in refusal(home / "round", home).message
+    (home / "link").symlink_to(folder(home, "code"))
+    assert targets(home / "link", home=home) == {str(home / "code"): "/workspace/code"}
 
 
 @pytest.mark.parametrize("path", [".local", ".local/share", "Library"])

@@ -26,14 +26,17 @@ from agent_session.cli.start_options import (
     GitSigning,
     ImportFrom,
     Json,
+    Logins,
     Memory,
     Name,
+    NoProjects,
     Pids,
     Projects,
     SshAgent,
     Unprotected,
     UserConfig,
 )
+from agent_session.errors import Hint, UsageError
 
 if TYPE_CHECKING:
     from agent_session.engine.protocol import Engine
@@ -52,6 +55,8 @@ def start(
     fresh: Fresh = None,
     auto_approve: AutoApprove = None,
     import_from: ImportFrom = None,
+    no_projects: NoProjects = False,
+    logins: Logins = False,
     unprotected: Unprotected = None,
     user_config: UserConfig = None,
     git_signing: GitSigning = None,
@@ -102,10 +107,12 @@ def start(
 
     detached = config.detach or as_json or not on_terminal()
     wish = wishes.wish(config, screen=detached)
+    _check_import(wish, projects or [], no_projects=no_projects, logins=logins)
     if wish.import_from:
-        from agent_session.sessions import archive
-
-        wish = archive.wished(wish, note)
+        wish = replace(
+            wish, logins=logins, no_projects=no_projects, projects=() if no_projects else wish.projects
+        )
+        wish = wishes.imported(wish, invocation.installation.home, ask=not dry_run)
     with invocation.engine(one_question=not dry_run) as engine:
         known = find.find_all(engine)
         if not (config.name or config.projects or wish.import_from):
@@ -121,6 +128,16 @@ def start(
             output.print_json(shapes.session(session, state.read(engine, [session])[session.name]))
         else:
             terminal.arrive(invocation, engine, session, config=config, detached=detached)
+
+
+def _check_import(wish: "Wish", projects: list[str], *, no_projects: bool, logins: bool) -> None:
+    """UsageError for the options of an import without one, and for projects beside --no-projects."""
+    vain = "--no-projects" if no_projects else "--logins" if logins else ""
+    if vain and not wish.import_from:
+        raise UsageError(f"{vain} is for an import", hint=Hint("start", ["--import", "FILE", vain]))
+    if no_projects and projects:
+        typed = Hint("start", ["--import", str(wish.import_from), *projects])
+        raise UsageError(f"--no-projects and {projects[0]!r} cannot both be meant", hint=typed)
 
 
 def _print_plan(invocation: Invocation, engine: "Engine", wish: "Wish", *, as_json: bool) -> None:
