@@ -59,12 +59,12 @@ def inside(account: Account, script: str) -> str:
 
 def test_an_archive_mounts_nothing_that_nobody_chose(victim: Account) -> None:
     private = victim.home / "private"
-    (victim.home / ".local" / "bin").mkdir(parents=True)
-    for path in (str(private), f"/proc/self/root{private}", f"{victim.home}/.local/bin"):
+    (victim.home / "bin").mkdir()
+    for path in (str(private), f"/proc/self/root{private}", f"{victim.home}/bin"):
         done = victim.run("start", "-d", "--import", stranger(victim.home / "evil.tar.zst", path))
         assert done.code == 2, done
         assert (victim.containers(), victim.volumes()) == ([], [])
-    assert list((victim.home / ".local" / "bin").iterdir()) == []
+    assert list((victim.home / "bin").iterdir()) == []
 
 
 def test_what_runs_out_of_an_archive_reads_no_key_before_somebody_has_looked(victim: Account) -> None:
