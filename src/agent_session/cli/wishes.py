@@ -61,9 +61,9 @@ def again(config: Config, name: str, *, screen: bool) -> Wish:
 
 
 def imported(wanted: Wish, home: Path, *, ask: bool) -> Wish:
-    """Complete a wish from its archive. On a terminal, projects that only the archive names are asked about.
+    """Complete a wish from its archive.
 
-    Raises UsageError for them elsewhere.
+    On a terminal, projects that only the archive names are asked about. Raises UsageError elsewhere.
     """
     if wanted.import_from is None:
         return wanted
