@@ -103,7 +103,8 @@ def _manifest_in(opened: IO[bytes]) -> dict[str, Any]:
 def suggested(wish: Wish, manifest: Manifest, home: Path) -> tuple[str, ...]:
     """List the real paths of projects that only the archive names.
 
-    Somebody has to choose them before anything is mounted. Raises UsageError or ProjectRefused for those that nobody could choose.
+    Somebody has to choose them before anything is mounted. Raises UsageError or ProjectRefused for
+    those that nobody could choose.
     """
     if wish.projects or wish.no_projects or not manifest.projects:
         return ()
