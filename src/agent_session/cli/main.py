@@ -9,6 +9,7 @@ import io
 import os
 import sys
 
+from agent_session.cli import stdout
 from agent_session.cli.prefetch import Prefetch
 from agent_session.errors import DOCTOR, AgentSessionError, EngineUnavailable, Hint, Interrupted, UsageError
 from agent_session.host import signals
@@ -57,11 +58,12 @@ def run(arguments: list[str], prefetch: Prefetch | None = None) -> int:
 
     Expected failures are printed on stderr, a bug with its traceback.
     """
+    before, sys.stdout = sys.stdout, stdout.named(sys.stdout)
     try:
         if prefetch:
             prefetch.begin(arguments)
         code = _obey(arguments, prefetch)
-        if sys.stdout:  # None where somebody closed it before we began
+        if sys.stdout is not None:  # as it is where somebody closed it before we began
             sys.stdout.flush()  # or a reader that left is only noticed when nobody can answer it any more
         return code
     except Interrupted as ending:
@@ -77,6 +79,7 @@ def run(arguments: list[str], prefetch: Prefetch | None = None) -> int:
         if prefetch:
             prefetch.drop()
         _discard_what_cannot_be_written()
+        sys.stdout = before
 
 
 def _obey(arguments: list[str], prefetch: Prefetch | None) -> int:
@@ -130,10 +133,10 @@ def _fail_unexpectedly(error: Exception) -> int:
     All else is a bug.
     """
     if isinstance(error, OSError):
-        if _is_of_stdout(error):
-            if isinstance(error, BrokenPipeError):  # `agent-session ls | head -1`
-                return 141
-            return _fail(f"cannot write to standard output: {error.strerror}", code=3)
+        if isinstance(error, BrokenPipeError):  # `agent-session ls | head -1`
+            return 141
+        if error.filename == stdout.NAME:
+            return _fail(f"cannot write to {stdout.NAME}: {error.strerror}", code=3)
         if error.filename and error.strerror:
             import shlex
 
@@ -147,17 +150,6 @@ def _fail_unexpectedly(error: Exception) -> int:
     with contextlib.suppress(OSError):
         traceback.print_exception(error)
     return _fail("this is a bug in agent-session", Hint("--version"), code=1)
-
-
-def _is_of_stdout(error: OSError) -> bool:
-    """Whether that is why stdout cannot be written: then what is left in its buffer still cannot."""
-    if error.filename is not None or sys.stdout is None:
-        return False
-    try:
-        sys.stdout.flush()
-    except OSError as again:
-        return again.errno == error.errno
-    return isinstance(error, BrokenPipeError)
 
 
 def _discard_what_cannot_be_written() -> None:

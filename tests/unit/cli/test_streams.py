@@ -1,0 +1,35 @@
+"""What is printed cannot always be written: each verb says so in a line and ends with an exit code."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from agent_session.cli import main
+from agent_session.cli.verbs import VERBS
+from tests.unit.machine import Machine
+
+PRINTING = [
+    *([verb, "-h"] for verb in VERBS),
+    *(["--help"], ["--version"], [], ["help"], ["version"], ["ls"], ["ls", "-q"], ["ls", "--json"], ["ps"]),
+    *(["agents"], ["agents", "--json"], ["status"], ["status", "--json"], ["logs"], ["start", "-d"], ["completion", "zsh"]),
+    *(["build", "--all"], ["start", "--dry-run", "-n", "x"], ["doctor"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", PRINTING, ids=" ".join)
+def test_a_full_standard_output_is_told_in_a_line(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, words: Sequence[str]
+) -> None:
+    machine.ok("start", "-d", "-n", "web")
+    machine.capsys.readouterr()
+    with monkeypatch.context() as patched, Path("/dev/full").open("w") as full:
+        patched.setattr(sys, "stdout", full)
+        code = main.run(list(words))
+    err = machine.capsys.readouterr().err
+    assert "Traceback" not in err
+    if code == 0:
+        assert words == ["logs"]  # it had nothing to print
+    else:
+        assert (code, "cannot write to standard output: No space left on device" in err) == (3, True), err
