@@ -4,6 +4,7 @@ import pytest
 
 from tests.account import Account
 from tests.claude import start
+from tests.questions import without_id
 from tests.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("claude")]
@@ -42,7 +43,7 @@ def test_the_state_follows_typing_tools_permissions_and_interruptions(account: A
     claude.model.script(WRITE, {"text": "Written"}, REMOVE, REMOVE, REMOVE, SLEEP, {"text": "Slept well"})
     claude.begin("write")
     waiting = claude.seen("waiting", reason="made.txt")
-    assert waiting["question"] == PERMISSION | {"text": "Write: /workspace/app/made.txt"}
+    assert without_id(waiting["question"]) == PERMISSION | {"text": "Write: /workspace/app/made.txt"}
     assert waiting["reason"] == "Write: /workspace/app/made.txt"
     claude.answer("once")
     claude.model.shown("Written")
@@ -71,7 +72,7 @@ def test_the_state_follows_typing_tools_permissions_and_interruptions(account: A
 
     claude.model.script(ASK, {"text": "Blue it is"})
     claude.begin("ask me")
-    assert claude.seen("waiting", reason="Which colour?")["question"] == {
+    assert without_id(claude.seen("waiting", reason="Which colour?")["question"]) == {
         "kind": "question",
         "text": "Which colour?",
         "choices": ["Red", "Blue"],

@@ -10,6 +10,7 @@ import pytest
 from tests.account import Account
 from tests.models.model import Model
 from tests.opencode import READY, session_of
+from tests.questions import without_id
 from tests.storage import Storage
 from tests.waiting import until
 
@@ -144,7 +145,7 @@ def test_a_permission_is_waited_for_until_it_is_granted_or_refused(serving: Serv
     serving.model.shown(ASKED)
     asked = serving.is_("waiting")
     assert asked["reason"] == "bash: sleep 0.5; echo made"
-    assert asked["question"] == {
+    assert without_id(asked["question"]) == {
         "kind": "permission",
         "text": "bash: sleep 0.5; echo made",
         "choices": ["once", "always", "reject"],
@@ -205,7 +206,7 @@ def test_a_question_is_waited_for_with_its_options(serving: Serving) -> None:
     serving.tell("ask me")
     serving.model.shown("Which fruit?", "Quince")
     asked = serving.is_("waiting")["question"]
-    assert asked == {"kind": "question", "text": "Which fruit?", "choices": ["Quince", "Medlar"]}
+    assert without_id(asked) == {"kind": "question", "text": "Which fruit?", "choices": ["Quince", "Medlar"]}
     serving.account.ok("answer", "default", "Medlar")
     serving.model.shown("Noted")
     serving.is_("idle")

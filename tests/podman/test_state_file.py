@@ -38,7 +38,7 @@ def test_a_shell_works_while_a_program_is_in_front_and_what_tells_so_comes_back(
         "the program that follows the state, again",
     )
     assert seen(account, "idle")
-    assert "state: working cat" in account.ok("logs", "default")
+    assert "agent is working: cat" in account.ok("logs", "default")
     refused = account.podman_done("exec", "agent_default", "/usr/lib/agent-session/agent-command", "prompt")
     assert refused.code == 1
     assert json.loads(refused.out)["error"] == {

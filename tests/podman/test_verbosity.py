@@ -37,7 +37,9 @@ def test_twice_tells_commands_and_requests_and_never_a_secret(account: Account) 
         env=environment,
     )
     assert done.code == 0, done.err
-    assert re.search(r"^ +\S*podman exec -i agent_web /usr/local/bin/session-seed", done.err, re.MULTILINE)
+    assert re.search(
+        r"^ +\S*podman exec -i (\S+ )*agent_web /usr/local/bin/session-seed", done.err, re.MULTILINE
+    )
     assert "/containers/create" in done.err
     assert SECRET not in done.err + done.out
 

@@ -138,8 +138,9 @@ def _cell(bench: Bench, row: Row, strike: Strike, before: Inventory, after: Inve
         if ended.code != -signal.SIGKILL and strike.at < len(ended.steps):
             wrong.append(f"it was not killed: {ended}")
     elif left not in (before, after) and not (row.several and left.is_between(before, after)):
-        unlike = min(left.unlike(before), left.unlike(after), key=len)
-        wrong.append(f"neither as before nor done ({ended.code}): {unlike[:400]}")
+        wrong.append(
+            f"neither as before ({left.unlike(before)[:300]}) nor done ({left.unlike(after)[:300]}): {ended.code}"
+        )
     elif ended.code not in {*row.codes, 128 + strike.signal}:
         wrong.append(f"ended with {ended.code}: {ended.err[-200:]}")
     again = _run(bench, row)

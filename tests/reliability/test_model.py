@@ -147,7 +147,8 @@ class Machine(RuleBasedStateMachine):
 
     @rule(name=names)
     def attach_without_a_terminal(self, name: str) -> None:
-        self.check(("attach", name), self.program.run("attach", name), {2})
+        there = name in self.world.sessions
+        self.check(("attach", name), self.program.run("attach", name), {2 if there else 4})
 
     @rule(first=some_command, second=some_command)
     def two_at_once(self, first: Command, second: Command) -> None:

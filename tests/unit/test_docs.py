@@ -165,7 +165,9 @@ def test_a_command_line_that_the_program_would_not_take_is_found() -> None:
 
 @every_page
 def test_every_variable_it_mentions_exists(page: Path) -> None:
-    sources = "".join(text(file) for file in (REPOSITORY / "src").rglob("*.py"))
+    sources = "".join(
+        text(file) for folder in ("src", "tests") for file in (REPOSITORY / folder).rglob("*.py")
+    )
     for variable in set(re.findall(r"AGENT_SESSION_[A-Z_]+[A-Z]", text(page))):
         field = variable.removeprefix("AGENT_SESSION_").lower()
         assert re.search(rf"\b{field}\b|{variable}", sources), variable

@@ -14,11 +14,13 @@ import claude_state
 from agent_orders import check_question, fail, permission_reply, press, until, write
 from claude_state import Reading
 
-SECONDS = 15
+SECONDS = 40
 AGAIN_SECONDS = 1.5
 # So long a question has been there when choices are made that must not be made twice.
 SOON_SECONDS = 1.0
 LOOK_SECONDS = 0.2
+# A busy machine may draw that late.
+SOON_TO_SHOW_SECONDS = 10
 PERMISSION_WORDS = ("once", "always")
 
 
@@ -157,10 +159,11 @@ def _number_of(answer: str, shown: list[tuple[int, str, bool]]) -> int | None:
 
 def reject_with(text: str, reading: Reading) -> None:
     """Give an answer in words: the option that takes some, the text as a paste, Enter."""
+    _drawn()
     place = _place_of_words()
     if place is None:
         press("Up")  # from the first to the last, which a small terminal does not show
-        place = until(_place_of_words, AGAIN_SECONDS)
+        place = until(_place_of_words, SOON_TO_SHOW_SECONDS)
     here = _cursor()
     if place is None or here is None:
         fail("usage", "this question takes no words", state=reading.state)
