@@ -129,7 +129,8 @@ def fulfil(
     asked = False
 
     def check() -> None:
-        start.check(engine, wanted, installation)
+        if not found:  # what a session is made of matters only where there is none
+            start.check(engine, wanted, installation)
 
     while True:
         with invocation.locked(wanted.name, before_waiting=check) as waited:

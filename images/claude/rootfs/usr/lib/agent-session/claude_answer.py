@@ -221,9 +221,8 @@ def _check_keys_are_taken(reading: Reading, shown: str) -> None:
         press("Down")
         if until(lambda: _is_gone(reading, shown) or _cursor() != before, AGAIN_SECONDS):
             break
-    # On an option that takes words a number would be one of them.
-    while time.monotonic() < end and (_words_of(_cursor() or 0) or "").startswith("type something"):
-        place = _cursor()
+    # On an option whose words can be edited (a rule, an answer) a number would be one of them: back to where the cursor was.
+    while time.monotonic() < end and (place := _cursor()) not in (None, before):
         press("Up")
         until(lambda place=place: _cursor() != place, AGAIN_SECONDS)
 
