@@ -210,7 +210,11 @@ def test_an_answer_to_a_claude_that_is_slow_is_pressed_once(account: Account) ->
     claude.seen("waiting")
     account.inside("default", "pkill", "-STOP", "-x", "claude")
     answering = account.begin("answer", "default", "yes")
-    until(lambda: seconds_of(account, "agent/answer") >= 8, "time for several keys", seconds=60)
+    until(
+        lambda: seconds_of(account, "agent/answer") >= 8,
+        "time for several keys",
+        told=lambda: answering.communicate() if answering.poll() is not None else answering.args,
+    )
     account.inside("default", "pkill", "-CONT", "-x", "claude")
     out, err = answering.communicate(timeout=60)
     assert (answering.returncode, out) == (0, "approved once: Bash: touch one\n"), err

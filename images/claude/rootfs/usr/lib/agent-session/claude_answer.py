@@ -20,7 +20,7 @@ AGAIN_SECONDS = 1.5
 SOON_SECONDS = 1.0
 LOOK_SECONDS = 0.2
 # A busy machine may draw that late.
-SOON_TO_SHOW_SECONDS = 10
+DRAWN_SECONDS = 10
 PERMISSION_WORDS = ("once", "always")
 
 
@@ -44,10 +44,12 @@ def answer_permission(answer: str, reading: Reading) -> None:
     word, instead = permission_reply(answer, reading.state)
     if instead:
         return reject_with(instead, reading)
-    shown = until(claude_screen.options, 3) or []
+    shown = until(claude_screen.options, DRAWN_SECONDS if word == "reject" else SECONDS) or []
     number = _meant(word, shown)
     if number is None and word == "reject":
         return _press_esc(reading)
+    if not shown:
+        fail("server", f"Claude shows no question, {SECONDS} seconds after it asked", state=reading.state)
     if number is None:
         options = " / ".join(words for _, words, _ in shown)
         fail(
@@ -80,7 +82,7 @@ def answer_question(answer: str, asked: list[dict], reading: Reading) -> None:
         )
     if len(asked) > 1 or asked[0]["several"]:
         return answer_form(answer, asked, reading)
-    shown = until(claude_screen.options, 3) or []
+    shown = until(claude_screen.options, DRAWN_SECONDS) or []
     number = _number_of(answer, shown[: len(asked[0]["options"])])
     return _choose(number, reading) if number else reject_with(answer, reading)
 
@@ -163,7 +165,7 @@ def reject_with(text: str, reading: Reading) -> None:
     place = _place_of_words()
     if place is None:
         press("Up")  # from the first to the last, which a small terminal does not show
-        place = until(_place_of_words, SOON_TO_SHOW_SECONDS)
+        place = until(_place_of_words, DRAWN_SECONDS)
     here = _cursor()
     if place is None or here is None:
         fail("usage", "this question takes no words", state=reading.state)
