@@ -165,10 +165,11 @@ def test_a_lock_that_is_held_for_hours_names_who_holds_it() -> None:
 def test_a_lock_of_a_suspended_process_is_told_at_once() -> None:
     folder = paths.runtime_folder()
     program = (
-        "import os, signal, sys; from pathlib import Path; from agent_session.lock import lock\n"
+        "import os, signal, sys; from pathlib import Path; from agent_session.host.lock import lock\n"
         "with lock(Path(sys.argv[1]), 'build', waiting=print): os.kill(os.getpid(), signal.SIGSTOP)"
     )
-    with subprocess.Popen([sys.executable, "-c", program, folder]) as process:
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3] / "src")}
+    with subprocess.Popen([sys.executable, "-c", program, folder], env=environment) as process:
         try:
             warning = until(lambda: [f for f in machine_checks.locks() if f.level == "warning"], "the lock")[
                 0
