@@ -174,13 +174,13 @@ def silence(*, notes: bool) -> None:
     _Notes.silenced = notes
 
 
-def note(line: str, *, needed: bool = False) -> None:
+def note(line: str, *, needed: bool = False, faint: bool = False) -> None:
     """Print a line for the person, on stderr: stdout is for results.
 
     With --quiet only what is needed to answer a question is printed.
     """
     if needed or not _Notes.silenced:
-        _tell(line)
+        _tell(line, faint=faint)
 
 
 def quiet() -> bool:
@@ -188,11 +188,13 @@ def quiet() -> bool:
     return _Notes.silenced
 
 
-def _tell(line: str) -> None:
+def _tell(line: str, *, faint: bool = False) -> None:
     if not line.isprintable():
         from agent_session.sanitize import shown  # names and paths of others get into notes
 
         line = shown(line, newlines=True)
+    if faint:
+        line = f"\x1b[2m{line}\x1b[m"
     with contextlib.suppress(OSError):  # stderr may be full, or nobody reads it: no reason to give up
         print(line, file=sys.stderr, flush=True)
 

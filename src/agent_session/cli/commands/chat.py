@@ -85,7 +85,7 @@ class Chat:
         for entry in conversation.history(self._engine, self._session, limit=SHOWN_ENTRIES):
             self._show_entry(entry)
         self._check_runs()
-        note(self._faint("Ctrl-C ends a turn; Ctrl-D or exit leaves, and the agent stays."))
+        note("Ctrl-C ends a turn; Ctrl-D or exit leaves, and the agent stays.", faint=self._coloured)
         self._catch_up()
         while (text := self._next()) is not None:
             self._told(text)
@@ -162,7 +162,7 @@ class Chat:
                 if state.question and state != last and not self._settle(state.question):
                     return
                 if last is None and not state.question:
-                    note(self._faint("It is working..."))
+                    note("It is working...", faint=self._coloured)
                 last = state
         if last:
             for entry in conversation.history(self._engine, self._session, limit=1):

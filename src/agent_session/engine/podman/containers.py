@@ -75,7 +75,17 @@ def start(podman: Connection, name: str) -> None:
 
 
 def _prepare(podman: Connection, name: str) -> None:
-    """Let the runtime mount everything, look at that, and have nothing run yet."""
+    """Let the runtime mount everything, look at that, and have nothing run yet; MountMoved."""
+    # A start that was killed leaves a container prepared, with what was mounted then: that is done again.
+    if _mount(podman, name) and (moved := _mount(podman, name)):
+        raise MountMoved(moved)
+
+
+def _mount(podman: Connection, name: str) -> str:
+    """Let the runtime mount everything; return a source that is not what was planned, "" where all are.
+
+    The container is stopped again where one is not.
+    """
     try:
         podman.call("POST", f"/containers/{name}/init", f"starting {name}")
     except EngineRefused as error:
@@ -85,11 +95,9 @@ def _prepare(podman: Connection, name: str) -> None:
         raise
     container = podman.call("GET", f"/containers/{name}/json", f"looking at {name}").json()
     if container["State"]["Status"] != "initialized":
-        return  # it runs already
+        return ""  # it runs already
     try:
         moved = mount_check.moved(_binds(container), container["State"]["Pid"])
-        if moved:
-            raise MountMoved(os.fsdecode(moved[0].source))
     except BaseException as error:
         with uninterrupted():
             stop(podman, name)
@@ -97,6 +105,11 @@ def _prepare(podman: Connection, name: str) -> None:
             doing = "the container's mounts cannot be looked at"
             raise EngineRefused(f"{doing}: {error}", hint=Hint("doctor")) from error
         raise
+    if not moved:
+        return ""
+    with uninterrupted():
+        stop(podman, name)
+    return os.fsdecode(moved[0].source)
 
 
 def _binds(container: Mapping[str, Any]) -> list[mount_check.Bind]:
