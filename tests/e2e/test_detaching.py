@@ -92,6 +92,7 @@ def test_who_is_attached_when_a_session_is_stopped_is_told_so(session: Account) 
     terminal.wait_for("[session web has ended; start it again: agent-session restart web]", "host>")
 
 
+@pytest.mark.long  # a new key takes a second or two to work, and a busy machine longer
 @pytest.mark.parametrize(
     ("key", "title", "press"),
     [
@@ -120,6 +121,7 @@ def test_the_key_can_be_chosen_and_the_frame_tells_it(
     assert usual.wait_for_end() == 0
 
 
+@pytest.mark.long  # a new key takes a second or two to work, and a busy machine longer
 def test_each_of_two_terminals_leaves_with_its_own_key(session: Account) -> None:
     first = session.window("attach", "web", columns=160)
     first.wait_for(PROMPT)
@@ -160,6 +162,7 @@ def test_the_users_own_zellij_survives_when_he_leaves_a_session_in_it(session: A
     terminal.wait_for_end()
 
 
+@pytest.mark.long  # a new key takes a second or two to work, and a busy machine longer
 def test_in_vs_codes_terminal_the_key_is_one_that_it_passes_on(session: Account) -> None:
     terminal = host_shell(session, TERM_PROGRAM="vscode")
     terminal.type("agent-session attach web", "Enter")
