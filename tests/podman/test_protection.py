@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent_session import inside
-from agent_session.workspace import protection
+from agent_session.workspace import scan
 from agent_session.workspace.projects import Project
 from tests.host_git import Host
 from tests.waiting import until
@@ -110,7 +110,7 @@ def test_nothing_an_attacker_plants_is_there_or_runs(host: Host) -> None:
     host.git(app, "worktree", "add", "--quiet", "../elsewhere")
     (app / ".git" / "hooks" / "post-merge").write_text("#!/bin/sh\n")
 
-    guarded = protection.protect([Project(source=app, target=inside.WORKSPACE / "app")])
+    guarded = scan.protect([Project(source=app, target=inside.WORKSPACE / "app")])
     targets = [str(mount.target) for mount in guarded.mounts if mount.read_only]
     sources = [Path(mount.source) for mount in guarded.mounts if mount.read_only and mount.source]
     before = tree(app)

@@ -92,7 +92,7 @@ def _planned(engine: Engine, step: "Create | Resume | Replace", seed: "Seed", ac
 
 def _commands(engine: Engine, container: str, action: str, make: Sequence[Sequence[str]]) -> list[str]:
     """Volumes, container, guard, seed, terminal."""
-    from agent_session.workspace.protection import guarded
+    from agent_session.workspace.protected_paths import guarded
 
     *volumes, run = make
     start = [*run[: run.index("run")], "start", container]

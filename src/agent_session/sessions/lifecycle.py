@@ -30,7 +30,8 @@ from agent_session.sessions.session import Session
 from agent_session.workspace import placeholders
 from agent_session.workspace.placeholders import Placeholder
 from agent_session.workspace.projects import Project
-from agent_session.workspace.protection import guarded, protect
+from agent_session.workspace.protected_paths import guarded
+from agent_session.workspace.scan import protect
 
 if TYPE_CHECKING:
     from agent_session.agents.catalog import Agent
@@ -46,7 +47,7 @@ def unheard(_line: str) -> None:
 
 
 def protected(request: SessionRequest, *, strict: bool) -> SessionRequest:
-    """Add to the request what protects the host from its agent. Raises as protection.protect does."""
+    """Add to the request what protects the host from its agent. Raises as scan.protect does."""
     trees = [
         *request.projects,
         *([Project(source=request.kob.resolve(), target=PurePosixPath(request.kob))] if request.kob else []),

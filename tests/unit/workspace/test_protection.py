@@ -8,7 +8,7 @@ import pytest
 
 from agent_session.engine.protocol import Mount
 from agent_session.errors import CannotProtect, NothingProtected
-from agent_session.workspace import placeholders, protection, repositories
+from agent_session.workspace import placeholders, protected_paths, protection, repositories, scan
 from agent_session.workspace.placeholders import Placeholder
 from agent_session.workspace.projects import Project
 
@@ -34,7 +34,7 @@ def app(tmp_path: Path) -> Path:
 
 
 def protect(*trees: Path, unprotected: tuple[str, ...] = (), strict: bool = True) -> protection.Protection:
-    return protection.protect(
+    return scan.protect(
         [Project(source=tree, target=PurePosixPath("/workspace") / tree.name) for tree in trees],
         unprotected,
         strict=strict,
@@ -51,7 +51,7 @@ def how(mount: Mount) -> str:
 
 
 def test_every_line_of_the_list_says_why() -> None:
-    lines = [*protection.entries("git"), *protection.entries("repository")]
+    lines = [*protected_paths.entries("git"), *protected_paths.entries("repository")]
     assert all(len(line.why) > 10 and line.kind in {"file", "directory"} for line in lines)
     assert len({line.path for line in lines}) == len(lines) > 20
 
@@ -59,11 +59,11 @@ def test_every_line_of_the_list_says_why() -> None:
 def test_all_of_the_list_is_mounted_whether_it_exists_or_not(app: Path) -> None:
     (app / ".vscode").mkdir()
     found = mounts(protect(app))
-    for line in protection.entries("repository"):
+    for line in protected_paths.entries("repository"):
         if "/" in line.path:  # only where the directory is
             continue
         assert found[line.path] == ("tmpfs" if line.refuses else "ro")
-    for line in protection.entries("git"):
+    for line in protected_paths.entries("git"):
         assert found[f".git/{line.path}"] == "ro"
     assert found[".git"] == "rw"
 

@@ -1,0 +1,112 @@
+"""The mounts over mounts that keep parts of a project from its agent, in the making.
+
+A directory that merely contains mount points can be renamed and another put in its place, so every directory
+on the way to a held path is a mount point too, a writable one of itself. A path that does not exist yet is
+held by a placeholder (placeholders.py).
+"""
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from agent_session.engine.protocol import Mount
+from agent_session.errors import CannotProtect
+from agent_session.workspace import repositories
+from agent_session.workspace.placeholders import Placeholder, is_placeholder
+from agent_session.workspace.protected_paths import Entry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A directory on the host and in the container; `name` is its path relative to the project."""
+
+    source: Path
+    target: PurePosixPath
+    name: str
+
+    def below(self, path: str) -> "Place":
+        """A place at a path relative to this one."""
+        return Place(
+            source=self.source / path, target=self.target / path, name=os.path.normpath(f"{self.name}/{path}")
+        )
+
+    def at(self, path: Path) -> "Place":
+        """The place of a host path that is this one's or below it."""
+        return self if path == self.source else self.below(path.relative_to(self.source).as_posix())
+
+
+@dataclass(kw_only=True)
+class MountPlan:
+    """Mounts and placeholders that grow with each path that is held; `opted_out` paths are left alone."""
+
+    opted_out: tuple[str, ...]
+    mounts: dict[PurePosixPath, Mount] = field(default_factory=dict)
+    placeholders: dict[Path, Placeholder] = field(default_factory=dict)
+    git: list[tuple[str, PurePosixPath]] = field(default_factory=list)
+    worktrees: dict[Path, set[str]] = field(default_factory=dict)
+    """The mounted ones, by their main git directory."""
+    notes: list[str] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+    known: set[str] = field(default_factory=set)
+
+    def mount(self, place: Place, *, read_only: bool) -> None:
+        """Mount a place over itself."""
+        self.mounts[place.target] = _bind(place, read_only=read_only)
+
+    def way_to(self, top: Place, place: Place) -> None:
+        """Make every directory from below the top to a place a mount point, so that none can be renamed."""
+        for path in (*reversed(place.source.parents), place.source):
+            if top.source in path.parents:
+                self.mounts.setdefault(top.at(path).target, _bind(top.at(path), read_only=False))
+
+    def closed(self, place: Place) -> bool:
+        """Whether a place is in something read-only already."""
+        above = (self.mounts.get(target) for target in (place.target, *place.target.parents))
+        return next((mount.read_only for mount in above if mount), False)
+
+    def leaves_out(self, place: Place) -> bool:
+        """Whether the user opted out of a place or of a directory above it."""
+        self.known.add(place.name)
+        for path in self.opted_out:
+            if place.name == path or place.name.startswith(f"{path}/"):
+                self.used.add(path)
+                return True
+        return False
+
+    def hold(self, place: Place, entry: Entry) -> None:
+        """Make one path read-only, whether it exists or not."""
+        if self.leaves_out(place):
+            return
+        if place.source.is_symlink():
+            raise CannotProtect(place.source, place.name)
+        above = self.mounts.get(place.target.parent)
+        if (above and above.kind == "tmpfs") or (
+            not os.path.lexists(place.source) and not os.access(place.source.parent, os.W_OK)
+        ):
+            return  # no file can be created there
+        content = None if entry.kind == "directory" else entry.placeholder
+        ours = Placeholder(path=place.source, content=content)
+        # What exists counts, too: the host may remove it while a session runs, and the guard then holds it.
+        self.placeholders[place.source] = ours if content is None else _unseen(ours)
+        if entry.refuses and (not os.path.lexists(place.source) or is_placeholder(ours)):
+            self.mounts[place.target] = Mount(kind="tmpfs", target=place.target, read_only=True)
+            return
+        self.mount(place, read_only=True)
+
+
+def _unseen(placeholder: Placeholder) -> Placeholder:
+    """Add the file that keeps it out of commits, if it is in a working tree."""
+    path = placeholder.path
+    root = repositories.enclosing(path.parent)
+    common = repositories.common(root) if root and ".git" not in path.parts else None
+    if root is None or common is None:
+        return placeholder
+    pattern = re.sub(r"([\\*?\[\]! #])", r"\\\1", str(PurePosixPath(path.relative_to(root))))
+    return Placeholder(
+        path=path, content=placeholder.content, exclude=common / "info" / "exclude", pattern=f"/{pattern}"
+    )
+
+
+def _bind(place: Place, *, read_only: bool) -> Mount:
+    return Mount(kind="bind", source=str(place.source), target=place.target, read_only=read_only)

@@ -1,0 +1,65 @@
+"""A look at the projects' real trees for what must be protected from the agent; changes nothing.
+
+No link is followed. What concerns git directories is in git_directories.py; the paths of working trees are
+those of protected.yaml.
+"""
+
+import os
+from collections.abc import Sequence
+
+from agent_session.errors import NothingProtected
+from agent_session.workspace import repositories
+from agent_session.workspace.git_directories import protect_directory, protect_git
+from agent_session.workspace.mount_plan import MountPlan, Place
+from agent_session.workspace.projects import Project
+from agent_session.workspace.protected_paths import entries
+from agent_session.workspace.protection import Protection
+
+
+def protect(trees: Sequence[Project], unprotected: Sequence[str] = (), *, strict: bool = True) -> Protection:
+    """Protect these writable directories, without the paths in `unprotected` (relative to one of them).
+
+    Raises CannotProtect for a path no mount can protect; with `strict` NothingProtected for an unprotected
+    path that is not protected anyway.
+    """
+    plan = MountPlan(opted_out=tuple(os.path.normpath(path) for path in unprotected))
+    for tree in trees:
+        _protect_tree(plan, tree)
+    unknown = [path for path in plan.opted_out if path not in plan.used]
+    if unknown and strict:
+        raise NothingProtected(unknown[0], sorted({path for path in plan.known if "/modules/" not in path}))
+    return Protection(
+        mounts=tuple(plan.mounts.values()),
+        placeholders=tuple(plan.placeholders.values()),
+        git=tuple(dict.fromkeys(plan.git)),
+        notes=tuple(plan.notes),
+    )
+
+
+def _protect_tree(plan: MountPlan, tree: Project) -> None:
+    """Protect one writable directory and all repositories in it."""
+    found = repositories.find(tree.source)
+    if not found.complete:
+        plan.notes.append(
+            f"{tree.source} is very large: repositories deep inside it may be unprotected from the agent"
+        )
+    top = Place(source=tree.source, target=tree.target, name=".")
+    roots = [top.at(root) for root in dict.fromkeys((tree.source, *found.roots))]
+    pointers = {
+        place: at
+        for place in roots
+        if (place.source / ".git").is_file() and (at := repositories.pointer(place.source))
+    }
+    for at in pointers.values():
+        if at.worktree:
+            plan.worktrees.setdefault(at.main, set()).add(at.worktree)
+    for place in roots:
+        if plan.closed(place):
+            continue
+        plan.way_to(top, place)
+        for entry in entries("repository"):
+            plan.hold(place.below(entry.path), entry)
+        protect_git(plan, top, place, pointers.get(place))
+    for git in (top.at(path) for path in found.bare):
+        if not plan.closed(git):
+            protect_directory(plan, top, git)
