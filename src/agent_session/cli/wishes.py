@@ -17,8 +17,9 @@ from agent_session.cli import terminal
 from agent_session.cli.context import Invocation, directory, note, on_terminal
 from agent_session.config import DEFAULT_AGENT, DEFAULT_SESSION, Config
 from agent_session.errors import ConflictError, Hint, ImageMissing
-from agent_session.sessions import find, start, which
-from agent_session.sessions.request import LENT, Options, Wish
+from agent_session.sessions import find, start, steps, which
+from agent_session.sessions.options import LENT, Options
+from agent_session.sessions.wish import Wish
 
 if TYPE_CHECKING:
     from agent_session.agents.catalog import Agent
@@ -122,8 +123,8 @@ def fulfil(
     *,
     build: bool | None,
     found: "Found | None" = None,
-    before: Callable[[start.Step], None] = lambda _step: None,
-) -> "tuple[start.Step, Session]":
+    before: Callable[[steps.Step], None] = lambda _step: None,
+) -> "tuple[steps.Step, Session]":
     """Ask, decide and perform. `found` was read before the lock was held; `before` gets the step."""
     installation = invocation.installation
     asked = False
@@ -142,7 +143,7 @@ def fulfil(
                 step = start.decide_for(engine, wanted, installation, found)
                 if asked or getattr(step, "built", True):
                     return step, _performed(invocation, engine, step, wanted, before)
-        if isinstance(step, start.Create | start.Replace):
+        if isinstance(step, steps.Create | steps.Replace):
             ensure_image(invocation, engine, installation.workshop(), step.request.agent, build=build)
             asked = True
         else:
@@ -154,15 +155,15 @@ def fulfil(
 def _performed(
     invocation: Invocation,
     engine: "Engine",
-    step: start.Step,
+    step: steps.Step,
     wanted: Wish,
-    before: Callable[[start.Step], None],
+    before: Callable[[steps.Step], None],
 ) -> "Session":
     before(step)
-    if isinstance(step, start.Attach):
+    if isinstance(step, steps.Attach):
         return start.perform(engine, step, None, note)
     seed = start.seed_for(step, wanted, invocation.installation)
-    agent = step.agent if isinstance(step, start.Deliver) else step.request.agent
+    agent = step.agent if isinstance(step, steps.Deliver) else step.request.agent
     with terminal.patience(f"{agent.title if agent else 'the agent'}'s screen"):
         return start.perform(engine, step, seed, note)
 

@@ -13,7 +13,7 @@ from agent_session.engine.podman import one_off
 from agent_session.engine.protocol import Container, Engine
 from agent_session.errors import NameTaken
 from agent_session.host.lock import is_held, lock, lock_file
-from agent_session.sessions import find, lifecycle
+from agent_session.sessions import find, leftovers
 from agent_session.sessions.labels import LABEL_NAME, read, unreadable
 from agent_session.sessions.names import (
     NAME,
@@ -172,7 +172,7 @@ def _unfinished(engine: Engine, session: Session, locks: Callable[[], Path]) -> 
 
     def settle() -> str:
         with lock(locks(), name, waiting=lambda _pid: None):
-            lifecycle.settle(engine, session.name)
+            leftovers.settle(engine, session.name)
         return f"settled the update of session '{session.name}'"
 
     words = "it was killed half-way; the session's next start settles it, too"
@@ -224,7 +224,7 @@ def _placeholders(engine: Engine, known: Sequence[Session]) -> Iterator[Finding]
         return
 
     def tidy() -> str:
-        lifecycle.tidy(engine)
+        leftovers.tidy(engine)
         return f"removed {len(over)} placeholders"
 
     words = f"{len(over)} left in projects of sessions that ended: {', '.join(str(held.path) for held in over[:3])}"

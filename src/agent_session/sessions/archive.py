@@ -28,12 +28,14 @@ from agent_session.errors import (
 )
 from agent_session.host import atomic, nofollow
 from agent_session.host.signals import uninterrupted
-from agent_session.sessions import lifecycle, plan
+from agent_session.sessions import lifecycle, plan, readiness
 from agent_session.sessions.labels import LABEL_NAME, session_labels
-from agent_session.sessions.lifecycle import Report
 from agent_session.sessions.names import NAME, container_name, importing_name, volume_names
-from agent_session.sessions.request import Options, SessionRequest, Wish, flags
+from agent_session.sessions.options import Options, flags
+from agent_session.sessions.readiness import Report
+from agent_session.sessions.request import SessionRequest
 from agent_session.sessions.session import Session
+from agent_session.sessions.wish import Wish
 from agent_session.workspace.projects import ALLOW_SECRETS, Project, resolve_projects
 
 SKIPPABLE = 0x184D2A5E
@@ -181,7 +183,7 @@ def create(
     file: Path,
     *,
     screen: bool,
-    report: Report = lifecycle.unheard,
+    report: Report = readiness.unheard,
 ) -> Session:
     """Make a session with the content of an archive. Raises ArchiveRefused with the reason.
 

@@ -11,7 +11,7 @@ from agent_session import inside
 from agent_session.agents.seed import EMPTY
 from agent_session.engine.protocol import Engine, Mount
 from agent_session.sessions import find, plan
-from agent_session.sessions.start import Attach, Create, Deliver, Replace, Resume, Step
+from agent_session.sessions.steps import Attach, Create, Deliver, Replace, Resume, Step
 
 if TYPE_CHECKING:
     from agent_session.agents.seed import Seed

@@ -25,7 +25,7 @@ ended."""
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A session, and what an update that goes on, or was killed, has left of it for `lifecycle.settle`."""
+    """A session, and what an update that goes on, or was killed, has left of it for `leftovers.settle`."""
 
     session: Session
     unsettled: bool = False

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from agent_session.agents.catalog import Agent
     from agent_session.agents.seed import Seed
     from agent_session.images.build import Workshop
-    from agent_session.sessions.request import Options
+    from agent_session.sessions.options import Options
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agent_session.engine.protocol import Container
 from agent_session.host import clock
 from agent_session.sessions.names import NAME, container_name, next_name
-from agent_session.sessions.request import Options
+from agent_session.sessions.options import Options
 from agent_session.sessions.session import Session
 from agent_session.workspace.projects import Project
 from agent_session.workspace.protection import read_label

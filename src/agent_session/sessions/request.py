@@ -1,77 +1,28 @@
-"""A wish as it is typed, a request with all of it checked, and the options that stay with a session."""
+"""A request: a wish with all of it checked, for a new session or for one that is made again."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from agent_session.engine import limits
+from agent_session.engine.protocol import Engine
+from agent_session.sessions import options
+from agent_session.sessions.names import check_name
+from agent_session.sessions.options import DEFAULTS, NOTHING_LENT, Options
+from agent_session.sessions.wish import Wish, directories
 from agent_session.workspace.projects import Project
 from agent_session.workspace.protection import NONE as NO_PROTECTION
 from agent_session.workspace.protection import Protection
+from agent_session.workspace.scan import protect
 
 if TYPE_CHECKING:
     from agent_session.agents.catalog import Agent
+    from agent_session.sessions.installation import Installation
+    from agent_session.sessions.session import Session
 
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """The options of a session, which stay with it.
-
-    Every field is a JSON value (a tuple: a list) with its default.
-    """
-
-    auto_approve: bool = False
-    unprotected: tuple[
-        str, ...
-    ] = ()  # paths in projects that the agent may change, whatever the host makes of them
-    user_config: bool = True
-    git_signing: bool = False
-    github_token: bool = False
-    ssh_agent: str = ""  # its socket on the host; "none" if it is to be lent but does not run
-    memory: int = 0  # bytes; of this and the next two 0 is no limit
-    cpus: float = 0.0
-    pids: int = limits.PIDS
-    allow_user_namespaces: bool = False
-    allow_setuid: bool = False
-
-
-LENT = "lent"
-"""In a wish, in place of the ssh-agent's socket: it is to be lent."""
-OF_A_START = frozenset({field.name for field in fields(Options)} | {"fresh"})
-"""All options that only a start can change: each takes effect when the session starts, and stays as it is
-until then."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wish:
-    """A wish for a session, made once where the words come in.
-
-    A session that exists keeps what is not in `insisted`.
-
-    `insisted` holds names of fields, of this class and of Options.
-    """
-
-    name: str
-    agent: str | None = None
-    """None where none was chosen."""
-    projects: tuple[str, ...] = ()  # as typed; none: `directory`
-    directory: Path | None = None
-    """The caller's current directory; None where that has been removed."""
-    mounts: tuple[str, ...] = ()
-    kob: str | None = None
-    allow_secret_directories: bool = False
-    options: Options = Options()
-    fresh: bool = False
-    insisted: frozenset[str] = frozenset()
-    import_from: Path | None = None
-    targets: tuple[PurePosixPath, ...] = ()  # where an imported session had its projects
-    no_projects: bool = False  # of an import: no directory at all, not even `directory`
-    logins: bool = False  # an imported session gets the logins at its first start already
-    screen: bool = True  # wait until the agent shows something; else until a terminal can be attached
-    restart: bool = False  # a session that runs is stopped first
-    update: bool = False  # to the agent's current image; what is stopped stays stopped
+DEFAULT_AGENT = "claude"
+NOWHERE = Path("/")
+"""The folder of an agent that is not installed here any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,47 +38,93 @@ class SessionRequest:
     ca_bundle: Path | None = None
     rootful: bool = False
     protection: Protection = NO_PROTECTION
-    options: Options = Options()
-    login: str | None = None  # the id of the stored login's present content
-    without_logins: bool = False  # made of an archive: what runs before its next start gets no login
-    created: datetime | None = None  # of a session that exists already; None: its container's time is its own
+    options: Options = DEFAULTS
+    login: str | None = None
+    """The id of the stored login's present content."""
+    without_logins: bool = False
+    """Made of an archive: what runs before its next start gets no login."""
+    created: datetime | None = None
+    """Of a session that exists already; None: its container's time is its own."""
 
 
-def permission_notes(options: Options) -> list[str]:
-    """One line for each switch that takes a wall away: what is not promised with it."""
-    notes = []
-    if options.allow_user_namespaces:
-        notes.append(
-            "warning: --allow-user-namespaces: the agent can change the protected paths of your projects, "
-            "and what it puts there runs on this machine"
-        )
-    if options.allow_setuid:
-        notes.append(
-            "warning: --allow-setuid: with programs that the agent leaves in your projects, other users of "
-            "this machine can act as you"
-        )
-    return notes
+def new(engine: Engine, wish: Wish, installation: "Installation") -> SessionRequest:
+    """The request for a session that does not exist yet.
+
+    Raises BadName, ProjectRefused, AgentNotFound, CannotProtect, NothingProtected, ConfigurationError.
+    """
+    from agent_session.agents.catalog import choose
+    from agent_session.agents.login import login_secret
+    from agent_session.images import build
+
+    projects, mounts, kob = directories(engine, wish, installation.home)
+    agent = choose(installation.agents(), wish.agent or DEFAULT_AGENT)
+    chosen = options.chosen(wish.options, wish.insisted, installation.environment, None)
+    without_logins = wish.import_from is not None and not wish.logins
+    request = SessionRequest(
+        name=check_name(wish.name),
+        agent=agent,
+        image=build.reference(engine, installation.workshop(), agent),
+        projects=projects,
+        mounts=mounts,
+        kob=kob,
+        ca_bundle=installation.added_certificates(),
+        rootful=engine.rootful,
+        options=replace(chosen, **NOTHING_LENT) if without_logins else chosen,
+        login=None if without_logins else engine.secret_id(login_secret(agent.name)),
+        without_logins=without_logins,
+    )
+    return protected(request, strict="unprotected" in wish.insisted)
 
 
-def limit_notes(options: Options, unenforced: Mapping[str, str]) -> list[str]:
-    """One line where chosen limits cannot be enforced (name -> why), else none."""
-    default = Options()
-    vain = [name for name in unenforced if getattr(options, name) not in {0, getattr(default, name)}]
-    if not vain:
-        return []
-    flags = " and ".join(f"--{name}" for name in vain)
-    return [f"{flags} cannot be enforced here ({unenforced[vain[0]]}): the session starts without"]
+def again(engine: Engine, wish: Wish, installation: "Installation", session: "Session") -> SessionRequest:
+    """The request that would make an existing session today, on the image that it has."""
+    from agent_session.agents.catalog import Agent
+    from agent_session.agents.login import login_secret
+
+    gone = Agent(name=session.agent, title=session.agent, folder=NOWHERE)
+    request = same(
+        session,
+        installation.agent(session.agent) or gone,
+        image=session.image,
+        ca_bundle=installation.added_certificates(),
+        rootful=engine.rootful,
+        login=engine.secret_id(login_secret(session.agent)),
+    )
+    if session.without_logins and session.started is None:  # an import that was killed: nobody has looked yet
+        request = replace(request, login=None, without_logins=True)
+    chosen = options.chosen(wish.options, wish.insisted, installation.environment, session.options)
+    return protected(replace(request, options=chosen), strict="unprotected" in wish.insisted)
 
 
-def flags(name: str, value: object) -> list[str]:
-    """Write an option as it is typed: --memory 512m, --no-auto-approve, --unprotected .vscode."""
-    flag = f"--{name.replace('_', '-')}"
-    if name == "ssh_agent":
-        value = bool(value)
-    if isinstance(value, bool):
-        return [flag if value else f"--no-{flag[2:]}"]
-    if isinstance(value, tuple):
-        return [word for item in value for word in (flag, str(item))]
-    if name == "memory" and isinstance(value, int):
-        return [flag, limits.written(value)]
-    return [flag, f"{value:g}" if isinstance(value, float) else str(value)]
+def same(
+    session: "Session",
+    agent: "Agent",
+    *,
+    image: str,
+    ca_bundle: Path | None,
+    rootful: bool,
+    login: str | None,
+) -> SessionRequest:
+    """What would have to be asked for to get this session, on another image or with another login."""
+    return SessionRequest(
+        name=session.name,
+        agent=agent,
+        image=image,
+        projects=session.projects,
+        mounts=session.mounts,
+        kob=session.kob,
+        ca_bundle=ca_bundle,
+        rootful=rootful,
+        options=session.options,
+        login=login,
+        created=session.created,
+    )
+
+
+def protected(request: SessionRequest, *, strict: bool) -> SessionRequest:
+    """Add to the request what protects the host from its agent. Raises as scan.protect does."""
+    trees = [
+        *request.projects,
+        *([Project(source=request.kob.resolve(), target=PurePosixPath(request.kob))] if request.kob else []),
+    ]
+    return replace(request, protection=protect(trees, request.options.unprotected, strict=strict))

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from agent_session.sessions.request import Options
+from agent_session.sessions.options import Options
 from agent_session.workspace.placeholders import Placeholder
 from agent_session.workspace.projects import Project
 

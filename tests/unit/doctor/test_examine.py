@@ -30,7 +30,8 @@ from agent_session.sessions.labels import (
     LABEL_PROTECTION,
 )
 from agent_session.sessions.names import importing_name, volume_names
-from agent_session.sessions.request import Options, SessionRequest
+from agent_session.sessions.options import Options
+from agent_session.sessions.request import SessionRequest
 from agent_session.workspace.placeholders import MARK, Placeholder
 from agent_session.workspace.projects import Project
 from agent_session.workspace.protection import Protection

@@ -13,7 +13,8 @@ from agent_session.engine.podman.specification import specification
 from agent_session.engine.protocol import ContainerSpec
 from agent_session.errors import ConfigurationError
 from agent_session.sessions.labels import read_options
-from agent_session.sessions.request import Options, limit_notes
+from agent_session.sessions.notes import limit_notes
+from agent_session.sessions.options import Options
 
 V1 = Kernel(cgroups="v1", controllers=frozenset(), release="6.1.0-18-amd64")
 V2 = Kernel(cgroups="v2", controllers=frozenset({"memory", "pids", "cpu"}), release="6.1.0")

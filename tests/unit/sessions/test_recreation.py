@@ -13,7 +13,8 @@ from agent_session.errors import AgentSessionError, EngineRefused, Interrupted, 
 from agent_session.sessions import find, lifecycle
 from agent_session.sessions.labels import LABEL_NAME, read_options
 from agent_session.sessions.names import container_name, next_name
-from agent_session.sessions.request import Options, SessionRequest
+from agent_session.sessions.options import Options
+from agent_session.sessions.request import SessionRequest, same
 from agent_session.sessions.session import Session
 from agent_session.workspace.projects import Project
 from tests.fake_engine import FakeEngine
@@ -52,7 +53,7 @@ def session(engine: FakeEngine, request: SessionRequest, *, running: bool) -> Se
 
 
 def again(engine: FakeEngine, session: Session, image: str = NEW) -> SessionRequest:
-    return lifecycle.request_again(
+    return same(
         session, AGENT, image=image, ca_bundle=None, rootful=engine.rootful, login=engine.secret_id("x")
     )
 

@@ -22,12 +22,13 @@ from agent_session.errors import (
 from agent_session.host import paths
 from agent_session.images import build, zellij
 from agent_session.images.base_image import DEFAULT_BASE_IMAGE
-from agent_session.sessions import archive, find, lifecycle, start
+from agent_session.sessions import archive, find, lifecycle, start, steps
 from agent_session.sessions.installation import Installation
 from agent_session.sessions.labels import LABEL_RUNS
 from agent_session.sessions.names import container_name, next_name
-from agent_session.sessions.request import OF_A_START, Options, Wish, flags
+from agent_session.sessions.options import OF_A_START, Options, flags
 from agent_session.sessions.session import Session
+from agent_session.sessions.wish import Wish
 from tests.fake_engine import FakeEngine
 from tests.unit.machine import AGENTS
 
@@ -60,7 +61,7 @@ class House:
     def wish(self, name: str = "web", **more: Any) -> Wish:
         return replace(Wish(name=name, agent="shell", directory=self.project), **more)
 
-    def decide(self, wish: Wish) -> start.Step:
+    def decide(self, wish: Wish) -> steps.Step:
         return start.decide(self.engine, wish, self.installation)
 
     def fulfil(self, wish: Wish) -> Session:
@@ -120,19 +121,19 @@ def test_a_wish_becomes_a_session_without_a_command_line(
 
 
 def test_deciding_changes_nothing_whatever_the_step(house: House) -> None:
-    steps: dict[type, Callable[[], object]] = {
-        start.Create: lambda: None,
-        start.Deliver: lambda: house.fulfil(house.wish()),
-        start.Attach: lambda: house.engine.grow_old(container_name("web")),
-        start.Resume: lambda: house.stop(),
-        start.Replace: lambda: None,
+    preparations: dict[type, Callable[[], object]] = {
+        steps.Create: lambda: None,
+        steps.Deliver: lambda: house.fulfil(house.wish()),
+        steps.Attach: lambda: house.engine.grow_old(container_name("web")),
+        steps.Resume: lambda: house.stop(),
+        steps.Replace: lambda: None,
     }
-    for kind, before in steps.items():
+    for kind, before in preparations.items():
         before()
         was = house.state()
-        options = OTHER if kind is start.Replace else Options()
-        insisted = frozenset({"memory"}) if kind is start.Replace else frozenset()
-        step = house.decide(house.wish(screen=kind is not start.Attach, options=options, insisted=insisted))
+        options = OTHER if kind is steps.Replace else Options()
+        insisted = frozenset({"memory"}) if kind is steps.Replace else frozenset()
+        step = house.decide(house.wish(screen=kind is not steps.Attach, options=options, insisted=insisted))
         assert type(step) is kind
         assert house.state() == was
 
@@ -150,7 +151,7 @@ def test_what_is_decided_is_what_is_done(house: House) -> None:
 def test_an_image_that_is_not_there_is_told_by_the_step_and_refused_when_it_is_done(house: House) -> None:
     wish = house.wish(agent="claude")
     step = house.decide(wish)
-    assert isinstance(step, start.Create)
+    assert isinstance(step, steps.Create)
     assert not step.built
     with pytest.raises(ImageMissing):
         house.fulfil(wish)
@@ -192,7 +193,7 @@ def test_a_session_whose_update_was_killed_before_the_rename_is_found_by_a_start
     killed_before_rename(house, runs=runs)
     wish = house.wish()
     step = house.decide(wish)
-    assert isinstance(step, start.Deliver if runs else start.Resume)
+    assert isinstance(step, steps.Deliver if runs else steps.Resume)
     from agent_session.sessions import dry_run
 
     told = dry_run.describe(house.engine, step, start.seed_for(step, wish, house.installation))
@@ -213,17 +214,17 @@ def test_looking_for_sessions_changes_nothing(house: House) -> None:
 
 def test_an_update_moves_what_is_old_and_leaves_stopped_what_was_stopped(house: House) -> None:
     house.fulfil(house.wish())
-    assert isinstance(house.decide(house.wish(update=True)), start.Attach)
+    assert isinstance(house.decide(house.wish(update=True)), steps.Attach)
     house.change_image()
     step = house.decide(house.wish(update=True))
-    assert isinstance(step, start.Replace)
+    assert isinstance(step, steps.Replace)
     assert step.runs
     assert house.fulfil(house.wish(update=True)).running
     house.stop()
     house.change_image()
     moved = house.fulfil(house.wish(update=True))
     assert not moved.running
-    assert isinstance(house.decide(house.wish(update=True)), start.Attach)
+    assert isinstance(house.decide(house.wish(update=True)), steps.Attach)
 
 
 def test_an_update_brings_up_what_a_killed_one_had_stopped(house: House) -> None:
@@ -310,7 +311,7 @@ def test_every_option_of_a_start_is_refused_by_a_session_that_runs_and_taken_by_
 def test_an_option_that_a_running_session_has_already_is_no_conflict(house: House, name: str) -> None:
     (house.project / ".vscode").mkdir()
     house.fulfil(house.wish(options=OTHER))
-    assert isinstance(house.decide(house.wish(options=OTHER, insisted=frozenset({name}))), start.Deliver)
+    assert isinstance(house.decide(house.wish(options=OTHER, insisted=frozenset({name}))), steps.Deliver)
 
 
 def test_options_are_written_as_they_are_typed() -> None:
@@ -385,7 +386,7 @@ def test_an_import_that_was_killed_before_it_ran_gets_no_login_at_its_next_start
     house.stop("again")
     house.engine.edit(container_name("again"), started=None)
     step = house.decide(house.wish("again"))
-    assert isinstance(step, start.Resume)
+    assert isinstance(step, steps.Resume)
     assert step.request.without_logins
     house.fulfil(house.wish("again"))
     assert find.get(house.engine, "again").without_logins

@@ -63,9 +63,9 @@ def _look(invocation: Invocation) -> "tuple[list[Session], dict[str, State]]":
         found = find.list_sessions(engine)
         ended = [placeholder for s in found if not s.running for placeholder in s.placeholders]
         if placeholders.any_left(ended):  # a session was killed: whoever looks finds his project as it was
-            from agent_session.sessions import lifecycle
+            from agent_session.sessions import leftovers
 
-            lifecycle.tidy(engine)
+            leftovers.tidy(engine)
         return found, state.read(engine, found)
 
 

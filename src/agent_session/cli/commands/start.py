@@ -40,7 +40,7 @@ from agent_session.errors import Hint, UsageError
 
 if TYPE_CHECKING:
     from agent_session.engine.protocol import Engine
-    from agent_session.sessions.request import Wish
+    from agent_session.sessions.wish import Wish
 
 
 def start(

@@ -9,7 +9,7 @@ from agent_session.errors import Hint, UsageError
 
 def stop(context: typer.Context, names: NamesOrDefault = None, every: All = False) -> None:
     """Stop sessions within 10 seconds; one that is stopped already is fine."""
-    from agent_session.sessions import find, lifecycle
+    from agent_session.sessions import find, leftovers, lifecycle
 
     if every and names:
         raise UsageError("--all and names contradict each other", hint=Hint("stop", ["--all"]))
@@ -26,5 +26,5 @@ def stop(context: typer.Context, names: NamesOrDefault = None, every: All = Fals
         )
         for name in unsettled & {one.session.name for one in found}:
             with invocation.locked(name):  # somebody moves it just now, or was killed while at it
-                lifecycle.settle(engine, name)
+                leftovers.settle(engine, name)
                 lifecycle.stop(engine, [find.get(engine, name)])

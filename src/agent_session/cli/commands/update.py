@@ -13,7 +13,7 @@ from agent_session.errors import Hint, UsageError
 
 if TYPE_CHECKING:
     from agent_session.engine.protocol import Engine
-    from agent_session.sessions.start import Step
+    from agent_session.sessions.steps import Step
 
 
 def update(
@@ -41,7 +41,7 @@ def update(
 
 def _move(invocation: Invocation, engine: "Engine", name: str, config: Config) -> None:
     from agent_session.cli import wishes
-    from agent_session.sessions.start import Attach, Replace
+    from agent_session.sessions.steps import Attach, Replace
 
     def before(step: "Step") -> None:
         if isinstance(step, Replace) and step.session.running:
