@@ -1,4 +1,4 @@
-"""A container that has just started gets its seed and its guard, and is waited for until its session is up."""
+"""A container that has just started gets its seed and its guard, and is waited for until it is up."""
 
 import time
 from collections.abc import Callable
