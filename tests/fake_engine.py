@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Self
 
-from agent_session.engine.protocol import Container, ContainerSpec, EngineInfo, ExecResult, OneOff
+from agent_session.engine.command import ExecResult, OneOff
+from agent_session.engine.container import Container, ContainerSpec
+from agent_session.engine.protocol import EngineInfo
 from agent_session.errors import (
     AgentSessionError,
     ConflictError,

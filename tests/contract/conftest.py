@@ -16,9 +16,11 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from agent_session.engine.command import ExecResult
+from agent_session.engine.container import ContainerSpec, Mount
 from agent_session.engine.image_store import BuildSpec
 from agent_session.engine.podman.engine import PodmanEngine
-from agent_session.engine.protocol import ContainerSpec, Engine, ExecResult, Mount
+from agent_session.engine.protocol import Engine
 from tests.fake_engine import FakeEngine
 
 PROGRAMS = (

@@ -8,7 +8,8 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from agent_session.engine.protocol import ExecResult, Mount
+from agent_session.engine.command import ExecResult
+from agent_session.engine.container import Mount
 from agent_session.errors import BuildFailed, ConflictError, EngineRefused, NameTaken, NotFoundError
 from tests.contract.conftest import Bench
 

@@ -11,8 +11,9 @@ from urllib.parse import quote
 
 import pytest
 
+from agent_session.engine.command import OneOff
+from agent_session.engine.container import Mount, SecretFile
 from agent_session.engine.podman.engine import PodmanEngine
-from agent_session.engine.protocol import Mount, OneOff, SecretFile
 from agent_session.errors import EngineUnavailable, NotFoundError
 from agent_session.host import nofollow, paths
 from tests.contract.conftest import Bench

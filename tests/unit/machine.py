@@ -11,7 +11,7 @@ import pytest
 from agent_session.cli import main, wishes
 from agent_session.cli.commands import attach, restart, rm, start
 from agent_session.cli.context import Invocation
-from agent_session.engine.protocol import ExecResult
+from agent_session.engine.command import ExecResult
 from agent_session.host import paths
 from agent_session.images import zellij
 from agent_session.images.base_image import DEFAULT_BASE_IMAGE

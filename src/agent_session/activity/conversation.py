@@ -17,7 +17,8 @@ from agent_session.activity import state as states
 from agent_session.activity.answers import Reply
 from agent_session.activity.protocol import Ended, Entry, Event, Malformed, Model, Taken
 from agent_session.activity.state import VALUES, Question
-from agent_session.engine.protocol import Engine, ExecResult
+from agent_session.engine.command import ExecResult
+from agent_session.engine.protocol import Engine
 from agent_session.errors import (
     AgentServerError,
     EngineRefused,

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from agent_session import inside
-from agent_session.engine.protocol import Engine, OneOff
+from agent_session.engine.command import OneOff
+from agent_session.engine.protocol import Engine
 from agent_session.errors import Hint, UsageError
 from agent_session.host import clock, nofollow
 from agent_session.sessions import find, local_files, plan

@@ -12,7 +12,9 @@ from pathlib import Path, PurePosixPath
 
 from agent_session import inside
 from agent_session.agents.catalog import Agent, Login
-from agent_session.engine.protocol import Engine, Mount, OneOff
+from agent_session.engine.command import OneOff
+from agent_session.engine.container import Mount
+from agent_session.engine.protocol import Engine
 from agent_session.errors import UsageError
 from agent_session.host import nofollow
 

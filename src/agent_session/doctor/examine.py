@@ -17,8 +17,10 @@ from agent_session.agents.login import login_secret
 from agent_session.doctor import findings, machine_checks, session_checks
 from agent_session.doctor.findings import FIX, Check, Finding
 from agent_session.engine import limits
+from agent_session.engine.command import OneOff
+from agent_session.engine.container import Container
 from agent_session.engine.podman import troubleshooting
-from agent_session.engine.protocol import Container, Engine, OneOff
+from agent_session.engine.protocol import Engine
 from agent_session.errors import AgentSessionError
 from agent_session.host.lock import is_held, lock, lock_file
 from agent_session.images import build

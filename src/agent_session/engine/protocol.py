@@ -1,110 +1,20 @@
-"""A container engine as sessions need it: three Protocols and their data.
+"""A container engine as sessions need it: three Protocols.
 
-`Engine` runs containers, `ImageStore` (image_store.py) keeps images, `LocalFiles` reads files of containers
-on this machine. PodmanEngine and the engine in memory (tests/fake_engine.py) keep the same promises, which
-tests/contract checks on both. Every method raises EngineUnavailable when the engine does not answer, and
-EngineRefused when it refuses.
+`Engine` runs containers (their data: container.py, command.py), `ImageStore` (image_store.py) keeps images,
+`LocalFiles` (local_files.py) reads files of containers on this machine. PodmanEngine and the engine in memory
+(tests/fake_engine.py) keep the same promises, which tests/contract checks on both. Every method raises
+EngineUnavailable when the engine does not answer, and EngineRefused when it refuses.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path, PurePosixPath
-from typing import IO, Literal, Protocol
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
 
+from agent_session.engine.command import ExecResult, OneOff
+from agent_session.engine.container import Container, ContainerSpec
 from agent_session.engine.image_store import ImageStore
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mount:
-    """One mount of a container."""
-
-    kind: Literal["bind", "volume", "tmpfs"]
-    target: PurePosixPath
-    source: str = ""
-    """A host path (bind), the name of a volume (volume) or "" (tmpfs)."""
-    read_only: bool = False
-    """A read-only tmpfs can still be written by the container's root."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SecretFile:
-    """A secret of the engine as a file /run/secrets/<target> that only the container's user may read."""
-
-    name: str
-    target: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ContainerSpec:
-    """A container to create. Its command is the image's own."""
-
-    name: str
-    image: str
-    hostname: str
-    workdir: PurePosixPath
-    labels: Mapping[str, str] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
-    mounts: tuple[Mount, ...] = ()
-    secrets: tuple[SecretFile, ...] = ()
-    stop_timeout: int = 10
-    """Seconds between the request to end and the kill."""
-    network: str = ""
-    """A network made with `create_network`; "" is the engine's default one, on which no container finds this
-    one."""
-    alias: str = ""
-    """A second name of the container on that network."""
-    ports: tuple[int, ...] = ()
-    """TCP ports that this machine's loopback publishes, under free port numbers."""
-    memory: int = 0
-    """Bytes. For this and the next two, 0 means no limit; a limit that the engine cannot enforce is left
-    out."""
-    cpus: float = 0
-    pids: int = 0
-    """Processes and threads."""
-    user_namespaces: bool = False
-    """Whether processes may have namespaces of their own, and mount there. Without it, no mount of this
-    specification can be taken away."""
-    setuid: bool = False
-    """Whether processes may set the set-user-id and set-group-id bits of files."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Container:
-    """A container that exists. All times are aware."""
-
-    name: str
-    id: str
-    image: str
-    running: bool
-    created: datetime
-    started: datetime | None = None
-    """None for a container that never ran."""
-    ended: datetime | None = None
-    """None for a running container, and where the engine did not see the end."""
-    pid: int | None = None
-    """The first process, as the engine's machine numbers it. None for a stopped container."""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    networks: tuple[str, ...] = ()
-    ports: Mapping[int, int] = field(default_factory=dict)
-    """The loopback port of each published port; it stays the same after a restart."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExecResult:
-    """How a command in a container ended."""
-
-    exit_code: int
-    stdout: bytes = b""
-    stderr: bytes = b""
-
-    @property
-    def message(self) -> str:
-        """The reason of a failure: its stderr, or "exit code N" where that is empty.
-
-        It may hold control characters.
-        """
-        return self.stderr.decode("utf-8", "replace").strip() or f"exit code {self.exit_code}"
+from agent_session.engine.local_files import LocalFiles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,31 +32,6 @@ class EngineInfo:
     """The program that connects rootless containers; "" where there is none."""
     ids: int
     """How many user ids a container can have."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class OneOff:
-    """A command in a throw-away container, run as the agent's user with as few rights as possible."""
-
-    image: str
-    command: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=dict)
-    mounts: tuple[Mount, ...] = ()
-    network: bool = False
-
-
-class LocalFiles(Protocol):
-    """Files of containers that this process can read by itself, without a round trip to the engine."""
-
-    def volume_path(self, name: str) -> Path | None:
-        """The directory of a named volume; None where there is no volume, or no permission to read it."""
-
-    def open_root(self, container_id: str, pid: int) -> int | None:
-        """Open the root directory of a running container (its id and pid); the caller closes the descriptor.
-
-        None for a container that has ended, or without permission. Below it the agent may change anything:
-        see host/nofollow.
-        """
 
 
 class Engine(Protocol):

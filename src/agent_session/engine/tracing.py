@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, Protocol, Self, cast
 
 from agent_session import sanitize
+from agent_session.engine.command import OneOff
+from agent_session.engine.container import ContainerSpec
 from agent_session.engine.image_store import BuildSpec
-from agent_session.engine.protocol import ContainerSpec, Engine, OneOff
+from agent_session.engine.protocol import Engine
 
 LONGEST = 60
 INDENT = " " * 12

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from agent_session import inside
 from agent_session.agents.catalog import Package
-from agent_session.engine.protocol import Engine, Mount, OneOff
+from agent_session.engine.command import OneOff
+from agent_session.engine.container import Mount
+from agent_session.engine.protocol import Engine
 from agent_session.errors import BuildFailed, ConfigurationError, Hint, edit
 from agent_session.host import atomic
 from agent_session.host.yaml_file import read_yaml

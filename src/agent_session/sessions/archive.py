@@ -17,7 +17,8 @@ from typing import IO, Any
 from agent_session import __version__, inside, sanitize
 from agent_session.agents.catalog import Agent
 from agent_session.agents.seed import Seed
-from agent_session.engine.protocol import Engine, OneOff
+from agent_session.engine.command import OneOff
+from agent_session.engine.protocol import Engine
 from agent_session.errors import (
     ArchiveRefused,
     ConflictError,

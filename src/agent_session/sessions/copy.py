@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import IO
 
 from agent_session import inside, sanitize
-from agent_session.engine.protocol import Engine, ExecResult, Mount, OneOff
+from agent_session.engine.command import ExecResult, OneOff
+from agent_session.engine.container import Mount
+from agent_session.engine.protocol import Engine
 from agent_session.errors import ConflictError, CopyRefused, Hint, NotFoundError
 from agent_session.sessions import plan, untrusted_tar
 from agent_session.sessions.session import Session

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 from agent_session import inside
 from agent_session.agents.seed import EMPTY
-from agent_session.engine.protocol import Engine, Mount
+from agent_session.engine.container import Mount
+from agent_session.engine.protocol import Engine
 from agent_session.sessions import find, plan
 from agent_session.sessions.steps import Attach, Create, Deliver, Replace, Resume, Step
 

@@ -9,7 +9,8 @@ import re
 from dataclasses import replace
 
 from agent_session import inside
-from agent_session.engine.protocol import ContainerSpec, Engine
+from agent_session.engine.container import ContainerSpec
+from agent_session.engine.protocol import Engine
 from agent_session.errors import EngineRefused
 from agent_session.sessions.labels import LABEL_NETWORK
 from agent_session.sessions.names import NETWORK, container_name

@@ -11,7 +11,8 @@ from itertools import count
 from pathlib import Path
 
 from agent_session import inside
-from agent_session.engine.protocol import Container, Engine
+from agent_session.engine.container import Container
+from agent_session.engine.protocol import Engine
 from agent_session.errors import NameTaken, SessionNotFound
 from agent_session.sessions import attach
 from agent_session.sessions.labels import LABEL_NAME, LABEL_RUNS, read

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from agent_session.engine.protocol import Container
+from agent_session.engine.container import Container
 from agent_session.host import clock
 from agent_session.sessions.names import NAME, container_name, next_name
 from agent_session.sessions.options import Options

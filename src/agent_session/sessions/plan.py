@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from agent_session import inside
 from agent_session.agents.login import LOGIN, login_secret
-from agent_session.engine.protocol import ContainerSpec, Mount, SecretFile
+from agent_session.engine.container import ContainerSpec, Mount, SecretFile
 from agent_session.sessions.labels import LABEL_RUNS, session_labels
 from agent_session.sessions.names import NETWORK, container_name, hostname, next_name, volume_names
 from agent_session.sessions.request import SessionRequest
@@ -29,60 +29,59 @@ def volume_mounts(name: str, *, read_only: bool = False) -> tuple[Mount, Mount]:
 
 def container_spec(request: SessionRequest) -> ContainerSpec:
     """The whole container of a session."""
-    mounts = [
-        *volume_mounts(request.name),
-        Mount(kind="tmpfs", target=inside.RUNTIME),
-        *(Mount(kind="bind", source=str(p.source), target=p.target) for p in request.projects),
-        *(
-            Mount(kind="bind", source=_real(path), target=PurePosixPath(path), read_only=True)
-            for path in request.mounts
-        ),
-    ]
-    if request.kob:
-        mounts.append(Mount(kind="bind", source=_real(request.kob), target=PurePosixPath(request.kob)))
-    mounts += request.protection.mounts
-    if request.options.ssh_agent.startswith("/"):
-        mounts.append(
-            Mount(kind="bind", source=_real(Path(request.options.ssh_agent)), target=inside.SSH_AGENT)
-        )
-    if request.ca_bundle:
-        mounts.append(
-            Mount(kind="bind", source=_real(request.ca_bundle), target=inside.CA_BUNDLE, read_only=True)
-        )
-    environment = {
-        "AGENT_SESSION_NAME": request.name,
-        "AGENT_SESSION_AGENT": request.agent.name,
-        "AGENT_SESSION_TITLE": request.agent.title,
-        "AGENT_SESSION_PROJECTS": json.dumps([str(p.target) for p in request.projects], ensure_ascii=False),
-        **request.protection.environment,
-    }
-    if request.options.ssh_agent:
-        environment["SSH_AUTH_SOCK"] = str(inside.SSH_AGENT)
+    server, options = request.agent.server, request.options
+    name = container_name(request.name)
     return ContainerSpec(
-        name=container_name(request.name),
+        name=name,
         image=request.image,
         hostname=hostname(request.name),
         workdir=workdir(request.projects),
         labels=session_labels(request),
-        environment=environment,
-        mounts=tuple(mounts),
+        environment=_environment(request),
+        mounts=_mounts(request),
         secrets=(SecretFile(name=login_secret(request.agent.name), target=LOGIN),) if request.login else (),
-        network=NETWORK if request.agent.server else "",
-        alias=container_name(request.name)
-        if request.agent.server
-        else "",  # its name is another one while it replaces one
-        ports=(request.agent.server.port,) if request.agent.server else (),
-        memory=request.options.memory,
-        cpus=request.options.cpus,
-        pids=request.options.pids,
-        user_namespaces=request.options.allow_user_namespaces,
-        setuid=request.options.allow_setuid,
+        network=NETWORK if server else "",
+        alias=name if server else "",  # the container's name is another one while it replaces one
+        ports=(server.port,) if server else (),
+        memory=options.memory,
+        cpus=options.cpus,
+        pids=options.pids,
+        user_namespaces=options.allow_user_namespaces,
+        setuid=options.allow_setuid,
     )
 
 
-def _real(path: Path) -> str:
-    """What the user named, by a way without links: an engine refuses what has become one since."""
-    return str(path.resolve())
+def _mounts(request: SessionRequest) -> tuple[Mount, ...]:
+    """The session's volumes and projects, what protects the projects, and what is lent to the session."""
+    socket = request.options.ssh_agent
+    kob, bundle = request.kob, request.ca_bundle
+    return (
+        *volume_mounts(request.name),
+        Mount(kind="tmpfs", target=inside.RUNTIME),
+        *(Mount(kind="bind", source=str(one.source), target=one.target) for one in request.projects),
+        *(_bind(path, PurePosixPath(path), read_only=True) for path in request.mounts),
+        *([_bind(kob, PurePosixPath(kob))] if kob else []),
+        *request.protection.mounts,
+        *([_bind(Path(socket), inside.SSH_AGENT)] if socket.startswith("/") else []),
+        *([_bind(bundle, inside.CA_BUNDLE, read_only=True)] if bundle else []),
+    )
+
+
+def _environment(request: SessionRequest) -> dict[str, str]:
+    projects = [str(project.target) for project in request.projects]
+    return {
+        "AGENT_SESSION_NAME": request.name,
+        "AGENT_SESSION_AGENT": request.agent.name,
+        "AGENT_SESSION_TITLE": request.agent.title,
+        "AGENT_SESSION_PROJECTS": json.dumps(projects, ensure_ascii=False),
+        **request.protection.environment,
+        **({"SSH_AUTH_SOCK": str(inside.SSH_AGENT)} if request.options.ssh_agent else {}),
+    }
+
+
+def _bind(path: Path, target: PurePosixPath, *, read_only: bool = False) -> Mount:
+    """Mount what the user named by a way without links: an engine refuses what has become one since."""
+    return Mount(kind="bind", source=str(path.resolve()), target=target, read_only=read_only)
 
 
 def replacement_spec(request: SessionRequest, *, runs: bool) -> ContainerSpec:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from agent_session import inside, sanitize
-from agent_session.engine.protocol import ContainerSpec, Engine
+from agent_session.engine.container import ContainerSpec
+from agent_session.engine.protocol import Engine
 from agent_session.errors import EngineRefused, NotReady
 from agent_session.sessions import find
 from agent_session.sessions.names import container_name

@@ -14,7 +14,9 @@ from typing import Any
 
 from agent_session import inside
 from agent_session.agents.catalog import Agent
-from agent_session.engine.protocol import Engine, Mount, OneOff
+from agent_session.engine.command import OneOff
+from agent_session.engine.container import Mount
+from agent_session.engine.protocol import Engine
 from agent_session.errors import EngineRefused
 from agent_session.sessions import local_files, plan
 from agent_session.sessions.names import volume_names

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from agent_session.engine.protocol import Mount
+from agent_session.engine.container import Mount
 from agent_session.errors import CannotProtect
 from agent_session.workspace import repositories
 from agent_session.workspace.placeholders import Placeholder, is_placeholder

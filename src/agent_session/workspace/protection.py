@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from agent_session.engine.protocol import Mount
+from agent_session.engine.container import Mount
 from agent_session.workspace.placeholders import Placeholder
 
 VARIABLE = "AGENT_SESSION_PROTECTED_GIT"

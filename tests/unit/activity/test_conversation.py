@@ -12,7 +12,7 @@ from agent_session.activity import conversation
 from agent_session.activity.protocol import Asked, Ended, Said, Taken, Used
 from agent_session.agents.catalog import Agent
 from agent_session.agents.seed import EMPTY
-from agent_session.engine.protocol import ExecResult
+from agent_session.engine.command import ExecResult
 from agent_session.errors import (
     AgentServerError,
     AgentSessionError,

@@ -16,7 +16,7 @@ from agent_session.activity import state as states
 from agent_session.activity.state import Question, State
 from agent_session.agents.catalog import Agent
 from agent_session.agents.seed import EMPTY
-from agent_session.engine.protocol import ExecResult
+from agent_session.engine.command import ExecResult
 from agent_session.errors import EngineRefused, SessionNotFound, TimedOut
 from agent_session.sessions import find, lifecycle
 from agent_session.sessions.request import SessionRequest

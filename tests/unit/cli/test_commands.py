@@ -19,7 +19,8 @@ from agent_session.cli.context import Invocation
 from agent_session.cli.context import quiet as silenced
 from agent_session.cli.verbs import VERBS
 from agent_session.doctor import machine_checks as host
-from agent_session.engine.protocol import ContainerSpec, ExecResult
+from agent_session.engine.command import ExecResult
+from agent_session.engine.container import ContainerSpec
 from agent_session.errors import EngineRefused, EngineUnavailable, Hint
 from agent_session.host import paths
 from agent_session.host.lock import is_held, lock, lock_file

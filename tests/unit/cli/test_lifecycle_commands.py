@@ -16,7 +16,8 @@ from agent_session.agents.login import login_secret
 from agent_session.cli import questions
 from agent_session.cli.commands import login as login_verb
 from agent_session.cli.commands import rm
-from agent_session.engine.protocol import ContainerSpec, ExecResult, OneOff
+from agent_session.engine.command import ExecResult, OneOff
+from agent_session.engine.container import ContainerSpec
 from agent_session.host import paths
 from agent_session.sessions.labels import LABEL_NAME, LABEL_RUNS
 from agent_session.sessions.names import importing_name, next_name, volume_names

@@ -14,7 +14,7 @@ from agent_session import inside, sanitize
 from agent_session.activity import event_log, keys, terminal
 from agent_session.agents.catalog import Agent
 from agent_session.agents.seed import EMPTY
-from agent_session.engine.protocol import ExecResult
+from agent_session.engine.command import ExecResult
 from agent_session.errors import ConflictError, CopyRefused, NotFoundError, SessionStopped, UsageError
 from agent_session.sessions import copy, find, lifecycle, untrusted_tar
 from agent_session.sessions.names import volume_names

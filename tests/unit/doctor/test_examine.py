@@ -13,7 +13,9 @@ from agent_session.agents.catalog import Agent
 from agent_session.agents.seed import EMPTY
 from agent_session.doctor import examine, machine_checks
 from agent_session.doctor.findings import Finding, exit_code
-from agent_session.engine.protocol import ContainerSpec, EngineInfo, ExecResult, OneOff
+from agent_session.engine.command import ExecResult, OneOff
+from agent_session.engine.container import ContainerSpec
+from agent_session.engine.protocol import EngineInfo
 from agent_session.errors import ConfigurationError, EngineUnavailable, Hint
 from agent_session.host import paths
 from agent_session.host.lock import lock

@@ -6,11 +6,11 @@ import pytest
 
 from agent_session.config import read_config
 from agent_session.engine import limits
+from agent_session.engine.container import ContainerSpec
 from agent_session.engine.limits import Kernel
 from agent_session.engine.podman import cgroups
 from agent_session.engine.podman.commands import commands
 from agent_session.engine.podman.specification import specification
-from agent_session.engine.protocol import ContainerSpec
 from agent_session.errors import ConfigurationError
 from agent_session.sessions.labels import read_options
 from agent_session.sessions.notes import limit_notes

@@ -8,8 +8,9 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from agent_session.engine import tracing
+from agent_session.engine.command import ExecResult, OneOff
+from agent_session.engine.container import ContainerSpec
 from agent_session.engine.image_store import BuildSpec
-from agent_session.engine.protocol import ContainerSpec, ExecResult, OneOff
 from agent_session.errors import BuildFailed, NotFoundError
 from tests.fake_engine import FakeEngine
 

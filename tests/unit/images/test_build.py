@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent_session.agents.catalog import Agent
-from agent_session.engine.protocol import ExecResult
+from agent_session.engine.command import ExecResult
 from agent_session.errors import BuildFailed, ConfigurationError, EngineRefused
 from agent_session.images import build, debian, zellij
 from agent_session.images.base_image import DEFAULT_BASE_IMAGE

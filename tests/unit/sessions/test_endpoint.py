@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent_session.engine.protocol import ExecResult
+from agent_session.engine.command import ExecResult
 from agent_session.errors import EngineRefused
 from agent_session.sessions.names import NETWORK
 from tests.fake_engine import FakeEngine

@@ -10,7 +10,9 @@ import pytest
 
 from agent_session.agents.catalog import Agent
 from agent_session.agents.seed import EMPTY, Seed
-from agent_session.engine.protocol import ContainerSpec, Engine, ExecResult, Mount
+from agent_session.engine.command import ExecResult
+from agent_session.engine.container import ContainerSpec, Mount
+from agent_session.engine.protocol import Engine
 from agent_session.errors import (
     BadName,
     EngineRefused,

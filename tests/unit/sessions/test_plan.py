@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from agent_session.agents.catalog import Agent
-from agent_session.engine.protocol import ContainerSpec, Mount
+from agent_session.engine.container import ContainerSpec, Mount
 from agent_session.errors import BadName
 from agent_session.sessions import plan
 from agent_session.sessions.labels import session_labels

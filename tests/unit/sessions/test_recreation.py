@@ -8,7 +8,7 @@ import pytest
 
 from agent_session.agents.catalog import Agent
 from agent_session.agents.seed import EMPTY
-from agent_session.engine.protocol import ExecResult
+from agent_session.engine.command import ExecResult
 from agent_session.errors import AgentSessionError, EngineRefused, Interrupted, NotReady
 from agent_session.sessions import find, lifecycle
 from agent_session.sessions.labels import LABEL_NAME, read_options

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent_session.engine.protocol import ExecResult
+from agent_session.engine.command import ExecResult
 from agent_session.errors import (
     AgentNotFound,
     AgentSessionError,

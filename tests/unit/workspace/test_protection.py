@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from agent_session.engine.protocol import Mount
+from agent_session.engine.container import Mount
 from agent_session.errors import CannotProtect, NothingProtected
 from agent_session.workspace import placeholders, protected_paths, protection, repositories, scan
 from agent_session.workspace.placeholders import Placeholder

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from agent_session.engine.container import Container
 from agent_session.engine.podman import troubleshooting
-from agent_session.engine.protocol import Container, EngineInfo
+from agent_session.engine.protocol import EngineInfo
 from agent_session.errors import AgentSessionError, BuildFailed, ConflictError, Hint, NotFoundError
 
 

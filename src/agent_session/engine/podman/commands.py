@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from agent_session.engine.container import ContainerSpec
 from agent_session.engine.limits import Kernel
 from agent_session.engine.podman.one_off import mount_flags
 from agent_session.engine.podman.specification import LOG_BYTES, SLIRP, specification
-from agent_session.engine.protocol import ContainerSpec
 
 
 def commands(

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from agent_session.engine.container import Container, ContainerSpec
 from agent_session.engine.limits import Kernel
 from agent_session.engine.podman import answers, mount_check, volumes
 from agent_session.engine.podman.connection import Connection
 from agent_session.engine.podman.specification import specification
-from agent_session.engine.protocol import Container, ContainerSpec
 from agent_session.errors import ConflictError, EngineRefused, Hint, MountMoved, NameTaken
 from agent_session.host.signals import uninterrupted
 
@@ -96,20 +96,18 @@ def _mount(podman: Connection, name: str) -> str:
     container = podman.call("GET", f"/containers/{name}/json", f"looking at {name}").json()
     if container["State"]["Status"] != "initialized":
         return ""  # it runs already
+    whole = False
     try:
         moved = mount_check.moved(_binds(container), container["State"]["Pid"])
-    except BaseException as error:
-        with uninterrupted():
-            stop(podman, name)
-        if isinstance(error, OSError):
-            doing = "the container's mounts cannot be looked at"
-            raise EngineRefused(f"{doing}: {error}", hint=Hint("doctor")) from error
-        raise
-    if not moved:
-        return ""
-    with uninterrupted():
-        stop(podman, name)
-    return os.fsdecode(moved[0].source)
+        whole = not moved
+    except OSError as error:
+        doing = "the container's mounts cannot be looked at"
+        raise EngineRefused(f"{doing}: {error}", hint=Hint("doctor")) from error
+    finally:
+        if not whole:
+            with uninterrupted():
+                stop(podman, name)
+    return os.fsdecode(moved[0].source) if moved else ""
 
 
 def _binds(container: Mapping[str, Any]) -> list[mount_check.Bind]:

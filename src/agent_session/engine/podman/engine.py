@@ -10,6 +10,8 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import IO
 
 from agent_session.engine import limits
+from agent_session.engine.command import ExecResult, OneOff
+from agent_session.engine.container import Container, ContainerSpec
 from agent_session.engine.podman import (
     answers,
     cgroups,
@@ -26,7 +28,7 @@ from agent_session.engine.podman import service as podman_service
 from agent_session.engine.podman.connection import Connection
 from agent_session.engine.podman.image_store import PodmanImages
 from agent_session.engine.podman.local_files import PodmanFiles
-from agent_session.engine.protocol import Container, ContainerSpec, EngineInfo, ExecResult, OneOff
+from agent_session.engine.protocol import EngineInfo
 from agent_session.errors import ConflictError, Hint
 
 ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}

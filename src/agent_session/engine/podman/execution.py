@@ -8,9 +8,9 @@ import subprocess
 from collections.abc import Callable, Generator, Sequence, Set
 from typing import IO
 
+from agent_session.engine.command import ExecResult, OneOff
 from agent_session.engine.podman import containers, one_off, processes, troubleshooting
 from agent_session.engine.podman.connection import Connection
-from agent_session.engine.protocol import ExecResult, OneOff
 from agent_session.host import terminal_modes
 from agent_session.host.signals import uninterrupted
 

@@ -9,9 +9,10 @@ import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from agent_session.engine.command import OneOff
+from agent_session.engine.container import Container, Mount
 from agent_session.engine.podman.seccomp_profile import STRICT
 from agent_session.engine.podman.specification import SLIRP, root_limits
-from agent_session.engine.protocol import Container, Mount, OneOff
 
 PREFIX = "agent-one-off-"
 OWNED = re.compile(rf"{PREFIX}(\d+)-[0-9a-f]+")

@@ -5,7 +5,7 @@ scripts/seccomp derives them and says which system calls they take away.
 
 from pathlib import Path
 
-from agent_session.engine.protocol import ContainerSpec
+from agent_session.engine.container import ContainerSpec
 
 FOLDER = Path(__file__).with_name("seccomp")
 STRICT = FOLDER / "session.json"

@@ -7,9 +7,9 @@ mounts of one source, security options; podman-py 5.8.0).
 import resource
 from typing import Any
 
+from agent_session.engine.container import ContainerSpec, Mount, SecretFile
 from agent_session.engine.limits import Kernel
 from agent_session.engine.podman.seccomp_profile import profile
-from agent_session.engine.protocol import ContainerSpec, Mount, SecretFile
 
 KEEP_ID = {"nsmode": "keep-id", "value": "uid=1000,gid=1000"}
 SLIRP = "slirp4netns"
@@ -28,40 +28,12 @@ def specification(
     is the program that connects rootless containers.
     """
     whole = {
-        "name": spec.name,
-        "image": spec.image,
-        "hostname": spec.hostname,
-        "work_dir": str(spec.workdir),
-        "labels": dict(spec.labels),
-        "env": dict(spec.environment),
-        "volumes": [
-            {"Name": m.source, "Dest": str(m.target), "Options": ["ro"] if m.read_only else []}
-            for m in spec.mounts
-            if m.kind == "volume"
-        ],
-        "secrets": [_secret(s, uid=0 if rootful else 1000) for s in spec.secrets],
-        "mounts": [_mount(m) for m in spec.mounts if m.kind != "volume"],
-        "stop_timeout": spec.stop_timeout,
-        "cap_drop": ["all"],
-        "no_new_privileges": True,
-        "seccomp_profile_path": str(profile(spec)),
-        "selinux_opts": ["disable"],  # relabelling a user's project would be worse (and slow)
-        # proxies may hold a password, and this is no place for one: they come with the seed
-        "httpproxy": False,
-        **{f"{kind}ns": {"nsmode": "private"} for kind in ("pid", "ipc", "uts")},
-        "cgroupns": {"nsmode": "private" if kernel.cgroups == "v2" else "host"},
-        "log_configuration": {"driver": "k8s-file", "size": LOG_BYTES},
-        "portmappings": [
-            {"host_ip": "127.0.0.1", "host_port": 0, "container_port": port, "protocol": "tcp"}
-            for port in spec.ports
-        ],
+        **_process(spec),
+        **_isolation(spec, kernel),
+        **_storage(spec, uid=0 if rootful else 1000),
+        **_network(spec, usual="bridge" if rootful else network),
         "resource_limits": _resources(spec, kernel),
     }
-    whole |= _usual_network("bridge" if rootful else network)
-    if spec.network:
-        aliases = {"aliases": [spec.alias]} if spec.alias else {}
-        whole |= {"netns": {"nsmode": "bridge"}, "networks": {spec.network: aliases}}
-        whole.pop("network_options", None)
     if rootful:
         # id-mapped storage and keep-id are not to be had; a root without CAP_SYS_RESOURCE may not raise its
         # limits
@@ -71,9 +43,59 @@ def specification(
     return whole | {"user": "1000:1000", "userns": KEEP_ID}
 
 
-def _usual_network(mode: str) -> dict[str, Any]:
-    options = {"network_options": {SLIRP: ["allow_host_loopback=false"]}} if mode == SLIRP else {}
-    return {"netns": {"nsmode": mode}, **options}
+def _process(spec: ContainerSpec) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "image": spec.image,
+        "hostname": spec.hostname,
+        "work_dir": str(spec.workdir),
+        "labels": dict(spec.labels),
+        "env": dict(spec.environment),
+        # proxies may hold a password, and this is no place for one: they come with the seed
+        "httpproxy": False,
+        "stop_timeout": spec.stop_timeout,
+        "log_configuration": {"driver": "k8s-file", "size": LOG_BYTES},
+    }
+
+
+def _isolation(spec: ContainerSpec, kernel: Kernel) -> dict[str, Any]:
+    return {
+        "cap_drop": ["all"],
+        "no_new_privileges": True,
+        "seccomp_profile_path": str(profile(spec)),
+        "selinux_opts": ["disable"],  # relabelling a user's project would be worse (and slow)
+        **{f"{kind}ns": {"nsmode": "private"} for kind in ("pid", "ipc", "uts")},
+        "cgroupns": {"nsmode": "private" if kernel.cgroups == "v2" else "host"},
+    }
+
+
+def _storage(spec: ContainerSpec, *, uid: int) -> dict[str, Any]:
+    return {
+        "volumes": [
+            {"Name": m.source, "Dest": str(m.target), "Options": ["ro"] if m.read_only else []}
+            for m in spec.mounts
+            if m.kind == "volume"
+        ],
+        "mounts": [_mount(m) for m in spec.mounts if m.kind != "volume"],
+        "secrets": [_secret(s, uid=uid) for s in spec.secrets],
+    }
+
+
+def _network(spec: ContainerSpec, *, usual: str) -> dict[str, Any]:
+    """The usual network, or the specification's own, and the ports that this machine's loopback publishes."""
+    ports = [
+        {"host_ip": "127.0.0.1", "host_port": 0, "container_port": port, "protocol": "tcp"}
+        for port in spec.ports
+    ]
+    if spec.network:
+        aliases = {"aliases": [spec.alias]} if spec.alias else {}
+        network = {"netns": {"nsmode": "bridge"}, "networks": {spec.network: aliases}}
+    elif usual == SLIRP:
+        options = {SLIRP: ["allow_host_loopback=false"]}
+        network = {"netns": {"nsmode": usual}, "network_options": options}
+    else:
+        network = {"netns": {"nsmode": usual}}
+    return {**network, "portmappings": ports}
 
 
 def _resources(spec: ContainerSpec, kernel: Kernel) -> dict[str, Any]:

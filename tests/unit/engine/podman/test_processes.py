@@ -9,8 +9,8 @@ from collections.abc import Generator
 
 import pytest
 
+from agent_session.engine.command import ExecResult
 from agent_session.engine.podman import processes
-from agent_session.engine.protocol import ExecResult
 
 
 def whole(
