@@ -13,15 +13,9 @@ from typing import IO, Any, Self
 
 from agent_session.engine.command import ExecResult, OneOff
 from agent_session.engine.container import Container, ContainerSpec
+from agent_session.engine.errors import NameTaken
 from agent_session.engine.protocol import EngineInfo
-from agent_session.errors import (
-    AgentSessionError,
-    ConflictError,
-    EngineRefused,
-    Interrupted,
-    NameTaken,
-    NotFoundError,
-)
+from agent_session.errors import AgentSessionError, ConflictError, EngineRefused, Interrupted, NotFoundError
 from tests.fake_files import FakeFiles
 from tests.fake_images import FakeImages
 

@@ -10,7 +10,8 @@ import pytest
 
 from agent_session.engine.command import ExecResult
 from agent_session.engine.container import Mount
-from agent_session.errors import BuildFailed, ConflictError, EngineRefused, NameTaken, NotFoundError
+from agent_session.engine.errors import NameTaken
+from agent_session.errors import BuildFailed, ConflictError, EngineRefused, NotFoundError
 from tests.contract.conftest import Bench
 
 HOME = PurePosixPath("/home/agent")

@@ -9,8 +9,14 @@ from signal import Signals
 import pytest
 
 from agent_session import errors
+from agent_session.activity.errors import ImageTooOld, NeedsAnswer, OrderRefused
+from agent_session.agents.errors import AgentNotFound
 from agent_session.cli.app import EXIT_CODES
+from agent_session.engine.errors import NameTaken
 from agent_session.errors import AgentSessionError, Hint, edit
+from agent_session.images.errors import ImageMissing
+from agent_session.sessions.errors import BadName, SessionConflict, SessionNotFound, SessionRunning
+from agent_session.workspace.errors import ProjectRefused
 
 HOUSE = {
     errors.UsageError: 2,
@@ -27,26 +33,24 @@ HOUSE = {
 }
 
 EXAMPLES = [
-    (errors.BadName("a b"), "'a b' cannot name a session"),
+    (BadName("a b"), "'a b' cannot name a session"),
     (
-        errors.ProjectRefused(Path("/x y"), "it is not a directory"),
+        ProjectRefused(Path("/x y"), "it is not a directory"),
         "cannot use '/x y' as a project: it is not a directory",
     ),
     (errors.ConfigurationError(Path("/c.yaml"), "unknown key 'x'"), "/c.yaml: unknown key 'x'"),
-    (errors.SessionNotFound("web"), "session 'web' not found"),
-    (errors.AgentNotFound("x", ["b", "a"]), "agent 'x' not found; there are: a, b"),
+    (SessionNotFound("web"), "session 'web' not found"),
+    (AgentNotFound("x", ["b", "a"]), "agent 'x' not found; there are: a, b"),
     (
-        errors.SessionConflict(
-            "web", has="agent a", asked="agent b", instead=errors.Hint("start", ["-n", "x"])
-        ),
+        SessionConflict("web", has="agent a", asked="agent b", instead=errors.Hint("start", ["-n", "x"])),
         "session 'web' already exists with agent a; asked for: agent b",
     ),
-    (errors.SessionRunning("web"), "cannot remove running session 'web'"),
-    (errors.OrderRefused("web", "session 'web': it works", doing="working"), "session 'web': it works"),
-    (errors.NeedsAnswer("web", "Bash: make"), "session 'web' waits for an answer: Bash: make"),
-    (errors.ImageTooOld("web"), "session 'web' has an image of an older agent-session"),
-    (errors.NameTaken("web", "agent_web"), "the container 'agent_web' exists already and is not a session"),
-    (errors.ImageMissing("claude"), "Image not built"),
+    (SessionRunning("web"), "cannot remove running session 'web'"),
+    (OrderRefused("web", "session 'web': it works", doing="working"), "session 'web': it works"),
+    (NeedsAnswer("web", "Bash: make"), "session 'web' waits for an answer: Bash: make"),
+    (ImageTooOld("web"), "session 'web' has an image of an older agent-session"),
+    (NameTaken("web", "agent_web"), "the container 'agent_web' exists already and is not a session"),
+    (ImageMissing("claude"), "Image not built"),
     (
         errors.NotReady("web", "no screen", ["one", "two"]),
         "session 'web' did not become ready: no screen\n  one\n  two",

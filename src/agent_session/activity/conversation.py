@@ -15,22 +15,14 @@ from agent_session import inside, sanitize
 from agent_session.activity import answers, protocol, watch
 from agent_session.activity import state as states
 from agent_session.activity.answers import Reply
+from agent_session.activity.errors import ImageTooOld, NeedsAnswer, OrderRefused
 from agent_session.activity.protocol import Ended, Entry, Event, Malformed, Model, Taken
 from agent_session.activity.state import VALUES, Question
 from agent_session.engine.command import ExecResult
 from agent_session.engine.protocol import Engine
-from agent_session.errors import (
-    AgentServerError,
-    EngineRefused,
-    Hint,
-    ImageTooOld,
-    NeedsAnswer,
-    OrderRefused,
-    SessionStopped,
-    TimedOut,
-    UsageError,
-)
+from agent_session.errors import AgentServerError, EngineRefused, Hint, TimedOut, UsageError
 from agent_session.sessions import find
+from agent_session.sessions.errors import SessionStopped
 from agent_session.sessions.session import Session
 
 LARGEST_ANSWER = 64_000_000

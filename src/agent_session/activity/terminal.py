@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from agent_session import inside, sanitize
 from agent_session.activity import keys
 from agent_session.engine.protocol import Engine
-from agent_session.errors import ConflictError, Hint, NotReady, SessionStopped
+from agent_session.errors import ConflictError, Hint, NotReady
 from agent_session.sessions import find
+from agent_session.sessions.errors import SessionStopped
 from agent_session.sessions.session import Session
 
 EXEC = "AGENT_SESSION_EXEC"

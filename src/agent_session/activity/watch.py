@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from agent_session.activity import state as states
 from agent_session.activity.state import State, Value
 from agent_session.engine.protocol import Engine
-from agent_session.errors import Hint, SessionNotFound, TimedOut
+from agent_session.errors import Hint, TimedOut
 from agent_session.host import nofollow
 from agent_session.sessions import find, local_files
+from agent_session.sessions.errors import SessionNotFound
 from agent_session.sessions.names import check_name
 from agent_session.sessions.session import Session
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent_session.errors import AgentNotFound, ConfigurationError, edit
+from agent_session.agents.errors import AgentNotFound
+from agent_session.errors import ConfigurationError, edit
 from agent_session.host.yaml_file import read_yaml
 
 AGENT_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")

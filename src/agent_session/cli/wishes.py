@@ -16,7 +16,8 @@ from agent_session import sanitize
 from agent_session.cli import terminal
 from agent_session.cli.context import Invocation, directory, note, on_terminal
 from agent_session.config import DEFAULT_AGENT, DEFAULT_SESSION, Config
-from agent_session.errors import ConflictError, Hint, ImageMissing
+from agent_session.errors import ConflictError, Hint
+from agent_session.images.errors import ImageMissing
 from agent_session.sessions import find, start, steps, which
 from agent_session.sessions.options import LENT, Options
 from agent_session.sessions.wish import Wish

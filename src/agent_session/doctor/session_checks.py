@@ -10,9 +10,9 @@ from agent_session.agents.catalog import Agent
 from agent_session.doctor import footprint
 from agent_session.doctor.findings import FIX, Check, Finding
 from agent_session.engine.container import Container
+from agent_session.engine.errors import NameTaken
 from agent_session.engine.podman import one_off
 from agent_session.engine.protocol import Engine
-from agent_session.errors import NameTaken
 from agent_session.host.lock import is_held, lock, lock_file
 from agent_session.sessions import find, leftovers
 from agent_session.sessions.labels import LABEL_NAME, read, unreadable

@@ -19,17 +19,11 @@ from agent_session.agents.catalog import Agent
 from agent_session.agents.seed import Seed
 from agent_session.engine.command import OneOff
 from agent_session.engine.protocol import Engine
-from agent_session.errors import (
-    ArchiveRefused,
-    ConflictError,
-    EngineRefused,
-    Hint,
-    ProjectRefused,
-    UsageError,
-)
+from agent_session.errors import ConflictError, EngineRefused, Hint, UsageError
 from agent_session.host import atomic, nofollow
 from agent_session.host.signals import uninterrupted
 from agent_session.sessions import lifecycle, plan, readiness
+from agent_session.sessions.errors import ArchiveRefused
 from agent_session.sessions.labels import LABEL_NAME, session_labels
 from agent_session.sessions.names import NAME, container_name, importing_name, volume_names
 from agent_session.sessions.options import Options, flags
@@ -37,6 +31,7 @@ from agent_session.sessions.readiness import Report
 from agent_session.sessions.request import SessionRequest
 from agent_session.sessions.session import Session
 from agent_session.sessions.wish import Wish
+from agent_session.workspace.errors import ProjectRefused
 from agent_session.workspace.projects import ALLOW_SECRETS, Project, resolve_projects
 
 SKIPPABLE = 0x184D2A5E

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent_session.engine.protocol import Engine
-from agent_session.errors import ConflictError, Hint, SessionConflict
+from agent_session.errors import ConflictError, Hint
 from agent_session.sessions import find
+from agent_session.sessions.errors import SessionConflict
 from agent_session.sessions.options import OF_A_START, chosen, flags, plain
 from agent_session.sessions.wish import Wish, resolved
 

@@ -16,8 +16,9 @@ from agent_session import inside, sanitize
 from agent_session.engine.command import ExecResult, OneOff
 from agent_session.engine.container import Mount
 from agent_session.engine.protocol import Engine
-from agent_session.errors import ConflictError, CopyRefused, Hint, NotFoundError
+from agent_session.errors import ConflictError, Hint, NotFoundError
 from agent_session.sessions import plan, untrusted_tar
+from agent_session.sessions.errors import CopyRefused
 from agent_session.sessions.session import Session
 from agent_session.workspace import placeholders
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from agent_session import inside
 from agent_session.engine.container import Container
+from agent_session.engine.errors import NameTaken
 from agent_session.engine.protocol import Engine
-from agent_session.errors import NameTaken, SessionNotFound
 from agent_session.sessions import attach
+from agent_session.sessions.errors import SessionNotFound
 from agent_session.sessions.labels import LABEL_NAME, LABEL_RUNS, read
 from agent_session.sessions.names import check_name, container_name, importing_name, next_name, volume_names
 from agent_session.sessions.session import Session

@@ -8,16 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from agent_session.engine.protocol import Engine
-from agent_session.errors import (
-    DOCTOR,
-    Interrupted,
-    NotFoundError,
-    NotReady,
-    SessionNotFound,
-    SessionRunning,
-)
+from agent_session.errors import DOCTOR, Interrupted, NotFoundError, NotReady
 from agent_session.host.signals import uninterrupted
 from agent_session.sessions import endpoint, find, plan
+from agent_session.sessions.errors import SessionNotFound, SessionRunning
 from agent_session.sessions.leftovers import settle, tidy
 from agent_session.sessions.names import check_name, container_name, importing_name, next_name, volume_names
 from agent_session.sessions.readiness import Report, bring_up, unheard

@@ -2,7 +2,7 @@
 
 import re
 
-from agent_session.errors import BadName
+from agent_session.sessions.errors import BadName
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 NETWORK = "agent-session"

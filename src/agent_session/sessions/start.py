@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent_session.engine.protocol import Engine
-from agent_session.errors import ImageMissing, NotReady
+from agent_session.errors import NotReady
+from agent_session.images.errors import ImageMissing
 from agent_session.sessions import conflicts, find
 from agent_session.sessions.find import Found
 from agent_session.sessions.names import check_name

@@ -6,10 +6,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from agent_session.engine.protocol import Engine
-from agent_session.errors import Hint, ProjectRefused
+from agent_session.errors import Hint
 from agent_session.sessions import find
 from agent_session.sessions.names import NAME
 from agent_session.sessions.options import DEFAULTS, Options
+from agent_session.workspace.errors import ProjectRefused
 
 if TYPE_CHECKING:
     from agent_session.workspace.projects import Project

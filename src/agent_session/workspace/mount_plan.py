@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from agent_session.engine.container import Mount
-from agent_session.errors import CannotProtect
 from agent_session.workspace import repositories
+from agent_session.workspace.errors import CannotProtect
 from agent_session.workspace.placeholders import Placeholder, is_placeholder
 from agent_session.workspace.protected_paths import Entry
 

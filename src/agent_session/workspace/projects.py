@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from agent_session import inside
-from agent_session.errors import SOME_PROJECT, Hint, ProjectRefused
+from agent_session.errors import SOME_PROJECT, Hint
+from agent_session.workspace.errors import ProjectRefused
 
 SECRET_DIRECTORIES = {
     ".ssh": "your SSH keys are there",

@@ -7,8 +7,8 @@ those of protected.yaml.
 import os
 from collections.abc import Sequence
 
-from agent_session.errors import NothingProtected
 from agent_session.workspace import repositories
+from agent_session.workspace.errors import NothingProtected
 from agent_session.workspace.git_directories import protect_directory, protect_git
 from agent_session.workspace.mount_plan import MountPlan, Place
 from agent_session.workspace.projects import Project

@@ -9,21 +9,14 @@ import pytest
 
 from agent_session import inside, sanitize
 from agent_session.activity import conversation
+from agent_session.activity.errors import ImageTooOld, OrderRefused
 from agent_session.activity.protocol import Asked, Ended, Said, Taken, Used
 from agent_session.agents.catalog import Agent
 from agent_session.agents.seed import EMPTY
 from agent_session.engine.command import ExecResult
-from agent_session.errors import (
-    AgentServerError,
-    AgentSessionError,
-    ConflictError,
-    ImageTooOld,
-    OrderRefused,
-    SessionStopped,
-    TimedOut,
-    UsageError,
-)
+from agent_session.errors import AgentServerError, AgentSessionError, ConflictError, TimedOut, UsageError
 from agent_session.sessions import lifecycle
+from agent_session.sessions.errors import SessionStopped
 from agent_session.sessions.request import SessionRequest
 from agent_session.sessions.session import Session
 from agent_session.workspace.projects import Project

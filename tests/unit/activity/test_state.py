@@ -17,8 +17,9 @@ from agent_session.activity.state import Question, State
 from agent_session.agents.catalog import Agent
 from agent_session.agents.seed import EMPTY
 from agent_session.engine.command import ExecResult
-from agent_session.errors import EngineRefused, SessionNotFound, TimedOut
+from agent_session.errors import EngineRefused, TimedOut
 from agent_session.sessions import find, lifecycle
+from agent_session.sessions.errors import SessionNotFound
 from agent_session.sessions.request import SessionRequest
 from agent_session.sessions.session import Session
 from agent_session.workspace.projects import Project

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from agent_session.agents.catalog import Agent, HostFile, choose, find_agent, read_agent, read_agents
-from agent_session.errors import AgentNotFound, ConfigurationError
+from agent_session.agents.errors import AgentNotFound
+from agent_session.errors import ConfigurationError
 
 REPOSITORY = Path(__file__).parents[3]
 REAL = sorted([*REPOSITORY.glob("images/*/agent.yaml"), *REPOSITORY.glob("tests/images/*/agent.yaml")])

@@ -15,8 +15,9 @@ from agent_session.activity import event_log, keys, terminal
 from agent_session.agents.catalog import Agent
 from agent_session.agents.seed import EMPTY
 from agent_session.engine.command import ExecResult
-from agent_session.errors import ConflictError, CopyRefused, NotFoundError, SessionStopped, UsageError
+from agent_session.errors import ConflictError, NotFoundError, UsageError
 from agent_session.sessions import copy, find, lifecycle, untrusted_tar
+from agent_session.sessions.errors import CopyRefused, SessionStopped
 from agent_session.sessions.names import volume_names
 from agent_session.sessions.request import SessionRequest
 from agent_session.sessions.session import Session

@@ -12,17 +12,11 @@ from agent_session.agents.catalog import Agent
 from agent_session.agents.seed import EMPTY, Seed
 from agent_session.engine.command import ExecResult
 from agent_session.engine.container import ContainerSpec, Mount
+from agent_session.engine.errors import NameTaken
 from agent_session.engine.protocol import Engine
-from agent_session.errors import (
-    BadName,
-    EngineRefused,
-    Interrupted,
-    NameTaken,
-    NotReady,
-    SessionNotFound,
-    SessionRunning,
-)
+from agent_session.errors import EngineRefused, Interrupted, NotReady
 from agent_session.sessions import find, lifecycle, plan
+from agent_session.sessions.errors import BadName, SessionNotFound, SessionRunning
 from agent_session.sessions.labels import LABEL_NAME, LABEL_PROJECTS, session_labels
 from agent_session.sessions.request import SessionRequest
 from agent_session.sessions.session import Session

@@ -8,8 +8,8 @@ import pytest
 
 from agent_session.agents.catalog import Agent
 from agent_session.engine.container import ContainerSpec, Mount
-from agent_session.errors import BadName
 from agent_session.sessions import plan
+from agent_session.sessions.errors import BadName
 from agent_session.sessions.labels import session_labels
 from agent_session.sessions.names import check_name, hostname
 from agent_session.sessions.request import SessionRequest

@@ -7,28 +7,22 @@ from typing import Any
 
 import pytest
 
+from agent_session.agents.errors import AgentNotFound
 from agent_session.engine.command import ExecResult
-from agent_session.errors import (
-    AgentNotFound,
-    AgentSessionError,
-    BadName,
-    ConflictError,
-    ImageMissing,
-    Interrupted,
-    ProjectRefused,
-    SessionConflict,
-    UsageError,
-)
+from agent_session.errors import AgentSessionError, ConflictError, Interrupted, UsageError
 from agent_session.host import paths
 from agent_session.images import build, zellij
 from agent_session.images.base_image import DEFAULT_BASE_IMAGE
+from agent_session.images.errors import ImageMissing
 from agent_session.sessions import archive, find, lifecycle, start, steps
+from agent_session.sessions.errors import BadName, SessionConflict
 from agent_session.sessions.installation import Installation
 from agent_session.sessions.labels import LABEL_RUNS
 from agent_session.sessions.names import container_name, next_name
 from agent_session.sessions.options import OF_A_START, Options, flags
 from agent_session.sessions.session import Session
 from agent_session.sessions.wish import Wish
+from agent_session.workspace.errors import ProjectRefused
 from tests.fake_engine import FakeEngine
 from tests.unit.machine import AGENTS
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_session.errors import ProjectRefused
+from agent_session.workspace.errors import ProjectRefused
 from agent_session.workspace.projects import (
     PROGRAM_DIRECTORIES,
     SECRET_DIRECTORIES,

@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from agent_session.engine.container import Mount
-from agent_session.errors import CannotProtect, NothingProtected
 from agent_session.workspace import placeholders, protected_paths, protection, repositories, scan
+from agent_session.workspace.errors import CannotProtect, NothingProtected
 from agent_session.workspace.placeholders import Placeholder
 from agent_session.workspace.projects import Project
 

@@ -5,7 +5,8 @@ import typer
 from agent_session.cli import terminal
 from agent_session.cli.context import of, on_terminal
 from agent_session.cli.options import DetachKey, NameOrDefault
-from agent_session.errors import Hint, SessionStopped, UsageError
+from agent_session.errors import Hint, UsageError
+from agent_session.sessions.errors import SessionStopped
 
 
 def attach(context: typer.Context, name: NameOrDefault = None, detach_key: DetachKey = None) -> None:

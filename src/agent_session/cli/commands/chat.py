@@ -9,21 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent_session import sanitize
+from agent_session.activity.errors import OrderRefused
 from agent_session.cli import hints
 from agent_session.cli.commands import prompt as prompting
 from agent_session.cli.context import note, of, on_terminal
 from agent_session.cli.options import NameOrDefault
 from agent_session.cli.stdin_text import message
-from agent_session.errors import (
-    AgentSessionError,
-    Hint,
-    Interrupted,
-    NotFoundError,
-    OrderRefused,
-    SessionStopped,
-    UsageError,
-)
+from agent_session.errors import AgentSessionError, Hint, Interrupted, NotFoundError, UsageError
 from agent_session.host import signals
+from agent_session.sessions.errors import SessionStopped
 
 if TYPE_CHECKING:
     from agent_session.activity.protocol import Ended, Entry, Event, Used

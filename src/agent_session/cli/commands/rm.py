@@ -7,7 +7,8 @@ import typer
 from agent_session.cli import questions
 from agent_session.cli.context import Invocation, note, of, on_terminal
 from agent_session.cli.options import All, Names
-from agent_session.errors import ConflictError, EngineRefused, Hint, SessionRunning, UsageError, WorkAtRisk
+from agent_session.errors import ConflictError, EngineRefused, Hint, UsageError
+from agent_session.sessions.errors import SessionRunning, WorkAtRisk
 
 if TYPE_CHECKING:
     from agent_session.engine.protocol import Engine

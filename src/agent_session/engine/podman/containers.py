@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent_session.engine.container import Container, ContainerSpec
+from agent_session.engine.errors import MountMoved, NameTaken
 from agent_session.engine.limits import Kernel
 from agent_session.engine.podman import answers, mount_check, volumes
 from agent_session.engine.podman.connection import Connection
 from agent_session.engine.podman.specification import specification
-from agent_session.errors import ConflictError, EngineRefused, Hint, MountMoved, NameTaken
+from agent_session.errors import ConflictError, EngineRefused, Hint
 from agent_session.host.signals import uninterrupted
 
 
