@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent_session import inside, sanitize
-from agent_session.activity import conversation
+from agent_session.activity import agent_command, conversation
 from agent_session.activity.errors import ImageTooOld, OrderRefused
 from agent_session.activity.protocol import Asked, Ended, Said, Taken, Used
 from agent_session.agents.catalog import Agent
@@ -142,7 +142,7 @@ def test_a_large_answer_arrives_whole(made: Make, size: int) -> None:
         (said({"turn": 7}), AgentServerError, "turn is no text"),
         (said(b'{"turn": "1", "x": NaN}'), AgentServerError, "cannot be understood"),
         (said(b"\xff\xfe"), AgentServerError, "cannot be understood"),
-        (said(b"x" * (conversation.LARGEST_ANSWER + 1)), AgentServerError, "more than 64000000 bytes"),
+        (said(b"x" * (agent_command.LARGEST_ANSWER + 1)), AgentServerError, "more than 64000000 bytes"),
         (said(), AgentServerError, "ended with status 0: it said nothing"),
         (ExecResult(exit_code=3, stderr=b"boom\x1b]0;t\x07"), AgentServerError, "ended with status 3: boom"),
         (
@@ -227,7 +227,7 @@ def test_half_a_character_can_be_printed(made: Make) -> None:
 
 
 def test_an_agent_that_starts_is_waited_for(made: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversation, "AGAIN_SECONDS", 0)
+    monkeypatch.setattr(agent_command, "AGAIN_SECONDS", 0)
     starting = {**IDLE, "value": "starting"}
     script = [
         (["prompt"], refused("refused", "it starts", state=starting)),
@@ -246,7 +246,7 @@ def test_an_agent_that_starts_is_waited_for(made: Make, monkeypatch: pytest.Monk
 
 
 def test_an_agent_that_never_starts_is_a_time_out(made: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversation, "AGAIN_SECONDS", 0)
+    monkeypatch.setattr(agent_command, "AGAIN_SECONDS", 0)
     starting = {**IDLE, "value": "starting"}
 
     engine, session = made(lambda _command, _stdin: refused("refused", state=starting))

@@ -1,7 +1,6 @@
 """`agent-session chat`: a conversation with a session's agent on this terminal."""
 
 import contextlib
-import os
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
@@ -15,12 +14,13 @@ from agent_session.cli.commands import prompt as prompting
 from agent_session.cli.context import note, of, on_terminal
 from agent_session.cli.options import NameOrDefault
 from agent_session.cli.stdin_text import message
+from agent_session.cli.transcript import Transcript
 from agent_session.errors import AgentSessionError, Hint, Interrupted, NotFoundError, UsageError
 from agent_session.host import signals
 from agent_session.sessions.errors import SessionStopped
 
 if TYPE_CHECKING:
-    from agent_session.activity.protocol import Ended, Entry, Event, Used
+    from agent_session.activity.protocol import Ended
     from agent_session.activity.state import Question
     from agent_session.engine.protocol import Engine
     from agent_session.sessions.session import Session
@@ -30,8 +30,6 @@ Message = Annotated[
     typer.Argument(metavar="MESSAGE", help="Say this, print the answer and leave.", show_default=False),
 ]
 SHOWN_ENTRIES = 6
-LONGEST_ENTRY = 2000
-LONGEST_INPUT = 100
 
 
 def chat(context: typer.Context, name: NameOrDefault = None, text: Message = None) -> None:
@@ -62,9 +60,7 @@ class Chat:
     def __init__(self, engine: "Engine", session: "Session") -> None:
         self._engine = engine
         self._session = session
-        self._coloured = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        self._middle = False  # of a line
-        self._silent = True  # nothing of the answer was shown since its last tool
+        self._transcript = Transcript()
 
     def talk(self) -> None:
         """From the last words of the conversation until the person leaves."""
@@ -77,9 +73,11 @@ class Chat:
                 "set enable-bracketed-paste on"
             )  # what is pasted is one message, lines and all
         for entry in conversation.history(self._engine, self._session, limit=SHOWN_ENTRIES):
-            self._show_entry(entry)
+            self._transcript.show_entry(entry)
         self._check_runs()
-        note("Ctrl-C ends a turn; Ctrl-D or exit leaves, and the agent stays.", faint=self._coloured)
+        note(
+            "Ctrl-C ends a turn; Ctrl-D or exit leaves, and the agent stays.", faint=self._transcript.coloured
+        )
         self._catch_up()
         while (text := self._next()) is not None:
             self._told(text)
@@ -101,7 +99,7 @@ class Chat:
         ended: Ended | None = None
         with self._abort_by_interrupt():
             for event in conversation.converse(self._engine, self._session, text, through_questions=True):
-                self._show(event)
+                self._transcript.show(event)
                 if isinstance(event, Asked):
                     self._settle(event.question)
                 ended = event if isinstance(event, Ended) else None
@@ -117,7 +115,7 @@ class Chat:
         except (Interrupted, NotFoundError, SessionStopped):
             raise
         except AgentSessionError as error:
-            self._new_line()
+            self._transcript.new_line()
             note(f"error: {error.message}")
             for line in hints.lines(error.hints):
                 note(line)
@@ -156,11 +154,11 @@ class Chat:
                 if state.question and state != last and not self._settle(state.question):
                     return
                 if last is None and not state.question:
-                    note("It is working...", faint=self._coloured)
+                    note("It is working...", faint=self._transcript.coloured)
                 last = state
         if last:
             for entry in conversation.history(self._engine, self._session, limit=1):
-                self._show_entry(entry)
+                self._transcript.show_entry(entry)
 
     @contextlib.contextmanager
     def _abort_by_interrupt(self) -> Iterator[None]:
@@ -186,9 +184,9 @@ class Chat:
 
     def _settle(self, question: "Question") -> bool:
         """Ask the person and tell the agent; returns whether the agent took it. No answer ends the turn."""
-        self._new_line()
+        self._transcript.new_line()
         print(
-            self._strong(
+            self._transcript.strong(
                 sanitize.lines(question.text)
                 or f"It waits for an answer ({sanitize.message(question.kind)})."
             )
@@ -224,46 +222,6 @@ class Chat:
             else:
                 return
 
-    def _show(self, event: "Event") -> None:
-        from agent_session.activity.protocol import Ended, Said, Used
-
-        if isinstance(event, Said):
-            self._write(sanitize.lines(event.text))
-            self._silent = self._silent and not event.text.strip()
-        elif isinstance(event, Used):
-            self._new_line()
-            print(self._faint(_tool(event)), flush=True)
-            self._silent = True
-        elif isinstance(event, Ended):
-            if self._silent:
-                self._write(sanitize.lines(event.text))
-            self._new_line()
-            self._silent = True
-
-    def _show_entry(self, entry: "Entry") -> None:
-        text = sanitize.lines(entry.text).strip()
-        text = text if len(text) <= LONGEST_ENTRY else f"{text[:LONGEST_ENTRY]}..."
-        for tool in entry.tools:
-            print(self._faint(_tool(tool)))
-        if text:
-            print(self._strong(f"> {text}") if entry.role == "user" else text)
-
-    def _write(self, text: str) -> None:
-        if text:
-            print(text, end="", flush=True)
-            self._middle = not text.endswith("\n")
-
-    def _new_line(self) -> None:
-        if self._middle:
-            print(flush=True)
-            self._middle = False
-
-    def _faint(self, text: str) -> str:
-        return f"\x1b[2m{text}\x1b[m" if self._coloured else text
-
-    def _strong(self, text: str) -> str:
-        return f"\x1b[1m{text}\x1b[m" if self._coloured else text
-
 
 def _read(asking: str) -> str:
     """A line, and those that it goes on in."""
@@ -284,13 +242,3 @@ def _answer_to(question: "Question") -> tuple[str, str]:
     if question.kind == "permission" and word.lower().rstrip(":,") == "reject":
         return "reject", instead
     return reply, ""
-
-
-def _tool(tool: "Used") -> str:
-    """A tool in a line: its name, and the texts it was given."""
-    given = tool.input if isinstance(tool.input, dict) else {"": tool.input}
-    words = sanitize.message(
-        ", ".join(value for value in given.values() if isinstance(value, str)), LONGEST_INPUT + 1
-    )
-    cut = words if len(words) <= LONGEST_INPUT else f"{words[:LONGEST_INPUT]}..."
-    return f"* {sanitize.message(tool.name)}{': ' if cut else ''}{cut}"

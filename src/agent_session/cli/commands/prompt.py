@@ -51,7 +51,7 @@ def prompt(
     With --wait the answer is printed when the turn is over. An agent that needs a human ends that with exit 5 and its question on
     stderr (see answer), one that failed with exit 10 and its words.
     """
-    from agent_session.activity import conversation, terminal
+    from agent_session.activity import agent_command, conversation, terminal
 
     check_seconds(
         timeout, least=0.1, hint=Hint("prompt", ["--wait", "--timeout", "600", "fix the failing test"])
@@ -64,7 +64,7 @@ def prompt(
         if wait:
             tell(session, conversation.whole_turn(engine, session, words, timeout=timeout), as_json=as_json)
             return
-        turn = conversation.prompt(engine, session, words, timeout=timeout or conversation.READY_SECONDS)
+        turn = conversation.prompt(engine, session, words, timeout=timeout or agent_command.READY_SECONDS)
     if as_json:
         output.print_json({"turn": turn})
 
