@@ -52,10 +52,13 @@ class Manifest:
     options: dict[str, Any]
 
 
-def save(engine: Engine, session: Session, agent: Agent | None, file: Path) -> None:
+def save(
+    engine: Engine, session: Session, agent: Agent | None, file: Path, fenced: Sequence[Path] = ()
+) -> None:
     """Write a session's archive, mode 600, in one step: the file is whole or as it was before.
 
-    Raises EngineRefused where packing fails.
+    No link is followed in the directories `fenced`, which agents write in. Raises EngineRefused where
+    packing fails, OSError where the file cannot be written.
     """
     asked = {"leave_out": list(agent.private if agent else ())}
     one_off = OneOff(
@@ -63,7 +66,7 @@ def save(engine: Engine, session: Session, agent: Agent | None, file: Path) -> N
         command=(inside.PACK,),
         mounts=plan.volume_mounts(session.name, read_only=True),
     )
-    with atomic.replacing(file) as written:
+    with atomic.replacing(file, fenced=fenced) as written:
         manifest = json.dumps(_manifest(session), ensure_ascii=False).encode()
         written.write(FRAME.pack(SKIPPABLE, len(manifest)) + manifest)
         written.flush()

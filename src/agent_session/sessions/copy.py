@@ -3,6 +3,7 @@
 A stopped session is reached by a container of its own with the session's volumes and projects.
 """
 
+import errno
 import os
 import posixpath
 import stat
@@ -17,7 +18,8 @@ from agent_session.engine.command import ExecResult, OneOff
 from agent_session.engine.container import Mount
 from agent_session.engine.protocol import Engine
 from agent_session.errors import ConflictError, Hint, NotFoundError
-from agent_session.sessions import plan, untrusted_tar
+from agent_session.host import fences
+from agent_session.sessions import host_tar, plan, untrusted_tar
 from agent_session.sessions.errors import CopyRefused
 from agent_session.sessions.session import Session
 from agent_session.workspace import placeholders
@@ -43,19 +45,19 @@ class Place:
         return posixpath.join(str(plan.workdir(self.session.projects)), self.typed)
 
 
-def out(engine: Engine, place: Place, target: str) -> list[str]:
+def out(engine: Engine, place: Place, target: str, fenced: Sequence[Path]) -> list[str]:
     """Copy a file or a folder out of a session to a host path; returns lines about omitted files.
 
-    As cp -R: into `target` where that is a directory, and files that are there are replaced.
+    As cp -R: into `target` where that is a directory, and files that are there are replaced. `fenced` are
+    the directories that agents write in (find.written_by_agents): no link there is followed.
     """
-    fences = [project.source for project in place.session.projects]
 
     def take(stream: IO[bytes]) -> list[str]:
         return untrusted_tar.receive(
             stream,
             target,
             name=posixpath.basename(place.path.rstrip("/")),
-            fences=fences,
+            fenced=fenced,
             held=_held_names(place),
         )
 
@@ -74,23 +76,35 @@ def _held_names(place: Place) -> frozenset[str]:
     return frozenset(posixpath.relpath(path, top) for path in targets if path.startswith(f"{top}/"))
 
 
-def into(engine: Engine, source: str, place: Place) -> list[str]:
-    """Copy a file or a folder of the host into a session; returns lines about what was left out."""
+def into(engine: Engine, source: str, place: Place, fenced: Sequence[Path]) -> list[str]:
+    """Copy a file or a folder of the host into a session; returns lines about what was left out.
+
+    A link in one of the directories `fenced` is followed only where it stays there.
+    """
     found = Path(source)
-    try:
-        kind = found.stat().st_mode
-    except OSError as error:
-        raise NotFoundError(f"{source}: {error.strerror}", hint=Hint("cp", ["--help"])) from error
-    if not stat.S_ISDIR(kind) and not stat.S_ISREG(kind):
-        raise CopyRefused(source, "neither a file nor a directory")
     content = source.endswith("/.") or source == "."
     name = "" if content else found.name if found.name not in {"", ".."} else found.resolve().name
+    opened = _opened(found, fenced)
 
     def give(stream: IO[bytes]) -> list[str]:
-        return untrusted_tar.pack(found, stream)
+        return host_tar.pack(opened, stream, called=source.rstrip("/") or "/")
 
-    words = ["put", place.path, "folder" if stat.S_ISDIR(kind) else "file", name]
-    return _piped(engine, place, words, give, outwards=False)
+    try:
+        kind = "folder" if stat.S_ISDIR(os.fstat(opened).st_mode) else "file"
+        return _piped(engine, place, ["put", place.path, kind, name], give, outwards=False)
+    finally:
+        os.close(opened)
+
+
+def _opened(source: Path, fenced: Sequence[Path]) -> int:
+    try:
+        return fences.open_source(source, fenced)
+    except OSError as error:
+        if error.errno in {errno.ENOENT, errno.ENOTDIR}:
+            raise NotFoundError(f"{source}: {error.strerror}", hint=Hint("cp", ["--help"])) from error
+        if error.errno == errno.ENXIO:  # a socket
+            raise CopyRefused(str(source), "neither a file nor a directory") from error
+        raise CopyRefused(str(source), error.strerror or str(error)) from error
 
 
 def stream_out(engine: Engine, place: Place, stdout: IO[bytes]) -> None:
@@ -153,7 +167,7 @@ def _run(
     mounts += [
         Mount(kind="bind", source=str(project.source), target=project.target, read_only=read_only)
         for project in session.projects
-        if project.source.is_dir()
+        if os.path.lexists(project.source)
     ]
     one_off = OneOff(image=session.image, command=command, mounts=tuple(mounts))
     return engine.run_one_off(one_off, stdin=stdin or b"", stdout=stdout, timeout=SECONDS)

@@ -80,6 +80,28 @@ def get(engine: Engine, name: str) -> Session:
     return session
 
 
+def with_others(engine: Engine, name: str) -> tuple[Session, list[Session]]:
+    """The session of that name, and all sessions of this user. One question; SessionNotFound, NameTaken."""
+    check_name(name)
+    containers = {container.name: container for container in engine.containers("")}
+    found = _found(name, containers)
+    if found is None:
+        raise SessionNotFound(name)
+    return found.session, [session for one in containers.values() if (session := read(one))]
+
+
+def written_by_agents(sessions: Iterable[Session]) -> list[Path]:
+    """The host's directories that agents write in, those of stopped sessions too: a link there is theirs."""
+    return [
+        path
+        for session in sessions
+        for path in (
+            *(project.source for project in session.projects),
+            *([session.kob] if session.kob else []),
+        )
+    ]
+
+
 def is_up(found: Found) -> bool:
     """Whether a session runs, and nothing is left to be done for it."""
     return found.session.running and not found.unsettled and not needs_seed(found.session)

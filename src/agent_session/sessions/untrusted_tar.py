@@ -1,7 +1,4 @@
-"""Tars of files and folders, made and unpacked on this machine.
-
-Those to be unpacked come from a container and are untrusted.
-"""
+"""Tars that come from a container, unpacked on this machine: they are untrusted."""
 
 import os
 import secrets
@@ -12,50 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from agent_session.host import fences
 from agent_session.sessions.errors import CopyRefused
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def pack(source: Path, stream: IO[bytes]) -> list[str]:
-    """Write a tar: a file as `file`, a directory as its content. Links stay links.
-
-    Anything else is noted and left out.
-    """
-    notes = []
-
-    def kept(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
-        if not (entry.isreg() or entry.isdir() or entry.issym() or entry.islnk()):
-            notes.append(f"{source / entry.name}: neither a file, a directory nor a link")
-            return None
-        entry.uid = entry.gid = 0
-        entry.uname = entry.gname = ""
-        entry.mode &= 0o777
-        return entry
-
-    try:
-        with tarfile.open(
-            fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT, errors="surrogateescape"
-        ) as tar:
-            if source.is_dir():
-                tar.add(source.resolve(), arcname=".", filter=kept)
-            else:
-                tar.add(source.resolve(), arcname="file", filter=kept)
-    except BrokenPipeError:
-        return notes  # the other side ended, and says why
-    except OSError as error:
-        raise CopyRefused(str(error.filename or source), error.strerror or str(error)) from error
-    return notes
-
-
 def receive(
-    stream: IO[bytes], target: str, *, name: str, fences: Sequence[Path], held: Set[str] = frozenset()
+    stream: IO[bytes], target: str, *, name: str, fenced: Sequence[Path], held: Set[str] = frozenset()
 ) -> list[str]:
     """Unpack a tar of one file or folder at `target`, or in it where that is a directory.
 
     There it gets the name `name` ("." or "": its own name).
 
-    `fences` are directories that an agent may write: a link in one is not followed, not even on the way to
+    `fenced` are directories that an agent may write: a link in one is not followed, not even on the way to
     `target`. `held` are names below what is copied that are left out, with all below them. Returns lines
     about what was left out. CopyRefused; what was unpacked before it stays.
     """
@@ -69,7 +36,7 @@ def receive(
             if len(top) > 1 or not (first.isdir() or first.isreg()):
                 raise CopyRefused(target, "what came is no single file or folder")
             called = name if name not in {"", ".", ".."} else (top or [""])[0]
-            root, below = _landing(target, called, first, content=not top, fences=fences)
+            root, below = _landing(target, called, first, content=not top, fenced=fenced)
             try:
                 tree = _Tree(root=root, notes=notes)
                 member: tarfile.TarInfo | None = first
@@ -198,32 +165,17 @@ def _folder(parts: Sequence[str], parent: int, *, missing: bool = False) -> int:
 
 
 def _landing(
-    target: str, name: str, first: tarfile.TarInfo, *, content: bool, fences: Sequence[Path]
+    target: str, name: str, first: tarfile.TarInfo, *, content: bool, fenced: Sequence[Path]
 ) -> tuple[int, list[str]]:
     """The open directory that the copy lands in, and the names below it that its first member gets."""
     path = Path(target)
     if path.is_dir():
-        return _open_fenced(path, fences), [] if content else [name]
+        return fences.open_folder(path, fenced), [] if content else [name]
     if first.isreg() and target.endswith("/"):
         raise CopyRefused(target, "there is no such directory")
     if first.isdir() and (path.exists() or path.is_symlink()):
         raise CopyRefused(target, "it is no directory")
-    return _open_fenced(path.parent, fences), [path.name]
-
-
-def _open_fenced(path: Path, fences: Sequence[Path]) -> int:
-    lexical = Path(os.path.abspath(path))  # noqa: PTH100 (resolve() would follow links)
-    for fence in fences:
-        if lexical == fence or fence in lexical.parents:
-            folder, parts = os.open(fence, FOLDER), lexical.relative_to(fence).parts
-            for depth, _ in enumerate(parts):
-                parent = folder
-                try:
-                    folder = _folder(parts[: depth + 1], parent)
-                finally:
-                    os.close(parent)
-            return folder
-    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    return fences.open_folder(path.parent, fenced), [path.name]
 
 
 def _parts(name: str) -> list[str]:

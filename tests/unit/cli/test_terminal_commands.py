@@ -362,7 +362,7 @@ def test_a_path_in_a_session_starts_where_its_agent_does(made: Make, path: str, 
 def test_a_name_that_leads_elsewhere_ends_the_copy(tmp_path: Path, name: str) -> None:
     with pytest.raises(CopyRefused):
         untrusted_tar.receive(
-            tar(member("top", None), member(name)), str(tmp_path / "got"), name="top", fences=[]
+            tar(member("top", None), member(name)), str(tmp_path / "got"), name="top", fenced=[]
         )
     assert not list(tmp_path.rglob("evil"))
 
@@ -378,7 +378,7 @@ def test_a_name_that_leads_elsewhere_ends_the_copy(tmp_path: Path, name: str) ->
 )
 def test_what_comes_is_one_file_or_folder(tmp_path: Path, first: tuple[tarfile.TarInfo, bytes]) -> None:
     with pytest.raises(CopyRefused):
-        untrusted_tar.receive(tar(first), str(tmp_path / "got"), name="top", fences=[])
+        untrusted_tar.receive(tar(first), str(tmp_path / "got"), name="top", fenced=[])
     assert not (tmp_path / "got").exists()
 
 
@@ -399,7 +399,7 @@ def test_links_outwards_and_devices_are_left_out_and_told(tmp_path: Path) -> Non
         link("top/in", "d/f"),
         link("top/d/in", "../d/f"),
     ]
-    notes = untrusted_tar.receive(tar(*good, *evil), str(tmp_path / "got"), name="top", fences=[])
+    notes = untrusted_tar.receive(tar(*good, *evil), str(tmp_path / "got"), name="top", fenced=[])
     assert len(notes) == len(evil)
     assert sorted(str(path.relative_to(tmp_path / "got")) for path in (tmp_path / "got").rglob("*")) == [
         "d",
@@ -415,7 +415,7 @@ def test_a_link_that_is_there_is_replaced_and_never_written_through(tmp_path: Pa
     got = tmp_path / "got"
     got.mkdir()
     (got / "f").symlink_to(precious)
-    untrusted_tar.receive(tar(member("f", b"new")), str(got / "f"), name="f", fences=[])
+    untrusted_tar.receive(tar(member("f", b"new")), str(got / "f"), name="f", fenced=[])
     assert (precious.read_text(), (got / "f").read_text(), (got / "f").is_symlink()) == (
         "precious",
         "new",
@@ -427,7 +427,7 @@ def test_a_link_that_is_there_is_replaced_and_never_written_through(tmp_path: Pa
             tar(member(".", None), member("d", None), member("d/precious", b"new")),
             str(got),
             name=".",
-            fences=[],
+            fenced=[],
         )
     assert precious.read_text() == "precious"
 
@@ -439,9 +439,9 @@ def test_a_link_on_the_way_is_not_followed_where_an_agent_may_write(tmp_path: Pa
     (project / "sub").symlink_to(outside)
     for target in (project / "sub" / "f", project / "sub"):
         with pytest.raises(CopyRefused):
-            untrusted_tar.receive(tar(member("f")), str(target), name="f", fences=[project])
+            untrusted_tar.receive(tar(member("f")), str(target), name="f", fenced=[project])
     assert list(outside.iterdir()) == []
-    untrusted_tar.receive(tar(member("f")), str(project), name="f", fences=[project])
+    untrusted_tar.receive(tar(member("f")), str(project), name="f", fenced=[project])
     assert (project / "f").read_text() == "x"
 
 
@@ -450,7 +450,7 @@ def test_modes_are_plain_and_times_are_kept(tmp_path: Path) -> None:
         tar(member("top", None, mode=0o555, mtime=1000), member("top/f", mode=0o6777, mtime=2000)),
         str(tmp_path / "got"),
         name="top",
-        fences=[],
+        fenced=[],
     )
     found = (tmp_path / "got" / "f").stat()
     assert (found.st_mode & 0o7777, found.st_mtime) == (0o777 & ~untrusted_tar.umask(), 2000)
@@ -460,7 +460,7 @@ def test_modes_are_plain_and_times_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"no tar at all" * 100])
 def test_what_is_no_tar_is_told(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(CopyRefused):
-        untrusted_tar.receive(io.BytesIO(content), str(tmp_path / "got"), name="x", fences=[])
+        untrusted_tar.receive(io.BytesIO(content), str(tmp_path / "got"), name="x", fenced=[])
 
 
 def test_a_copy_goes_through_the_program_in_the_container_both_ways(made: Make, tmp_path: Path) -> None:
@@ -476,9 +476,9 @@ def test_a_copy_goes_through_the_program_in_the_container_both_ways(made: Make, 
     engine, session = made(answer)
     place = copy.Place(session=session, typed="notes.md")
     for name in ("running", "stopped"):
-        assert copy.out(engine, place, str(tmp_path / name)) == []
+        assert copy.out(engine, place, str(tmp_path / name), []) == []
         assert (tmp_path / name).read_text() == "words"
-        assert copy.into(engine, str(tmp_path / name), place) == []
+        assert copy.into(engine, str(tmp_path / name), place, []) == []
         engine.stop(session.container)
         place = copy.Place(session=find.get(engine, "web"), typed="notes.md")
     assert list(arrived) == ["file"]
@@ -487,7 +487,7 @@ def test_a_copy_goes_through_the_program_in_the_container_both_ways(made: Make, 
 def test_what_the_container_says_is_told_without_its_escapes(made: Make, tmp_path: Path) -> None:
     engine, session = made(lambda *_: ExecResult(exit_code=4, stderr=b"/x: not \x1b[2Jfound\n"))
     with pytest.raises(NotFoundError, match="not \ufffd") as caught:
-        copy.out(engine, copy.Place(session=session, typed="/x"), str(tmp_path / "got"))
+        copy.out(engine, copy.Place(session=session, typed="/x"), str(tmp_path / "got"), [])
     assert "\x1b" not in caught.value.message
 
 
@@ -496,4 +496,6 @@ def test_of_a_stopped_session_only_what_is_kept_can_be_reached(made: Make, tmp_p
     engine.stop(session.container)
     for path in ("/tmp/x", "~/../../etc/passwd"):
         with pytest.raises(ConflictError, match="is stopped"):
-            copy.out(engine, copy.Place(session=find.get(engine, "web"), typed=path), str(tmp_path / "got"))
+            copy.out(
+                engine, copy.Place(session=find.get(engine, "web"), typed=path), str(tmp_path / "got"), []
+            )

@@ -55,16 +55,17 @@ def cp(
     if target == "-" and sys.stdout.isatty():
         raise UsageError("a tar is nothing for a terminal", hint=Hint("cp", [source, "-"], shell="| tar -t"))
     with of(context).engine(one_question=True) as engine:
-        place = copy.Place(session=find.get(engine, typed[1]), typed=typed[2])
+        session, others = find.with_others(engine, typed[1])
+        place, fenced = copy.Place(session=session, typed=typed[2]), find.written_by_agents(others)
         left_out: list[str] = []
         if target == "-":
             copy.stream_out(engine, place, sys.stdout.buffer)
         elif source == "-":
             copy.stream_into(engine, sys.stdin.buffer, place)
         elif outwards:
-            left_out = copy.out(engine, place, target)
+            left_out = copy.out(engine, place, target, fenced)
         else:
-            left_out = copy.into(engine, source, place)
+            left_out = copy.into(engine, source, place, fenced)
     for line in left_out[:NOTED]:
         note(f"left out: {sanitize.shown(line)}")
     if len(left_out) > NOTED:

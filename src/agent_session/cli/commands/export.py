@@ -39,13 +39,13 @@ def export(context: typer.Context, name: Name, file: File) -> None:
             hint=Hint(shell=f"mkdir -p {shlex.quote(str(file.parent))}"),
         )
     with invocation.engine() as engine, invocation.locked(name):
-        session = find.get(engine, name)
+        session, others = find.with_others(engine, name)
         agent = invocation.agents().get(session.agent)
         if session.running:
             note(
                 f"session '{name}' runs: what it writes at this moment may be caught half-written (agent-session stop {name})"
             )
-        archive.save(engine, session, agent, file.absolute())
+        archive.save(engine, session, agent, file.absolute(), find.written_by_agents(others))
     left_out = ["logins", *(f"~/{path}" for path in (agent.private if agent else ()))]
     note(f"left out: {', '.join(left_out)}; the projects stay in their directories")
     print(file)

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +42,7 @@ def screen(
     """Print what a session's terminal shows; in colours on a terminal that wants any."""
     from agent_session import sanitize
     from agent_session.activity import terminal
+    from agent_session.sessions import find
 
     if svg and not svg.absolute().parent.is_dir():
         raise UsageError(
@@ -56,8 +58,9 @@ def screen(
     with invocation.engine(one_question=True) as engine:
         name = invocation.name(engine, name, verb="screen")
         text = terminal.shown(engine, terminal.running(engine, name), scrollback=scrollback)
+        fenced = find.written_by_agents(find.list_sessions(engine)) if svg else []
     if svg:
-        _write(svg, picture(text, title=name))
+        _write(svg, picture(text, title=name), fenced)
     elif output.wants_colour(sys.stdout):
         print(text + "\x1b[m")
     else:
@@ -80,11 +83,14 @@ def picture(text: str, *, title: str) -> str:
     return console.export_svg(title=title, code_format=PICTURE)
 
 
-def _write(file: Path, text: str) -> None:
-    """Write a file in one step: it is whole or as it was. Its mode is what a new file gets."""
+def _write(file: Path, text: str, fenced: Sequence[Path]) -> None:
+    """Write a file in one step: it is whole or as it was. Its mode is what a new file gets.
+
+    No link is followed in the directories `fenced`, which agents write in.
+    """
     from agent_session.host import atomic
 
     try:
-        atomic.replace(file, text.encode(), mode=0o666)
+        atomic.replace(file, text.encode(), mode=0o666, fenced=fenced)
     except OSError as error:
         raise ConflictError(f"{file} cannot be written: {error.strerror}") from error

@@ -78,7 +78,16 @@ def start(podman: Connection, name: str) -> None:
 def _prepare(podman: Connection, name: str) -> None:
     """Let the runtime mount everything, look at that, and have nothing run yet; MountMoved."""
     # A start that was killed leaves a container prepared, with what was mounted then: that is done again.
-    if _mount(podman, name) and (moved := _mount(podman, name)):
+    if _mount(podman, name):
+        prepare_new(podman, name)
+
+
+def prepare_new(podman: Connection, name: str) -> None:
+    """Let the runtime mount everything in a container that was just made; nothing runs in it yet.
+
+    Raises MountMoved where a mount is not what was planned; the container is left stopped then.
+    """
+    if moved := _mount(podman, name):
         raise MountMoved(moved)
 
 

@@ -6,7 +6,7 @@ stdin.
 
 import subprocess
 from collections.abc import Callable, Generator, Sequence, Set
-from typing import IO
+from typing import IO, Literal
 
 from agent_session.engine.command import ExecResult, OneOff
 from agent_session.engine.podman import containers, one_off, processes, troubleshooting
@@ -19,6 +19,7 @@ EXEC_FAILED = frozenset({125, 255})
 ENVIRONMENT = ("--env=PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "--env=PYTHONNOUSERSITE=1")
 """Of commands that we run in a session: no program or module in the agent's home takes the place of the
 image's."""
+CREATE_SECONDS = 60
 RUN_FAILED = frozenset({125, 126, 127})
 """Exit codes of `podman run` that may be Podman's own."""
 
@@ -79,8 +80,8 @@ def run_one_off(
 ) -> ExecResult:
     """Run a one-off container. When it is interrupted or too slow, the container is removed."""
     name = one_off.new_name()
-    argv = _one_off(podman, wanted, name)
     try:
+        argv = _made(podman, wanted, name) if _has_binds(podman, wanted) else _one_off(podman, wanted, name)
         done = processes.whole(argv, stdin=stdin, stdout=stdout, timeout=timeout)
     except subprocess.TimeoutExpired:
         containers.remove(podman, name)
@@ -107,9 +108,38 @@ def run_one_off_on_terminal(podman: Connection, wanted: OneOff, *, cancelled: Ca
             raise
 
 
-def _one_off(podman: Connection, wanted: OneOff, name: str, *, terminal: bool = False) -> list[str]:
+def _has_binds(podman: Connection, wanted: OneOff) -> bool:
+    return podman.is_local and any(mount.kind == "bind" for mount in wanted.mounts)
+
+
+def _made(podman: Connection, wanted: OneOff, name: str) -> list[str]:
+    """Make a one-off container and compare its mounts with what was planned; return the command that runs it.
+
+    A project may have been replaced by a link since its session stopped. Raises MountMoved then.
+    """
+    argv = _one_off(podman, wanted, name, verb="create")
+    done = processes.whole(argv, stdin=b"", stdout=None, timeout=CREATE_SECONDS)
+    if done.exit_code:
+        raise troubleshooting.explain(done.message, f"making a container of {wanted.image}")
+    containers.prepare_new(podman, name)
+    return [*podman.command(), "start", "--attach", "--interactive", "--sig-proxy=false", name]
+
+
+def _one_off(
+    podman: Connection,
+    wanted: OneOff,
+    name: str,
+    *,
+    terminal: bool = False,
+    verb: Literal["run", "create"] = "run",
+) -> list[str]:
     words = one_off.arguments(
-        wanted, name=name, rootful=podman.rootful, network=podman.usual_network(), terminal=terminal
+        wanted,
+        name=name,
+        rootful=podman.rootful,
+        network=podman.usual_network(),
+        terminal=terminal,
+        verb=verb,
     )
     return [*podman.command(), *words]
 

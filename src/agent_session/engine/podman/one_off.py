@@ -8,6 +8,7 @@ import os
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 from agent_session.engine.command import OneOff
 from agent_session.engine.container import Container, Mount
@@ -39,15 +40,21 @@ def is_abandoned(container: Container, *, local: bool, now: datetime) -> bool:
 
 
 def arguments(
-    wanted: OneOff, *, name: str, rootful: bool, network: str = SLIRP, terminal: bool = False
+    wanted: OneOff,
+    *,
+    name: str,
+    rootful: bool,
+    network: str = SLIRP,
+    terminal: bool = False,
+    verb: Literal["run", "create"] = "run",
 ) -> list[str]:
-    """The words after `podman` that run a one-off container.
+    """The words after `podman` that run a one-off container, or make one.
 
     A one-off container may hold no secret: other users can read a process's arguments. Its output is in no
     log.
     """
     return [
-        "run", "--rm", f"--name={name}", "--pull=never", "--log-driver=none",
+        verb, "--rm", f"--name={name}", "--pull=never", "--log-driver=none",
         f"--http-proxy={str(wanted.network).lower()}",
         "--pid=private", "--ipc=private", "--uts=private",
         *(["-it", "--detach-keys="] if terminal else ["-i"]),
