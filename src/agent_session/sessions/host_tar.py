@@ -1,4 +1,4 @@
-"""A tar of a file or folder of the host, made by descriptor: what changes meanwhile leads nowhere else."""
+"""A tar of a file or folder of the host, made by descriptor: a change meanwhile leads nowhere."""
 
 import errno
 import os

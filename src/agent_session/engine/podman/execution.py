@@ -113,7 +113,7 @@ def _has_binds(podman: Connection, wanted: OneOff) -> bool:
 
 
 def _made(podman: Connection, wanted: OneOff, name: str) -> list[str]:
-    """Make a one-off container and compare its mounts with what was planned; return the command that runs it.
+    """Make a one-off container, check its mounts, and return the command that runs it.
 
     A project may have been replaced by a link since its session stopped. Raises MountMoved then.
     """
