@@ -21,8 +21,8 @@ def replacing(file: Path, *, mode: int = 0o600, fenced: Sequence[Path] = ()) -> 
     """Yield a new file that replaces `file` at the end of the block, with `mode` as the umask allows it.
 
     An exception leaves `file` as it was. Until the end the new file has no name where the file system can do
-    that, so that a killed process leaves nothing behind. `fenced` are directories that agents write in: OSError
-    where a link there is on the way.
+    that, so that a killed process leaves nothing behind. `fenced` are directories that agents write in:
+    OSError where a link there is on the way.
     """
     part = f".{file.name}.{secrets.token_hex(4)}"
     folder = fences.open_folder(file.parent, fenced)

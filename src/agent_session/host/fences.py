@@ -1,4 +1,4 @@
-"""Paths of the user's that may lead through directories in which an agent writes, walked by descriptor.
+"""Paths that may lead through directories in which an agent writes are walked by descriptor.
 
 Links of the user's own are followed, as everywhere. In a fence, a directory that an agent can write, a link is
 the agent's: none is followed on the way to what is written, and to what is read only one that stays there.
@@ -118,7 +118,7 @@ class _Walk:
         if len(self.folders) == 1:
             return
         if by_agent and not self.fenced[-2]:
-            raise OSError(errno.ELOOP, "a link leads out of a directory that an agent writes in", str(path))
+            raise OSError(errno.ELOOP, "a link leads out of where an agent writes", str(path))
         os.close(self.folders.pop())
         self.fenced.pop()
 
@@ -140,11 +140,9 @@ class _Walk:
         if self.links > MOST_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
         if agents and not self.reading:
-            raise OSError(
-                errno.ELOOP, "a link is on the way, in a directory that an agent writes in", str(path)
-            )
+            raise OSError(errno.ELOOP, "a link is on the way, where an agent writes", str(path))
         if agents and link.startswith("/"):
-            raise OSError(errno.ELOOP, "a link leads out of a directory that an agent writes in", str(path))
+            raise OSError(errno.ELOOP, "a link leads out of where an agent writes", str(path))
 
     def _is_folder(self, part: str) -> bool:
         return stat.S_ISDIR(os.stat(part, dir_fd=self.here, follow_symlinks=False).st_mode)
