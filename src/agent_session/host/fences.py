@@ -1,7 +1,8 @@
 """Paths that may lead through directories in which an agent writes are walked by descriptor.
 
-Links of the user's own are followed, as everywhere. In a fence, a directory that an agent can write, a link is
-the agent's: none is followed on the way to what is written, and to what is read only one that stays there.
+Links of the user's own are followed, as everywhere. In a fence, a directory that an agent can write, a link
+is the agent's: none is followed on the way to what is written, and to what is read only one that stays
+there.
 """
 
 import errno
@@ -27,7 +28,7 @@ def open_folder(path: Path, fences: Sequence[Path]) -> int:
 
 
 def open_source(path: Path, fences: Sequence[Path]) -> int:
-    """Open a file or directory to read it: the descriptor is of that very file, whatever its name is later.
+    """Open a file or directory to read it; the descriptor stays that file, whatever its name becomes.
 
     Raises OSError with ELOOP where a link leads out of a fence, EINVAL for a pipe, a device or a socket.
     """
