@@ -16,6 +16,7 @@ from agent_session.engine import limits
 from agent_session.errors import ConfigurationError, edit
 from agent_session.host import detach_key
 from agent_session.images.base_image import DEFAULT_BASE_IMAGE
+from agent_session.workspace import protect_mode
 
 PREFIX = "AGENT_SESSION_"
 DEFAULT_SESSION = "default"
@@ -53,6 +54,7 @@ class Config:
     discard_work: bool = False
     fresh: bool = False
     auto_approve: bool = False
+    protect: str = protect_mode.REVIEW
     unprotected: tuple[str, ...] = ()
     user_config: bool = True
     git_signing: bool = False
@@ -78,7 +80,7 @@ class Config:
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(Config) if field.name != "insisted"}
-READERS = {**limits.READERS, "detach_key": detach_key.read}
+READERS = {**limits.READERS, "detach_key": detach_key.read, "protect": protect_mode.read}
 """What makes a value of a text, where that is more than a text; ValueError in one line."""
 
 

@@ -27,7 +27,7 @@ RIGHTS = {
     "errors": set(),
     "inside": set(),
     "sanitize": set(),
-    "config": {"engine", "host", "images"},
+    "config": {"engine", "host", "images", "workspace"},
     "cli": BELOW_CLI,
     "doctor": {"agents", "config", "engine", "engine.podman", "host", "images", "sessions", "workspace"},
     "activity": {"engine", "host", "sessions", "workspace"},

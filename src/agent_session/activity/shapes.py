@@ -37,6 +37,7 @@ def session(found: Session, state: State | None = None) -> Json:
         "host_url": endpoint.host_url(found),
         "image": found.image,
         "auto_approve": options.auto_approve,
+        "protect": options.protect,
         "unprotected": list(options.unprotected),
         "user_config": options.user_config,
         "git_signing": options.git_signing,

@@ -6,6 +6,7 @@ import typer
 
 from agent_session.cli.verbs import ACCESS, AGENT, LIMITS, PROJECTS, SESSION
 from agent_session.engine import limits
+from agent_session.workspace import protect_mode
 
 
 def _limit(name: str, metavar: str, most: str, *, default: int = 0) -> Any:
@@ -25,6 +26,13 @@ def _limit(name: str, metavar: str, most: str, *, default: int = 0) -> Any:
         show_default=False,
         rich_help_panel=LIMITS,
     )
+
+
+def _mode(text: str) -> str:
+    try:
+        return protect_mode.read(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 Projects = Annotated[
@@ -137,6 +145,19 @@ Unprotected = Annotated[
         help="A path in a project that the agent may change although this machine could run what it puts "
         "there: .vscode, "
         ".git/hooks, ... Repeatable. [env: AGENT_SESSION_UNPROTECTED, colon-separated]",
+        show_default=False,
+        rich_help_panel=PROJECTS,
+    ),
+]
+Protect = Annotated[
+    str | None,
+    typer.Option(
+        "--protect",
+        metavar="MODE",
+        parser=_mode,
+        help="What happens with files in a project that this machine could run by itself (.vscode, .envrc, ...): "
+        "review: the agent may write them, and agent-session tells which differ; strict: it cannot; off: "
+        "neither. Git's config and hooks are guarded in each. [env: AGENT_SESSION_PROTECT] [default: review]",
         show_default=False,
         rich_help_panel=PROJECTS,
     ),

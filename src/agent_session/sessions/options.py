@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from agent_session.engine import limits
+from agent_session.workspace import protect_mode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +16,8 @@ class Options:
     """
 
     auto_approve: bool = False
+    protect: str = protect_mode.REVIEW
+    """One of protect_mode.MODES."""
     unprotected: tuple[str, ...] = ()
     """Paths in projects that the agent may change, whatever the host makes of them."""
     user_config: bool = True

@@ -73,7 +73,7 @@ def new(engine: Engine, wish: Wish, installation: "Installation") -> SessionRequ
         login=None if without_logins else engine.secret_id(login_secret(agent.name)),
         without_logins=without_logins,
     )
-    return protected(request, strict="unprotected" in wish.insisted)
+    return protected(request, insisted="unprotected" in wish.insisted)
 
 
 def again(engine: Engine, wish: Wish, installation: "Installation", session: "Session") -> SessionRequest:
@@ -93,7 +93,7 @@ def again(engine: Engine, wish: Wish, installation: "Installation", session: "Se
     if session.without_logins and session.started is None:  # an import that was killed: nobody has looked yet
         request = replace(request, login=None, without_logins=True)
     chosen = options.chosen(wish.options, wish.insisted, installation.environment, session.options)
-    return protected(replace(request, options=chosen), strict="unprotected" in wish.insisted)
+    return protected(replace(request, options=chosen), insisted="unprotected" in wish.insisted)
 
 
 def same(
@@ -121,10 +121,12 @@ def same(
     )
 
 
-def protected(request: SessionRequest, *, strict: bool) -> SessionRequest:
+def protected(request: SessionRequest, *, insisted: bool) -> SessionRequest:
     """Add to the request what protects the host from its agent. Raises as scan.protect does."""
     trees = [
         *request.projects,
         *([Project(source=request.kob.resolve(), target=PurePosixPath(request.kob))] if request.kob else []),
     ]
-    return replace(request, protection=protect(trees, request.options.unprotected, strict=strict))
+    options = request.options
+    protection = protect(trees, options.unprotected, mode=options.protect, insisted=insisted)
+    return replace(request, protection=protection)

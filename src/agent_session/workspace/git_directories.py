@@ -9,7 +9,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from agent_session import inside
-from agent_session.workspace import git_config, repositories
+from agent_session.workspace import git_config, protect_mode, repositories
 from agent_session.workspace.mount_plan import MountPlan, Place
 from agent_session.workspace.protected_paths import Entry, entries
 
@@ -20,9 +20,7 @@ def protect_git(plan: MountPlan, top: Place, root: Place, pointer: repositories.
     """Protect a root's `.git`, of any kind."""
     git = root.below(".git")
     if not os.path.lexists(git.source):
-        enclosing = repositories.enclosing(root.source)
-        # At the top of a tree inside a repository, a new one would take its place.
-        if enclosing and enclosing != Path.home():
+        if plan.mode == protect_mode.STRICT:
             plan.hold(git, Entry(path=".git", kind="directory", why="", placeholder=None))
         return
     if git.source.is_dir() and not git.source.is_symlink():
@@ -119,6 +117,6 @@ def _named_by_config(plan: MountPlan, top: Place, root: Place, git: Path) -> Non
         if path.is_file() or (
             hooks and (path.is_dir() or (not os.path.lexists(path) and path.parent.is_dir()))
         ):
-            plan.way_to(top, top.at(path.parent))
             kind = "directory" if hooks else "file"
-            plan.hold(top.at(path), Entry(path=path.name, kind=kind, why=key, placeholder=""))
+            why = f"git runs it, or what it says: {key} in git's config names it"
+            plan.guard(top, top.at(path), Entry(path=path.name, kind=kind, why=why, placeholder=""))

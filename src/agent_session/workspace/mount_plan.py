@@ -7,14 +7,15 @@ held by a placeholder (placeholders.py).
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from agent_session.engine.container import Mount
-from agent_session.workspace import repositories
 from agent_session.workspace.errors import CannotProtect
+from agent_session.workspace import protect_mode, repositories
 from agent_session.workspace.placeholders import Placeholder, is_placeholder
 from agent_session.workspace.protected_paths import Entry
+from agent_session.workspace.protection import Watched
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +41,15 @@ class Place:
 class MountPlan:
     """Mounts and placeholders that grow with each path that is held; `opted_out` paths are left alone."""
 
+    mode: str
+    """One of protect_mode.MODES."""
     opted_out: tuple[str, ...]
     mounts: dict[PurePosixPath, Mount] = field(default_factory=dict)
     placeholders: dict[Path, Placeholder] = field(default_factory=dict)
     git: list[tuple[str, PurePosixPath]] = field(default_factory=list)
     worktrees: dict[Path, set[str]] = field(default_factory=dict)
     """The mounted ones, by their main git directory."""
+    watched: dict[Path, Watched] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     known: set[str] = field(default_factory=set)
@@ -73,6 +77,24 @@ class MountPlan:
                 self.used.add(path)
                 return True
         return False
+
+    def guard(self, top: Place, place: Place, entry: Entry) -> None:
+        """Hold or watch one path of a working tree, as the mode says."""
+        if self.mode == protect_mode.STRICT:
+            self._hold_in(top, place, entry)
+        elif not self.leaves_out(place) and self.mode == protect_mode.REVIEW:
+            watched = Watched(tree=top.target, path=place.name, why=entry.why)
+            self.watched.setdefault(place.source, watched)
+
+    def _hold_in(self, top: Place, place: Place, entry: Entry) -> None:
+        """Hold a path and the way to it; where a directory on the way is missing, that one."""
+        above = [top.at(path) for path in place.source.parents if top.source in path.parents]
+        missing = next((one for one in reversed(above) if not os.path.lexists(one.source)), None)
+        if missing is None:
+            self.way_to(top, top.at(place.source.parent))
+            self.hold(place, entry)
+        elif missing.target not in self.mounts:
+            self.hold(missing, replace(entry, path=missing.name, kind="directory", refuses=False))
 
     def hold(self, place: Place, entry: Entry) -> None:
         """Make one path read-only, whether it exists or not."""

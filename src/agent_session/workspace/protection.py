@@ -16,11 +16,24 @@ VARIABLE = "AGENT_SESSION_PROTECTED_GIT"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Watched:
+    """A path that the agent may write, and that is told when it differs; `why` says what would run it.
+
+    `path` is relative to the project that is at `tree` in the container.
+    """
+
+    tree: PurePosixPath
+    path: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Protection:
     """The protection of a container: mounts in any order, `git` as in VARIABLE, notes for the user."""
 
     mounts: tuple[Mount, ...] = ()
     placeholders: tuple[Placeholder, ...] = ()
+    watched: tuple[Watched, ...] = ()
     git: tuple[tuple[str, PurePosixPath], ...] = ()
     notes: tuple[str, ...] = ()
 

@@ -6,45 +6,62 @@ those of protected.yaml.
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
-from agent_session.workspace import repositories
 from agent_session.workspace.errors import NothingProtected
+from agent_session.workspace import protect_mode, repositories
 from agent_session.workspace.git_directories import protect_directory, protect_git
 from agent_session.workspace.mount_plan import MountPlan, Place
 from agent_session.workspace.projects import Project
-from agent_session.workspace.protected_paths import entries
+from agent_session.workspace.protected_paths import Entry, entries
 from agent_session.workspace.protection import Protection
 
+HEAD = Entry(
+    path="HEAD",
+    kind="directory",
+    why="with objects and refs beside it the directory is a repository, whose config git obeys",
+    placeholder=None,
+)
+"""What `--protect strict` holds besides: it cannot be watched, as it is a name like any other."""
 
-def protect(trees: Sequence[Project], unprotected: Sequence[str] = (), *, strict: bool = True) -> Protection:
+
+def protect(
+    trees: Sequence[Project],
+    unprotected: Sequence[str] = (),
+    *,
+    mode: str = protect_mode.REVIEW,
+    insisted: bool = True,
+) -> Protection:
     """Protect these writable directories, without the paths in `unprotected` (relative to one of them).
 
-    Raises CannotProtect for a path no mount can protect; with `strict` NothingProtected for an unprotected
+    Raises CannotProtect for a path no mount can protect; with `insisted` NothingProtected for an unprotected
     path that is not protected anyway.
     """
-    plan = MountPlan(opted_out=tuple(os.path.normpath(path) for path in unprotected))
+    plan = MountPlan(mode=mode, opted_out=tuple(os.path.normpath(path) for path in unprotected))
     for tree in trees:
-        _protect_tree(plan, tree)
+        inner = [other.source for other in trees if tree.source in other.source.parents]
+        _protect_tree(plan, tree, inner)
     unknown = [path for path in plan.opted_out if path not in plan.used]
-    if unknown and strict:
+    if unknown and insisted:
         raise NothingProtected(unknown[0], sorted({path for path in plan.known if "/modules/" not in path}))
     return Protection(
         mounts=tuple(plan.mounts.values()),
         placeholders=tuple(plan.placeholders.values()),
+        watched=tuple(plan.watched.values()),
         git=tuple(dict.fromkeys(plan.git)),
         notes=tuple(plan.notes),
     )
 
 
-def _protect_tree(plan: MountPlan, tree: Project) -> None:
-    """Protect one writable directory and all repositories in it."""
+def _protect_tree(plan: MountPlan, tree: Project, inner: Sequence[Path]) -> None:
+    """Protect one writable directory, the other ones in it and all repositories in it."""
     found = repositories.find(tree.source)
     if not found.complete:
         plan.notes.append(
             f"{tree.source} is very large: repositories deep inside it may be unprotected from the agent"
         )
     top = Place(source=tree.source, target=tree.target, name=".")
-    roots = [top.at(root) for root in dict.fromkeys((tree.source, *found.roots))]
+    roots = [top.at(root) for root in dict.fromkeys((tree.source, *found.roots, *inner))]
     pointers = {
         place: at
         for place in roots
@@ -57,8 +74,8 @@ def _protect_tree(plan: MountPlan, tree: Project) -> None:
         if plan.closed(place):
             continue
         plan.way_to(top, place)
-        for entry in entries("repository"):
-            plan.hold(place.below(entry.path), entry)
+        for entry in (*entries("repository"), *([HEAD] if plan.mode == protect_mode.STRICT else [])):
+            plan.guard(top, place.below(entry.path), entry)
         protect_git(plan, top, place, pointers.get(place))
     for git in (top.at(path) for path in found.bare):
         if not plan.closed(git):

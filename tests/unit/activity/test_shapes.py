@@ -42,6 +42,7 @@ LISTED = {
     "host_url": None,
     "image": "localhost/agent-session-stub:1",
     "auto_approve": False,
+    "protect": "review",
     "unprotected": [],
     "user_config": True,
     "git_signing": False,

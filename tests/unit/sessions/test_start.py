@@ -28,6 +28,7 @@ from tests.unit.machine import AGENTS
 
 OTHER = Options(
     auto_approve=True,
+    protect="strict",
     unprotected=(".vscode",),
     user_config=False,
     git_signing=True,
@@ -312,6 +313,7 @@ def test_options_are_written_as_they_are_typed() -> None:
     written = {field.name: flags(field.name, getattr(OTHER, field.name)) for field in fields(Options)}
     assert written == {
         "auto_approve": ["--auto-approve"],
+        "protect": ["--protect", "strict"],
         "unprotected": ["--unprotected", ".vscode"],
         "user_config": ["--no-user-config"],
         "git_signing": ["--git-signing"],

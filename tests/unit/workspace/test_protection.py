@@ -9,8 +9,10 @@ import pytest
 from agent_session.engine.container import Mount
 from agent_session.workspace import placeholders, protected_paths, protection, repositories, scan
 from agent_session.workspace.errors import CannotProtect, NothingProtected
+from agent_session.workspace.mount_plan import MountPlan, Place
 from agent_session.workspace.placeholders import Placeholder
 from agent_session.workspace.projects import Project
+from agent_session.workspace.protected_paths import Entry
 
 TARGET = PurePosixPath("/workspace/app")
 
@@ -33,11 +35,14 @@ def app(tmp_path: Path) -> Path:
     return repository(tmp_path / "app")
 
 
-def protect(*trees: Path, unprotected: tuple[str, ...] = (), strict: bool = True) -> protection.Protection:
+def protect(
+    *trees: Path, unprotected: tuple[str, ...] = (), mode: str = "strict", insisted: bool = True
+) -> protection.Protection:
     return scan.protect(
         [Project(source=tree, target=PurePosixPath("/workspace") / tree.name) for tree in trees],
         unprotected,
-        strict=strict,
+        mode=mode,
+        insisted=insisted,
     )
 
 
@@ -143,11 +148,45 @@ def test_what_git_config_names_in_the_tree_is_protected(app: Path) -> None:
     assert "ignored" not in found
 
 
-def test_a_directory_that_is_no_repository_may_become_one(tmp_path: Path) -> None:
+def test_a_directory_that_is_no_repository_may_become_one_unless_it_is_strictly_protected(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "app").mkdir()
-    found = mounts(protect(tmp_path / "app"))
-    assert ".git" not in found
-    assert found[".vscode"] == "ro"
+    strict = mounts(protect(tmp_path / "app"))
+    assert (strict[".git"], strict["HEAD"], strict[".vscode"]) == ("ro", "ro", "ro")
+    assert mounts(protect(tmp_path / "app", mode="review")) == {}
+
+
+@pytest.mark.parametrize("mode", ["review", "off"])
+def test_nothing_in_the_working_tree_is_masked_unless_strictly(app: Path, mode: str) -> None:
+    (app / "tools").mkdir()
+    (app / "tools" / "clean.sh").touch()
+    git(app, "config", "filter.x.clean", "sh 'tools/clean.sh' %f")
+    found = protect(app, mode=mode)
+    assert {path.partition("/")[0] for path in mounts(found)} == {".git"}
+    assert all(".git" in placeholder.path.parts for placeholder in found.placeholders)
+    watched = {one.path for one in found.watched}
+    assert ({".vscode", "tools/clean.sh"} <= watched) == (mode == "review")
+
+
+def test_a_file_in_two_projects_is_guarded_by_both_ways_and_watched_once(app: Path) -> None:
+    (app / "pkg").mkdir()
+    both = [app, app / "pkg"]
+    targets = {str(m.target) for m in protect(*both).mounts if m.read_only}
+    assert {"/workspace/app/pkg/.vscode", "/workspace/pkg/.vscode"} <= targets
+    watched = [w for w in protect(*both, mode="review").watched if w.path.endswith(".vscode")]
+    assert [(str(one.tree), one.path) for one in watched] == [
+        ("/workspace/app", ".vscode"),
+        ("/workspace/app", "pkg/.vscode"),
+    ]
+
+
+def test_a_path_in_a_directory_that_is_missing_is_held_by_that_directory(app: Path) -> None:
+    deep = Entry(path="deep/er/hooks", kind="directory", why="a test", placeholder=None)
+    plan = MountPlan(mode="strict", opted_out=())
+    top = Place(source=app, target=TARGET, name=".")
+    plan.guard(top, top.below(deep.path), deep)
+    assert {str(target): mount.read_only for target, mount in plan.mounts.items()} == {f"{TARGET}/deep": True}
 
 
 def test_a_directory_inside_a_repository_may_not_become_one(app: Path) -> None:
@@ -183,7 +222,7 @@ def test_an_unknown_path_is_told_with_all_that_are_known(app: Path) -> None:
     with pytest.raises(NothingProtected) as refused:
         protect(app, unprotected=("src",))
     assert ".vscode" in refused.value.message
-    protect(app, unprotected=("src",), strict=False)
+    protect(app, unprotected=("src",), insisted=False)
 
 
 def test_links_out_of_the_tree_are_not_followed(app: Path, tmp_path: Path) -> None:

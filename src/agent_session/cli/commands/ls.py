@@ -8,6 +8,7 @@ from agent_session.cli import output
 from agent_session.cli.context import Invocation, note, of
 from agent_session.cli.options import JsonList
 from agent_session.errors import AgentSessionError, Hint, UsageError
+from agent_session.workspace import protect_mode
 
 if TYPE_CHECKING:
     from agent_session.activity.state import State
@@ -69,6 +70,15 @@ def _look(invocation: Invocation) -> "tuple[list[Session], dict[str, State]]":
         return found, state.read(engine, found)
 
 
+def _options(session: "Session") -> str:
+    """The options that a person should see at a glance: who may do what unasked."""
+    options = session.options
+    told = ["auto-approve"] if options.auto_approve else []
+    if options.protect != protect_mode.REVIEW:
+        told.append(f"protect {options.protect}")
+    return ", ".join(told) or "-"
+
+
 def _print(found: "list[Session]", now: "dict[str, State]") -> None:
     rows = [
         (
@@ -78,7 +88,7 @@ def _print(found: "list[Session]", now: "dict[str, State]") -> None:
             now[s.name].value,
             output.since(now[s.name]),
             output.ago(s.created),
-            "auto-approve" if s.options.auto_approve else "-",
+            _options(s),
             ", ".join(str(project.source) for project in s.projects),
         )
         for s in found

@@ -11,6 +11,7 @@ from agent_session.cli import output
 from agent_session.cli.context import of
 from agent_session.cli.options import NameOrDefault
 from agent_session.errors import Hint, UsageError
+from agent_session.workspace import protect_mode
 
 if TYPE_CHECKING:
     from agent_session.activity.describe import Description
@@ -142,6 +143,8 @@ def _options(session: "Session") -> Iterator[str]:
     ):
         if chosen:
             yield told
+    if options.protect != protect_mode.REVIEW:
+        yield f"protect {options.protect}"
     yield from (f"unprotected {path}" for path in options.unprotected)
 
 
