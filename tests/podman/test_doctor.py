@@ -124,7 +124,7 @@ def test_a_terminal_that_does_not_answer_is_told(account: Account) -> None:
 
 def test_what_a_killed_session_left_is_removed_when_it_is_told_to(account: Account) -> None:
     project = account.project()
-    account.ok("start", "-d", "-a", "shell", cwd=project)
+    account.ok("start", "-d", "-a", "shell", "--protect", "strict", cwd=project)
     before = sorted(path.name for path in project.iterdir())
     assert before, "placeholders"
     account.podman("kill", "agent_default")

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.podman
 @pytest.fixture
 def session(account: Account) -> Account:
     """An account with a running session `web`."""
-    account.ok("start", "-d", "-a", "shell", "-n", "web", account.project())
+    account.ok("start", "-d", "-a", "shell", "--protect", "strict", "-n", "web", account.project())
     return account
 
 

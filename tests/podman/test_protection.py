@@ -110,7 +110,7 @@ def test_nothing_an_attacker_plants_is_there_or_runs(host: Host) -> None:
     host.git(app, "worktree", "add", "--quiet", "../elsewhere")
     (app / ".git" / "hooks" / "post-merge").write_text("#!/bin/sh\n")
 
-    guarded = scan.protect([Project(source=app, target=inside.WORKSPACE / "app")])
+    guarded = scan.protect([Project(source=app, target=inside.WORKSPACE / "app")], mode="strict")
     targets = [str(mount.target) for mount in guarded.mounts if mount.read_only]
     sources = [Path(mount.source) for mount in guarded.mounts if mount.read_only and mount.source]
     before = tree(app)
@@ -133,7 +133,7 @@ def test_nothing_an_attacker_plants_is_there_or_runs(host: Host) -> None:
         "/workspace/app/shared.gitconfig",
     } <= set(targets)
 
-    host.account.ok("start", "-d", "-a", "shell", "-n", "evil", app)
+    host.account.ok("start", "-d", "-a", "shell", "--protect", "strict", "-n", "evil", app)
     evil = app / "evil"
     for name, content in {
         "hook": f"#!/bin/sh\ntouch {ran}\n",
@@ -331,7 +331,7 @@ def test_what_the_host_replaces_or_removes_stays_protected(host: Host) -> None:
     (app / ".claude" / "settings.json").write_text("{}")
     host.git(app, "add", "-A")
     host.git(app, "commit", "--quiet", "-m", "settings")
-    host.account.ok("start", "-d", "-a", "shell", "-n", "s", app)
+    host.account.ok("start", "-d", "-a", "shell", "--protect", "strict", "-n", "s", app)
     place = "/workspace/a pp"
 
     def closed(path: str) -> bool:
@@ -386,7 +386,7 @@ def test_nothing_is_left_on_the_host(host: Host) -> None:
     exclude.write_text("*.log")
     before = tree(app.parent)
     for project in (app, plain, below):
-        host.account.ok("start", "-d", "-a", "shell", "-n", "s", project)
+        host.account.ok("start", "-d", "-a", "shell", "--protect", "strict", "-n", "s", project)
         assert tree(app.parent) != before
         assert host.git(app, "status", "--short").out == ""
         host.git(app, "add", "-A", "--dry-run")
@@ -406,7 +406,7 @@ def test_what_another_session_needs_stays(host: Host) -> None:
     app = host.repository(host.account.home / "projects" / "app")
     before = tree(app)
     for name in ("one", "two"):
-        host.account.ok("start", "-d", "-a", "shell", "-n", name, app)
+        host.account.ok("start", "-d", "-a", "shell", "--protect", "strict", "-n", name, app)
     host.account.ok("stop", "one")
     host.account.ok("rm", "-f", "one")
     assert (app / ".mcp.json").exists()
@@ -418,7 +418,7 @@ def test_what_another_session_needs_stays(host: Host) -> None:
 
 def test_what_the_user_makes_of_a_placeholder_is_his(host: Host) -> None:
     app = host.repository(host.account.home / "projects" / "app")
-    host.account.ok("start", "-d", "-a", "shell", "-n", "s", app)
+    host.account.ok("start", "-d", "-a", "shell", "--protect", "strict", "-n", "s", app)
     (app / ".vscode" / "settings.json").write_text("{}")
     (app / "opencode.json").write_text('{"model": "mine"}')
     host.account.ok("stop", "s")
@@ -430,12 +430,16 @@ def test_what_the_user_makes_of_a_placeholder_is_his(host: Host) -> None:
 
 def test_single_paths_can_be_left_to_the_agent(host: Host) -> None:
     app = host.repository(host.account.home / "projects" / "app")
-    refused = host.account.run("start", "-d", "-a", "shell", "-n", "s", "--unprotected", "src", app)
+    refused = host.account.run(
+        "start", "-d", "-a", "shell", "--protect", "strict", "-n", "s", "--unprotected", "src", app
+    )
     assert refused.code == 2
     assert ".vscode" in refused.err
     host.account.ok(
         "start",
         "-d",
+        "--protect",
+        "strict",
         "-a",
         "shell",
         "-n",
@@ -473,11 +477,13 @@ def test_a_repository_that_appeared_is_protected_from_the_next_start_on(host: Ho
 def test_a_link_in_the_place_of_a_protected_path_is_refused(host: Host) -> None:
     app = host.repository(host.account.home / "projects" / "app")
     (app / ".vscode").symlink_to("/etc")
-    refused = host.account.run("start", "-d", "-a", "shell", "-n", "s", app)
+    refused = host.account.run("start", "-d", "-a", "shell", "--protect", "strict", "-n", "s", app)
     assert refused.code == 2
     assert "--unprotected .vscode" in refused.err
     assert not (app / ".idea").exists()
-    host.account.ok("start", "-d", "-a", "shell", "-n", "s", "--unprotected", ".vscode", app)
+    host.account.ok(
+        "start", "-d", "-a", "shell", "--protect", "strict", "-n", "s", "--unprotected", ".vscode", app
+    )
 
 
 def test_a_link_to_secrets_shows_nothing(host: Host) -> None:

@@ -21,12 +21,12 @@ def protect_git(plan: MountPlan, top: Place, root: Place, pointer: repositories.
     git = root.below(".git")
     if not os.path.lexists(git.source):
         if plan.mode == protect_mode.STRICT:
-            plan.hold(git, Entry(path=".git", kind="directory", why="", placeholder=None))
+            plan.hold(git, Entry(path=".git", kind="directory", why=""))
         return
     if git.source.is_dir() and not git.source.is_symlink():
         (_bare_directory if repositories.is_bare(git.source) else _git_directory)(plan, git)
     else:
-        plan.hold(git, Entry(path=".git", kind="file", why="", placeholder=None))
+        plan.hold(git, Entry(path=".git", kind="file", why=""))
         if pointer:
             _elsewhere(plan, top, root, pointer)
         elif not plan.leaves_out(git):

@@ -5,6 +5,7 @@ on the way to a held path is a mount point too, a writable one of itself. A path
 held by a placeholder (placeholders.py).
 """
 
+import fnmatch
 import os
 import re
 from dataclasses import dataclass, field, replace
@@ -81,7 +82,9 @@ class MountPlan:
     def guard(self, top: Place, place: Place, entry: Entry) -> None:
         """Hold or watch one path of a working tree, as the mode says."""
         if self.mode == protect_mode.STRICT:
-            self._hold_in(top, place, entry)
+            if entry.strict:
+                for one in _fitting(place) if entry.pattern else [place]:
+                    self._hold_in(top, one, entry)
         elif not self.leaves_out(place) and self.mode == protect_mode.REVIEW:
             watched = Watched(tree=top.target, path=place.name, why=entry.why)
             self.watched.setdefault(place.source, watched)
@@ -128,6 +131,20 @@ def _unseen(placeholder: Placeholder) -> Placeholder:
     return Placeholder(
         path=path, content=placeholder.content, exclude=common / "info" / "exclude", pattern=f"/{pattern}"
     )
+
+
+def _fitting(place: Place) -> list[Place]:
+    """The places that exist and fit a pattern in the last part of this one."""
+    above = place.source.parent
+    found = fnmatch.filter(sorted(os.listdir(above)), place.source.name)  # noqa: PTH208 (names, not paths)
+    return [
+        Place(
+            source=above / name,
+            target=place.target.with_name(name),
+            name=str(PurePosixPath(place.name).with_name(name)),
+        )
+        for name in found
+    ]
 
 
 def _bind(place: Place, *, read_only: bool) -> Mount:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,8 +13,29 @@ class Entry:
     path: str
     kind: str
     why: str
-    placeholder: str | None
+    when: str = "tool"
+    """One of WHEN's keys."""
+    placeholder: str | None = None
     refuses: bool = False
+    exclude: tuple[str, ...] = ()
+    """Names in a directory that are not looked at."""
+    strict: bool = True
+    """Whether it is held in strict mode."""
+
+    @property
+    def pattern(self) -> bool:
+        """Whether the path means all files whose names fit."""
+        return "*" in self.path
+
+
+WHEN = {
+    "cd": "when a shell enters the directory",
+    "open": "when an editor opens it",
+    "status": "at a look, such as git status",
+    "commit": "at git commit and the like",
+    "start": "when another agent starts there",
+    "tool": "at any command of that tool",
+}
 
 
 @cache
@@ -21,16 +43,17 @@ def entries(scope: str) -> tuple[Entry, ...]:
     """The lines of protected.yaml, `git` or `repository`."""
     from agent_session.host.yaml_file import read_yaml  # 20 ms that ls need not pay
 
-    data: dict[str, list[dict[str, str]]] = read_yaml(Path(__file__).with_name("protected.yaml"))
+    data: dict[str, list[dict[str, Any]]] = read_yaml(Path(__file__).with_name("protected.yaml"))
     return tuple(
         Entry(
             path=line["path"],
             kind=line["kind"],
             why=line["why"],
-            placeholder=None
-            if line["kind"] == "directory" or line["placeholder"] == "directory"
-            else line["placeholder"],
-            refuses=bool(line.get("refuses")),
+            when=line["when"],
+            placeholder=None if (held := line.get("placeholder", "directory")) == "directory" else held,
+            refuses=line.get("refuses", False),
+            exclude=tuple(line.get("except", ())),
+            strict=line.get("strict", True),
         )
         for line in data[scope]
     )

@@ -20,7 +20,6 @@ HEAD = Entry(
     path="HEAD",
     kind="directory",
     why="with objects and refs beside it the directory is a repository, whose config git obeys",
-    placeholder=None,
 )
 """What `--protect strict` holds besides: it cannot be watched, as it is a name like any other."""
 

@@ -58,16 +58,18 @@ def how(mount: Mount) -> str:
 def test_every_line_of_the_list_says_why() -> None:
     lines = [*protected_paths.entries("git"), *protected_paths.entries("repository")]
     assert all(len(line.why) > 10 and line.kind in {"file", "directory"} for line in lines)
-    assert len({line.path for line in lines}) == len(lines) > 20
+    assert all(line.when in protected_paths.WHEN for line in lines)
+    assert len({line.path for line in lines}) == len(lines) > 100
 
 
 def test_all_of_the_list_is_mounted_whether_it_exists_or_not(app: Path) -> None:
     (app / ".vscode").mkdir()
     found = mounts(protect(app))
     for line in protected_paths.entries("repository"):
-        if "/" in line.path:  # only where the directory is
+        if line.pattern or not line.strict:
             continue
-        assert found[line.path] == ("tmpfs" if line.refuses else "ro")
+        held = line.path.split("/")[0]  # where its directory is missing, that one
+        assert found[held] == ("tmpfs" if line.refuses or held == ".opencode" else "ro")
     for line in protected_paths.entries("git"):
         assert found[f".git/{line.path}"] == "ro"
     assert found[".git"] == "rw"
@@ -182,7 +184,7 @@ def test_a_file_in_two_projects_is_guarded_by_both_ways_and_watched_once(app: Pa
 
 
 def test_a_path_in_a_directory_that_is_missing_is_held_by_that_directory(app: Path) -> None:
-    deep = Entry(path="deep/er/hooks", kind="directory", why="a test", placeholder=None)
+    deep = Entry(path="deep/er/hooks", kind="directory", why="a test")
     plan = MountPlan(mode="strict", opted_out=())
     top = Place(source=app, target=TARGET, name=".")
     plan.guard(top, top.below(deep.path), deep)
