@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from agent_session.engine.container import Mount
-from agent_session.workspace.errors import CannotProtect
 from agent_session.workspace import protect_mode, repositories
+from agent_session.workspace.errors import CannotProtect
 from agent_session.workspace.placeholders import Placeholder, is_placeholder
 from agent_session.workspace.protected_paths import Entry
 from agent_session.workspace.protection import Watched

@@ -8,8 +8,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent_session.workspace.errors import NothingProtected
 from agent_session.workspace import protect_mode, repositories
+from agent_session.workspace.errors import NothingProtected
 from agent_session.workspace.git_directories import protect_directory, protect_git
 from agent_session.workspace.mount_plan import MountPlan, Place
 from agent_session.workspace.projects import Project
