@@ -9,6 +9,18 @@ from agent_session.engine import limits
 from agent_session.workspace import protect_mode
 
 
+def _option(*flags: str, meaning: str, group: str | None, env: str = "", **more: Any) -> Any:
+    """An option of a group; `env` is its variable as it is typed, without AGENT_SESSION_."""
+    variable = f" [env: AGENT_SESSION_{env}]" if env else ""
+    return typer.Option(*flags, help=meaning + variable, show_default=False, rich_help_panel=group, **more)
+
+
+def _switch(name: str, meaning: str, group: str | None, *, values: str = "1") -> Any:
+    """An option that is on or off: --NAME and --no-NAME."""
+    flag = name.lower().replace("_", "-")
+    return _option(f"--{flag}/--no-{flag}", meaning=meaning, group=group, env=f"{name}={values}")
+
+
 def _limit(name: str, metavar: str, most: str, *, default: int = 0) -> Any:
     """The option of a limit of that name."""
 
@@ -46,164 +58,131 @@ Projects = Annotated[
 ]
 AgentName = Annotated[
     str | None,
-    typer.Option(
+    _option(
         "-a",
         "--agent",
         metavar="AGENT",
-        help="The agent. [env: AGENT_SESSION_AGENT] [default: asked on a terminal, otherwise claude]",
-        show_default=False,
-        rich_help_panel=AGENT,
+        meaning="The agent. [env: AGENT_SESSION_AGENT] [default: asked on a terminal, otherwise claude]",
+        group=AGENT,
     ),
 ]
 Name = Annotated[
     str | None,
-    typer.Option(
+    _option(
         "-n",
         "--name",
         metavar="NAME",
-        help="The session's name. [env: AGENT_SESSION_NAME] [default: default]",
-        show_default=False,
-        rich_help_panel=SESSION,
+        meaning="The session's name. [env: AGENT_SESSION_NAME] [default: default]",
+        group=SESSION,
     ),
 ]
 Detach = Annotated[
     bool | None,
-    typer.Option(
+    _option(
         "-d",
         "--detach",
-        help="Do not attach: return when the agent's screen is up and print the session's name. [env: "
-        "AGENT_SESSION_DETACH=1]",
-        show_default=False,
-        rich_help_panel=SESSION,
+        meaning="Do not attach: return when the agent's screen is up and print the session's name.",
+        group=SESSION,
+        env="DETACH=1",
     ),
 ]
 Build = Annotated[
     bool | None,
-    typer.Option(
-        "--build/--no-build",
-        help="Build a missing image without asking, or never. [env: AGENT_SESSION_BUILD=1 or 0]",
-        show_default=False,
-        rich_help_panel=AGENT,
-    ),
+    _switch("BUILD", "Build a missing image without asking, or never.", AGENT, values="1 or 0"),
 ]
 Json = Annotated[
-    bool,
-    typer.Option("--json", help="Like --detach, and print the session as JSON.", rich_help_panel=SESSION),
+    bool, _option("--json", meaning="Like --detach, and print the session as JSON.", group=SESSION)
 ]
 Fresh = Annotated[
     bool | None,
-    typer.Option(
-        "--fresh",
-        help="A new conversation, not the last one. [env: AGENT_SESSION_FRESH=1]",
-        show_default=False,
-        rich_help_panel=AGENT,
-    ),
+    _option("--fresh", meaning="A new conversation, not the last one.", group=AGENT, env="FRESH=1"),
 ]
-AutoApprove = Annotated[
-    bool | None,
-    typer.Option(
-        "--auto-approve/--no-auto-approve",
-        help="The agent does not ask before it acts. [env: AGENT_SESSION_AUTO_APPROVE=1]",
-        show_default=False,
-        rich_help_panel=AGENT,
-    ),
-]
+AutoApprove = Annotated[bool | None, _switch("AUTO_APPROVE", "The agent does not ask before it acts.", AGENT)]
 ImportFrom = Annotated[
     str | None,
-    typer.Option(
+    _option(
         "--import",
         metavar="FILE",
-        help="A new session with what `agent-session export` saved: its agent and name, unless others are given. "
-        "Name its projects; on a terminal those that it had are asked about. "
-        "[env: AGENT_SESSION_IMPORT_FROM]",
-        show_default=False,
-        rich_help_panel=SESSION,
+        meaning="A new session with what `agent-session export` saved: its agent and name, unless others are "
+        "given. Name its projects; on a terminal those that it had are asked about.",
+        group=SESSION,
+        env="IMPORT_FROM",
     ),
 ]
 NoProjects = Annotated[
     bool,
-    typer.Option(
+    _option(
         "--no-projects",
-        help="With --import: no directory of this machine, whatever the archive names.",
-        rich_help_panel=SESSION,
+        meaning="With --import: no directory of this machine, whatever the archive names.",
+        group=SESSION,
     ),
 ]
 Logins = Annotated[
     bool,
-    typer.Option(
+    _option(
         "--logins",
-        help="With --import: the session gets your logins at once. Otherwise it gets them at its next start, because programs in the "
-        "archive run before you have looked at it.",
-        rich_help_panel=SESSION,
+        meaning="With --import: the session gets your logins at once. Otherwise it gets them at its next "
+        "start, because programs in the archive run before you have looked at it.",
+        group=SESSION,
     ),
 ]
 Unprotected = Annotated[
     list[str] | None,
-    typer.Option(
+    _option(
         "--unprotected",
         metavar="PATH",
-        help="A path in a project that the agent may change although this machine could run what it puts "
-        "there: .vscode, "
-        ".git/hooks, ... Repeatable. [env: AGENT_SESSION_UNPROTECTED, colon-separated]",
-        show_default=False,
-        rich_help_panel=PROJECTS,
+        meaning="A path in a project that the agent may change although this machine could run what it puts "
+        "there: .vscode, .git/hooks, ... Repeatable. [env: AGENT_SESSION_UNPROTECTED, colon-separated]",
+        group=PROJECTS,
     ),
 ]
 Protect = Annotated[
     str | None,
-    typer.Option(
+    _option(
         "--protect",
         metavar="MODE",
         parser=_mode,
-        help="What happens with files in a project that this machine could run by itself (.vscode, .envrc, ...): "
-        "review: the agent may write them, and agent-session tells which differ; strict: it cannot; off: "
+        meaning="What happens with files in a project that this machine could run by itself (.vscode, .envrc, "
+        "...): review: the agent may write them, and agent-session tells which differ; strict: it cannot; off: "
         "neither. Git's config and hooks are guarded in each. [env: AGENT_SESSION_PROTECT] [default: review]",
-        show_default=False,
-        rich_help_panel=PROJECTS,
+        group=PROJECTS,
     ),
 ]
 UserConfig = Annotated[
     bool | None,
-    typer.Option(
-        "--user-config/--no-user-config",
-        help="Copies of your own instructions, settings, commands and skills for the agent come along (the "
-        "default), or do not. "
-        "[env: AGENT_SESSION_USER_CONFIG=1 or 0]",
-        show_default=False,
-        rich_help_panel=AGENT,
+    _switch(
+        "USER_CONFIG",
+        "Copies of your own instructions, settings, commands and skills for the agent come along (the "
+        "default), or do not.",
+        AGENT,
+        values="1 or 0",
     ),
 ]
 GitSigning = Annotated[
     bool | None,
-    typer.Option(
-        "--git-signing/--no-git-signing",
-        help="Commits in the session are signed with your SSH key, by your ssh-agent: whatever the agent "
-        "commits is signed as you. "
-        "Implies --ssh-agent. [env: AGENT_SESSION_GIT_SIGNING=1]",
-        show_default=False,
-        rich_help_panel=ACCESS,
+    _switch(
+        "GIT_SIGNING",
+        "Commits in the session are signed with your SSH key, by your ssh-agent: whatever the agent "
+        "commits is signed as you. Implies --ssh-agent.",
+        ACCESS,
     ),
 ]
 SshAgent = Annotated[
     bool | None,
-    typer.Option(
-        "--ssh-agent/--no-ssh-agent",
-        help="The session may use your ssh-agent while it runs: log in, push and sign as you wherever its "
-        "keys are known, "
-        "though not read them. [env: AGENT_SESSION_SSH_AGENT=1]",
-        show_default=False,
-        rich_help_panel=ACCESS,
+    _switch(
+        "SSH_AGENT",
+        "The session may use your ssh-agent while it runs: log in, push and sign as you wherever its "
+        "keys are known, though not read them.",
+        ACCESS,
     ),
 ]
 GithubToken = Annotated[
     bool | None,
-    typer.Option(
-        "--github-token/--no-github-token",
-        help="The session gets your GitHub token (GH_TOKEN, GITHUB_TOKEN or gh's login): the agent can "
-        "read it and do all that "
-        "it allows. [env: AGENT_SESSION_GITHUB_TOKEN=1]",
-        show_default=False,
-        rich_help_panel=ACCESS,
+    _switch(
+        "GITHUB_TOKEN",
+        "The session gets your GitHub token (GH_TOKEN, GITHUB_TOKEN or gh's login): the agent can "
+        "read it and do all that it allows.",
+        ACCESS,
     ),
 ]
 Memory = Annotated[int | None, _limit("memory", "SIZE", "memory the session may use: 512m, 2g")]
@@ -211,39 +190,37 @@ Cpus = Annotated[float | None, _limit("cpus", "NUMBER", "processors: 2, 1.5")]
 Pids = Annotated[int | None, _limit("pids", "NUMBER", "processes and threads", default=limits.PIDS)]
 AllowUserNamespaces = Annotated[
     bool | None,
-    typer.Option(
-        "--allow-user-namespaces/--no-allow-user-namespaces",
-        help="Programs in the session may make user namespaces (bwrap, Chromium's sandbox, Podman). The "
-        "agent can then change every "
-        "protected path. [env: AGENT_SESSION_ALLOW_USER_NAMESPACES=1]",
-        show_default=False,
+    _switch(
+        "ALLOW_USER_NAMESPACES",
+        "Programs in the session may make user namespaces (bwrap, Chromium's sandbox, Podman). The "
+        "agent can then change every protected path.",
+        None,
     ),
 ]
 AllowSetuid = Annotated[
     bool | None,
-    typer.Option(
-        "--allow-setuid/--no-allow-setuid",
-        help="Programs in the session may set the set-user-id and set-group-id bits of files: other users "
-        "of this machine can then "
-        "act as you. [env: AGENT_SESSION_ALLOW_SETUID=1]",
-        show_default=False,
+    _switch(
+        "ALLOW_SETUID",
+        "Programs in the session may set the set-user-id and set-group-id bits of files: other users "
+        "of this machine can then act as you.",
+        None,
     ),
 ]
 AllowSecrets = Annotated[
     bool | None,
-    typer.Option(
+    _option(
         "--allow-secret-directories",
-        help="Insist on a PROJECT that holds keys, logins or programs of yours. [env: AGENT_SESSION_ALLOW_SECRET_DIRECTORIES=1]",
-        show_default=False,
-        rich_help_panel=PROJECTS,
+        meaning="Insist on a PROJECT that holds keys, logins or programs of yours.",
+        group=PROJECTS,
+        env="ALLOW_SECRET_DIRECTORIES=1",
     ),
 ]
 DryRun = Annotated[
     bool,
-    typer.Option(
+    _option(
         "--dry-run",
-        help="Change nothing: print what would be done, and the podman commands that do the same. With "
+        meaning="Change nothing: print what would be done, and the podman commands that do the same. With "
         "--json as one object.",
-        rich_help_panel=SESSION,
+        group=SESSION,
     ),
 ]

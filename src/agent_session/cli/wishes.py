@@ -88,8 +88,14 @@ def imported(wanted: Wish, home: Path, *, ask: bool) -> Wish:
     return archive.wished(wanted, manifest, home, note)
 
 
-def name_here(known: Mapping[str, "Found"], config: Config) -> str:
+def named_here(wanted: Wish, known: Mapping[str, "Found"], config: Config) -> Wish:
     """Choose the session where neither NAME nor PROJECT was typed, with a question on a terminal."""
+    if config.name or config.projects or wanted.import_from:
+        return wanted
+    return replace(wanted, name=_name_here(known, config))
+
+
+def _name_here(known: Mapping[str, "Found"], config: Config) -> str:
     here = directory()
     there = which.containing([found.session for found in known.values()], here) if here else []
     if "agent" in config.insisted:

@@ -1,10 +1,11 @@
 """`agent-session start`: the main job. No such session: make it; stopped: start it; then attach.
 
-Who comes back to a session that runs waits for what is imported here: what only others need is imported where they need it.
+Who comes back to a session that runs waits for what is imported here: what only others need is imported
+where they need it.
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -37,10 +38,11 @@ from agent_session.cli.start_options import (
     Unprotected,
     UserConfig,
 )
+from agent_session.config import FIELDS
 from agent_session.errors import Hint, UsageError
 
 if TYPE_CHECKING:
-    from agent_session.engine.protocol import Engine
+    from agent_session.config import Config
     from agent_session.sessions.wish import Wish
 
 
@@ -74,55 +76,44 @@ def start(
 ) -> None:
     """Start a session in a project's directory, or come back to it.
 
-    A session that does not exist is made; one that is stopped is started; then this terminal is attached. Ctrl q, or
-    closing the window, detaches, and the agent keeps running.
+    A session that does not exist is made; one that is stopped is started; then this terminal is attached.
+    Ctrl q, or closing the window, detaches, and the agent keeps running.
 
-    Two more variables, for a new session: AGENT_SESSION_MOUNTS, a colon-separated list of host paths, mounted read-only at the
-    same paths; AGENT_SESSION_KOB, one directory, mounted read-write at its own path, so that symbolic links in projects resolve.
-    A flag beats a variable, a variable the configuration file (AGENT_SESSION_CONFIG names another), the file the default.
+    Two more variables, for a new session: AGENT_SESSION_MOUNTS, a colon-separated list of host paths, mounted
+    read-only at the same paths; AGENT_SESSION_KOB, one directory, mounted read-write at its own path, so that
+    symbolic links in projects resolve. A flag beats a variable, a variable the configuration file
+    (AGENT_SESSION_CONFIG names another), the file the default.
     """
-    invocation = of(context)
-    config = invocation.config.with_flags(
-        projects=tuple(projects) if projects else None,
-        agent=agent,
-        name=name,
-        detach=detach,
-        detach_key=detach_key,
-        build=build,
-        fresh=fresh,
-        auto_approve=auto_approve,
-        import_from=import_from,
-        protect=protect,
-        unprotected=tuple(unprotected) if unprotected else None,
-        user_config=user_config,
-        git_signing=git_signing,
-        ssh_agent=ssh_agent,
-        github_token=github_token,
-        memory=memory,
-        cpus=cpus,
-        pids=pids,
-        allow_user_namespaces=allow_user_namespaces,
-        allow_setuid=allow_setuid,
-        allow_secret_directories=allow_secret_directories,
-    )
     from agent_session.cli import wishes
-    from agent_session.sessions import find
 
+    invocation = of(context)
+    config = invocation.config.with_flags(**_flags(context))
     detached = config.detach or as_json or not on_terminal()
     wish = wishes.wish(config, screen=detached)
     _check_import(wish, projects or [], no_projects=no_projects, logins=logins)
-    if wish.import_from:
-        wish = replace(
-            wish, logins=logins, no_projects=no_projects, projects=() if no_projects else wish.projects
-        )
-        wish = wishes.imported(wish, invocation.installation.home, ask=not dry_run)
-    with invocation.engine(one_question=not dry_run) as engine:
+    wish = replace(
+        wish, logins=logins, no_projects=no_projects, projects=() if no_projects else wish.projects
+    )
+    wish = wishes.imported(wish, invocation.installation.home, ask=not dry_run)
+    if dry_run:
+        _print_plan(invocation, wish, config, as_json=as_json)
+    else:
+        _start(invocation, wish, config, detached=detached, as_json=as_json)
+
+
+def _flags(context: typer.Context) -> dict[str, Any]:
+    """The options that were given, by their names in Config."""
+    given = {name: value for name, value in context.params.items() if name in FIELDS and value != ()}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+
+
+def _start(invocation: Invocation, wish: "Wish", config: "Config", *, detached: bool, as_json: bool) -> None:
+    from agent_session.cli import wishes
+    from agent_session.sessions import find
+
+    with invocation.engine(one_question=True) as engine:
         known = find.find_all(engine)
-        if not (config.name or config.projects or wish.import_from):
-            wish = replace(wish, name=wishes.name_here(known, config))
-        if dry_run:
-            _print_plan(invocation, engine, wish, as_json=as_json)
-            return
+        wish = wishes.named_here(wish, known, config)
         _, session = wishes.fulfil(invocation, engine, wish, build=config.build, found=known.get(wish.name))
         if as_json:
             from agent_session.activity import shapes, state
@@ -143,15 +134,18 @@ def _check_import(wish: "Wish", projects: list[str], *, no_projects: bool, login
         raise UsageError(f"--no-projects and {projects[0]!r} cannot both be meant", hint=typed)
 
 
-def _print_plan(invocation: Invocation, engine: "Engine", wish: "Wish", *, as_json: bool) -> None:
-    """What a start would do. Nothing is locked, asked or changed."""
+def _print_plan(invocation: Invocation, wish: "Wish", config: "Config", *, as_json: bool) -> None:
+    """What a start would do. Nothing is locked or changed."""
     from agent_session.cli import dry_run as printed
-    from agent_session.sessions import dry_run, start
+    from agent_session.cli import wishes
+    from agent_session.sessions import dry_run, find, start
 
-    step = start.decide(engine, wish, invocation.installation)
-    seed = start.seed_for(step, wish, invocation.installation)
-    for line in (*getattr(step, "notes", ()), *(seed.notes if seed else ())):
-        note(line)
-    if wish.import_from:
-        note(f"what is in {wish.import_from} is unpacked by agent-session start only")
-    printed.tell(dry_run.describe(engine, step, seed), as_json=as_json)
+    with invocation.engine() as engine:
+        wish = wishes.named_here(wish, find.find_all(engine), config)
+        step = start.decide(engine, wish, invocation.installation)
+        seed = start.seed_for(step, wish, invocation.installation)
+        for line in (*getattr(step, "notes", ()), *(seed.notes if seed else ())):
+            note(line)
+        if wish.import_from:
+            note(f"what is in {wish.import_from} is unpacked by agent-session start only")
+        printed.tell(dry_run.describe(engine, step, seed), as_json=as_json)
