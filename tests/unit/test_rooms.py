@@ -149,8 +149,12 @@ def test_what_makes_sessions_neither_prints_nor_asks_nor_reads_the_environment(f
     assert not attributes & {"environ", "getenv"}
 
 
-def test_help_loads_nothing_heavy() -> None:
-    program = "import sys; from agent_session.cli.main import run; run(['start', '--help']); print(*sys.modules, file=sys.stderr)"
+HEAVY = {"podman", "pydantic", "requests", "urllib3", "rich", "questionary", "prompt_toolkit", "yaml"}
+
+
+def loaded_by(*words: str) -> tuple[str, set[str]]:
+    """What a command line prints on stdout, and the packages that are imported for it."""
+    program = f"import sys; from agent_session.cli.main import run; run({list(words)}); print('|', *sys.modules, file=sys.stderr)"
     done = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,
@@ -158,18 +162,26 @@ def test_help_loads_nothing_heavy() -> None:
         check=True,
         env={"PYTHONPATH": str(SOURCES), "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/nonexistent"},
     )
-    loaded = {name.split(".")[0] for name in done.stderr.split()}
-    assert "Start a session" in done.stdout
-    assert not loaded & {
-        "podman",
-        "pydantic",
-        "requests",
-        "urllib3",
-        "rich",
-        "questionary",
-        "prompt_toolkit",
-        "yaml",
-    }
+    return done.stdout, {name.split(".")[0] for name in done.stderr.rpartition("|")[2].split()}
+
+
+def test_help_loads_nothing_heavy() -> None:
+    shown, loaded = loaded_by("start", "--help")
+    assert "Start a session" in shown
+    assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ls", "ls --json", "ps -q", "attach web", "status web", "stop web", "wait web --timeout 1", "screen web",
+        "send web hello", "exec web true",
+    ],
+)  # fmt: skip
+def test_what_is_typed_a_hundred_times_a_day_loads_no_typer(line: str) -> None:
+    _, loaded = loaded_by(*line.split())
+    assert "agent_session" in loaded
+    assert not loaded & {*HEAVY, "typer", "click"}
 
 
 @pytest.mark.parametrize(

@@ -1,27 +1,31 @@
-"""The command line with the options of all verbs; a verb's module is imported when it is typed.
+"""The command line as Typer reads it, with the options of all verbs, and its help.
 
-The latter are for speed. All verbs together take 15 ms to import and to look through; and Typer (0.29) would
-import pydantic, 45 ms, to make a text of a text and a list of texts of a list of texts.
+A plain command line does not come here: see plain.py. All verbs together take 15 ms to import and to look
+through, so a verb's module is imported when it is typed; and Typer (0.29) would import pydantic, 45 ms, to
+make a text of a text and a list of texts of a list of texts.
 """
 
-import os
-from collections.abc import Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
 
 from agent_session import __version__
-from agent_session.cli import verbs
-from agent_session.cli.context import UNNAMED, Invocation, silence
-from agent_session.config import Config, read_config
-from agent_session.errors import AgentSessionError
-from agent_session.host import paths
+from agent_session.cli import context as contexts
+from agent_session.cli import parameters, verbs
+from agent_session.cli.parameters import Option, Parameter
+from agent_session.errors import Hint, UsageError
 
+if TYPE_CHECKING:
+    from agent_session.cli.prefetch import Prefetch
+
+UNNAMED = "agent-session.unnamed"
 PLAIN = (str, bool, list[str])
 EVERYWHERE = {"verbose", "quiet"}
 
@@ -68,7 +72,10 @@ class _Verb(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
         """As ever; noted is whether `--` stood before the first argument, which only `exec` asks."""
-        ctx.meta[UNNAMED] = "--" in args and all(word.startswith("-") for word in args[: args.index("--")])
+        before = args[: args.index("--")] if "--" in args else None
+        ctx.meta[UNNAMED] = before is not None and all(
+            word.startswith("-") and word != "-" for word in before
+        )
         return super().parse_args(ctx, args)
 
     def _everywhere(self, ctx: Any, taken: set[str]) -> list[Any]:
@@ -86,13 +93,53 @@ class _Verb(TyperCommand):
 def _say_as_much(context: Any, parameter: Any, value: Any) -> None:
     """-v or -q after the verb: they beat what was said before it."""
     if value:
-        context.obj = _told(context.obj, **{parameter.name: value})
+        context.obj = contexts.told(context.obj, **{parameter.name: value})
 
 
-def _told(invocation: Invocation, *, verbose: int = 0, quiet: bool | None = None) -> Invocation:
-    config = invocation.config.with_flags(verbose=min(verbose, 2) or None, quiet=quiet)
-    silence(notes=config.quiet)
-    return replace(invocation, config=config)
+def _for_typer(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A verb's function as Typer wants one: with a context, and parameters that are declared in its words."""
+
+    def call(context: typer.Context, **values: Any) -> None:
+        function(replace(context.obj, given=values, unnamed=context.meta[UNNAMED]), **values)
+
+    declared = [_declared(one) for one in parameters.of(function)]
+    own = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    call.__signature__ = inspect.Signature([own, *declared])  # type: ignore[attr-defined]
+    call.__annotations__ = {one.name: one.annotation for one in (own, *declared)}
+    call.__doc__ = function.__doc__
+    return call
+
+
+def _declared(parameter: Parameter) -> inspect.Parameter:
+    declared = parameter.declared
+    info: Any
+    if isinstance(declared, Option):
+        info = typer.Option(
+            *declared.names,
+            metavar=declared.metavar,
+            help=declared.help,
+            parser=_refusing(declared.parser) if declared.parser else None,
+            hidden=declared.hidden,
+            rich_help_panel=declared.group,
+        )
+    else:
+        info = typer.Argument(metavar=declared.metavar, help=declared.help)
+    default = inspect.Parameter.empty if parameter.default is ... else parameter.default
+    annotation = Annotated[parameter.annotation, info]  # type: ignore[name-defined]
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Parameter(parameter.name, kind, default=default, annotation=annotation)
+
+
+def _refusing(parser: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A parser whose ValueError Typer tells as a mistake in the option's value."""
+
+    def read(text: str) -> Any:
+        try:
+            return parser(text)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+
+    return read
 
 
 class _LazyCommands(Mapping[str, Any]):
@@ -107,9 +154,8 @@ class _LazyCommands(Mapping[str, Any]):
             raise KeyError(name)
         if verb.name not in self._made:
             alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-            function = getattr(import_module(f"agent_session.cli.commands.{verb.name}"), verb.name)
             settings = {"allow_interspersed_args": False} if verb.ends_options else None
-            alone.command(verb.name, cls=_Verb, context_settings=settings)(function)
+            alone.command(verb.name, cls=_Verb, context_settings=settings)(_for_typer(verb.function()))
             self._made[verb.name] = typer.main.get_command(alone)
         return self._made[verb.name]
 
@@ -201,17 +247,46 @@ def options(
     ] = False,
 ) -> None:
     """A persistent, rootless home for AI coding agents."""
-    environment = dict(os.environ) | ({"AGENT_SESSION_CONFIG": config} if config else {})
-    trouble = None
-    try:
-        chosen = read_config(environment, paths.config_file())
-    except AgentSessionError as error:
-        if context.invoked_subcommand != "doctor":
-            raise
-        chosen, trouble = Config(), error
-    invocation = Invocation(config=chosen, environment=environment, trouble=trouble, prefetch=context.obj)
-    context.obj = _told(invocation, verbose=verbose, quiet=quiet)
+    context.obj = contexts.begin(
+        context.invoked_subcommand or "", file=config, verbose=verbose, quiet=quiet, prefetch=context.obj
+    )
     if context.invoked_subcommand is None:
         from agent_session.cli.commands import ls
 
-        ls.overview(context)
+        ls.overview(context.obj)
+
+
+def obey(words: Sequence[str], prefetch: "Prefetch | None") -> int:
+    """Run a command line; returns its exit code. UsageError for one that is wrong."""
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("agent-session", list(words), obj=prefetch) as context:
+            command.invoke(context)
+    except typer.Exit as ending:
+        return ending.exit_code
+    except TyperException as error:
+        verb = next((word for word in words if verbs.find(word)), "")
+        hint = Hint(verb, ["--help"]) if verb else Hint("--help")
+        raise UsageError(error.format_message(), hint=hint) from error
+    return 0
+
+
+def help_text(verb: str = "") -> str:
+    """What --help prints, of the program or of one verb."""
+    with _context() as context:
+        if verb:
+            context = typer.Context(context.command.commands[verb], info_name=verb, parent=context)
+        return str(context.get_help())
+
+
+def short_help() -> str:
+    """How each verb is called."""
+    from agent_session.cli import help as helps
+    from agent_session.cli import schema
+
+    with _context() as context:
+        return helps.program(schema.read(context.command), context.make_formatter().width, short=True)
+
+
+def _context() -> Any:
+    return typer.main.get_command(app).make_context("agent-session", [], resilient_parsing=True)

@@ -6,15 +6,14 @@ import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from agent_session.config import Config
+from agent_session.config import Config, read_config
 from agent_session.errors import AgentSessionError
+from agent_session.host import paths
 
 if TYPE_CHECKING:
     from agent_session.agents.catalog import Agent
@@ -26,7 +25,12 @@ if TYPE_CHECKING:
     from agent_session.sessions.session import Session
 
 
-UNNAMED = "agent-session.unnamed"
+class Exit(Exception):
+    """The end of the program with an exit code, when all is said."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class _Notes:
@@ -42,6 +46,8 @@ class Invocation:
     config: Config
     environment: Mapping[str, str]
     prefetch: "Prefetch | None" = None
+    given: Mapping[str, Any] = field(default_factory=dict)  # the verb's parameters, as its function gets them
+    unnamed: bool = False  # the arguments began with `--`: the first of them is no session's name
     trouble: AgentSessionError | None = (
         None  # why the configuration is not the user's; only `doctor` goes on then
     )
@@ -158,15 +164,32 @@ class Invocation:
         return self.config.name or which.meant(known, directory(), verb=verb).name, first
 
 
-def of(context: typer.Context) -> Invocation:
-    """The invocation that main put into Typer's context."""
-    invocation: Invocation = context.obj
-    return invocation
+def begin(
+    verb: str,
+    *,
+    file: str | None = None,
+    verbose: int = 0,
+    quiet: bool | None = None,
+    prefetch: "Prefetch | None" = None,
+) -> Invocation:
+    """Read the configuration, of which --config names the `file`, and the environment. ConfigurationError."""
+    environment = dict(os.environ) | ({"AGENT_SESSION_CONFIG": file} if file else {})
+    trouble = None
+    try:
+        chosen = read_config(environment, paths.config_file())
+    except AgentSessionError as error:
+        if verb != "doctor":
+            raise
+        chosen, trouble = Config(), error
+    invocation = Invocation(config=chosen, environment=environment, trouble=trouble, prefetch=prefetch)
+    return told(invocation, verbose=verbose, quiet=quiet)
 
 
-def of_unnamed(context: typer.Context) -> bool:
-    """Whether the arguments began with `--`: then the first of them is no session's name."""
-    return bool(context.meta.get(UNNAMED))
+def told(invocation: Invocation, *, verbose: int = 0, quiet: bool | None = None) -> Invocation:
+    """The invocation with -v and -q, which count from now on."""
+    config = invocation.config.with_flags(verbose=min(verbose, 2) or None, quiet=quiet)
+    silence(notes=config.quiet)
+    return replace(invocation, config=config)
 
 
 def silence(*, notes: bool) -> None:

@@ -11,7 +11,7 @@ import sys
 
 from agent_session.cli import stdout
 from agent_session.cli.prefetch import Prefetch
-from agent_session.errors import DOCTOR, AgentSessionError, EngineUnavailable, Hint, Interrupted, UsageError
+from agent_session.errors import DOCTOR, AgentSessionError, EngineUnavailable, Hint, Interrupted
 from agent_session.host import signals
 
 
@@ -87,24 +87,19 @@ def _obey(arguments: list[str], prefetch: Prefetch | None) -> int:
         from agent_session.cli.completion import candidates
 
         return candidates.answer(arguments[1:], os.environ)
-    import typer
-    from typer.exceptions import TyperException
-
-    from agent_session.cli import verbs
-    from agent_session.cli.app import app
+    from agent_session.cli import context, plain
 
     try:
-        command = typer.main.get_command(app)
-        with command.make_context("agent-session", arguments, obj=prefetch) as context:
-            command.invoke(context)
-    except typer.Exit as ending:
-        return ending.exit_code
+        call = plain.read(arguments)
+        if call is None:
+            from agent_session.cli import app
+
+            return app.obey(arguments, prefetch)
+        call.obey(context.begin(call.verb.name, prefetch=prefetch))
+    except context.Exit as ending:
+        return ending.code
     except EOFError:  # Ctrl-D at a question
         raise KeyboardInterrupt from None
-    except TyperException as error:
-        verb = next((word for word in arguments if verbs.find(word)), "")
-        hint = Hint(verb, ["--help"]) if verb else Hint("--help")
-        raise UsageError(error.format_message(), hint=hint) from error
     return 0
 
 

@@ -2,8 +2,7 @@
 
 from typing import Annotated, Any
 
-import typer
-
+from agent_session.cli.parameters import Argument, Option
 from agent_session.cli.verbs import ACCESS, AGENT, LIMITS, PROJECTS, SESSION
 from agent_session.engine import limits
 from agent_session.workspace import protect_mode
@@ -12,7 +11,7 @@ from agent_session.workspace import protect_mode
 def _option(*flags: str, meaning: str, group: str | None, env: str = "", **more: Any) -> Any:
     """An option of a group; `env` is its variable as it is typed, without AGENT_SESSION_."""
     variable = f" [env: AGENT_SESSION_{env}]" if env else ""
-    return typer.Option(*flags, help=meaning + variable, show_default=False, rich_help_panel=group, **more)
+    return Option(*flags, help=meaning + variable, group=group, **more)
 
 
 def _switch(name: str, meaning: str, group: str | None, *, values: str = "1") -> Any:
@@ -23,37 +22,21 @@ def _switch(name: str, meaning: str, group: str | None, *, values: str = "1") ->
 
 def _limit(name: str, metavar: str, most: str, *, default: int = 0) -> Any:
     """The option of a limit of that name."""
-
-    def read(text: str) -> int | float:
-        try:
-            return limits.READERS[name](text)
-        except ValueError as error:
-            raise typer.BadParameter(str(error)) from error
-
-    return typer.Option(
+    return Option(
         f"--{name}",
         metavar=metavar,
-        parser=read,
+        parser=limits.READERS[name],
         help=f"The most {most}; 0 is no limit. [env: AGENT_SESSION_{name.upper()}] [default: {default}]",
-        show_default=False,
-        rich_help_panel=LIMITS,
+        group=LIMITS,
     )
-
-
-def _mode(text: str) -> str:
-    try:
-        return protect_mode.read(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
 
 
 Projects = Annotated[
     list[str] | None,
-    typer.Argument(
+    Argument(
         metavar="[PROJECT]...",
         help="Directories for the agent, each at /workspace/<its name>; for a new session the current one. "
         "[env: AGENT_SESSION_PROJECTS, colon-separated]",
-        show_default=False,
     ),
 ]
 AgentName = Annotated[
@@ -141,7 +124,7 @@ Protect = Annotated[
     _option(
         "--protect",
         metavar="MODE",
-        parser=_mode,
+        parser=protect_mode.read,
         meaning="What happens with files in a project that this machine could run by itself (.vscode, .envrc, "
         "...): review: the agent may write them, and agent-session tells which differ; strict: it cannot; off: "
         "neither. Git's config and hooks are guarded in each. [env: AGENT_SESSION_PROTECT] [default: review]",

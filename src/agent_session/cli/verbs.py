@@ -3,7 +3,9 @@
 It imports nothing of Typer.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, NamedTuple
 
 SESSIONS, TALK, LOOK, IMAGES, MAINTENANCE = GROUPS = (
     "Sessions", "Talk to agents", "Look inside", "Images and logins", "Maintenance",
@@ -37,6 +39,10 @@ class Verb(NamedTuple):
     alias: str = ""
     ends_options: bool = False
     """What follows its first argument is somebody else's command line."""
+
+    def function(self) -> Callable[..., Any]:
+        """The verb's function; its module is imported for it."""
+        return getattr(import_module(f"agent_session.cli.commands.{self.name}"), self.name)  # type: ignore[no-any-return]
 
 
 VERBS = {

@@ -10,11 +10,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from agent_session import sanitize
 from agent_session.cli import terminal
-from agent_session.cli.context import Invocation, directory, note, on_terminal
+from agent_session.cli.context import Exit, Invocation, directory, note, on_terminal
 from agent_session.config import DEFAULT_AGENT, DEFAULT_SESSION, Config
 from agent_session.errors import ConflictError, Hint
 from agent_session.images.errors import ImageMissing
@@ -83,7 +81,7 @@ def imported(wanted: Wish, home: Path, *, ask: bool) -> Wish:
             note("nothing was imported", needed=True)
             for line in hints.lines(archive.commands(wanted, manifest, projects)):
                 note(line, needed=True)
-            raise typer.Exit(1)
+            raise Exit(1)
         wanted = replace(wanted, projects=projects)
     return archive.wished(wanted, manifest, home, note)
 
@@ -194,7 +192,7 @@ def ensure_image(
             note(line)
         if not questions.confirm("Image not built. Build now?", default=True):
             note(f"nothing was built or started; to build it: agent-session build {agent.name}", needed=True)
-            raise typer.Exit(1)
+            raise Exit(1)
         build = True
     if not build:
         raise ImageMissing(agent.name)

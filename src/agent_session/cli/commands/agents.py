@@ -3,23 +3,20 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import typer
-
 from agent_session.agents.login import login_secret
 from agent_session.cli import output
-from agent_session.cli.context import of
+from agent_session.cli.context import Invocation
 from agent_session.cli.options import JsonList
 
 if TYPE_CHECKING:
     from agent_session.agents.catalog import Agent
 
 
-def agents(context: typer.Context, as_json: JsonList = False) -> None:
+def agents(invocation: Invocation, as_json: JsonList = False) -> None:
     """List agents: is the image built, was a login found."""
     from agent_session.agents import seed
     from agent_session.images import build
 
-    invocation = of(context)
     workshop = invocation.workshop()
     with invocation.engine() as engine:
         built = engine.images.references()

@@ -2,35 +2,24 @@
 
 from typing import Annotated
 
-import typer
-
-from agent_session.cli.context import of
+from agent_session.cli.context import Invocation
 from agent_session.cli.options import NameOrDefault
+from agent_session.cli.parameters import Argument, Option
 from agent_session.cli.stdin_text import message
 from agent_session.errors import Hint
 
 Reply = Annotated[
     str | None,
-    typer.Argument(
-        metavar="once|always|reject|TEXT",
-        help="The answer, as above; - reads it from standard input.",
-        show_default=False,
-    ),
+    Argument(metavar="once|always|reject|TEXT", help="The answer, as above; - reads it from standard input."),
 ]
 Instead = Annotated[
     str | None,
-    typer.Option(
-        "-m",
-        "--message",
-        metavar="MESSAGE",
-        help="With reject: what the agent shall do instead.",
-        show_default=False,
-    ),
+    Option("-m", "--message", metavar="MESSAGE", help="With reject: what the agent shall do instead."),
 ]
 
 
 def answer(
-    context: typer.Context, name: NameOrDefault = None, reply: Reply = None, instead: Instead = None
+    invocation: Invocation, name: NameOrDefault = None, reply: Reply = None, instead: Instead = None
 ) -> None:
     """Answer what an agent waits for, and print what was done. Exit 5 where it waits for nothing.
 
@@ -41,7 +30,6 @@ def answer(
     """
     from agent_session.activity import conversation, terminal
 
-    invocation = of(context)
     with invocation.engine(one_question=True) as engine:
         name, reply = invocation.addressed(engine, name, reply, verb="answer")
         words = message(reply, hint=Hint("answer", [name, "once"]))

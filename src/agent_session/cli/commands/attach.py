@@ -1,17 +1,14 @@
 """`agent-session attach`: put a running session on this terminal."""
 
-import typer
-
 from agent_session.cli import terminal
-from agent_session.cli.context import of, on_terminal
+from agent_session.cli.context import Invocation, on_terminal
 from agent_session.cli.options import DetachKey, NameOrDefault
 from agent_session.errors import Hint, UsageError
 from agent_session.sessions.errors import SessionStopped
 
 
-def attach(context: typer.Context, name: NameOrDefault = None, detach_key: DetachKey = None) -> None:
+def attach(invocation: Invocation, name: NameOrDefault = None, detach_key: DetachKey = None) -> None:
     """Attach to a running session; Ctrl q, or closing the window, detaches. Never makes or starts one."""
-    invocation = of(context)
     config = invocation.config.with_flags(detach_key=detach_key)
     with invocation.engine(one_question=True) as engine:
         session = invocation.session(engine, name)

@@ -3,10 +3,9 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from agent_session.cli import output
-from agent_session.cli.context import note, of
+from agent_session.cli.context import Invocation, note
+from agent_session.cli.parameters import Argument, Option
 from agent_session.config import DEFAULT_AGENT
 from agent_session.errors import Hint, UsageError
 from agent_session.host import paths
@@ -18,24 +17,20 @@ if TYPE_CHECKING:
 
 Agents = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="[AGENT]...", help="Agents. [env: AGENT_SESSION_AGENT] [default: claude]", show_default=False
-    ),
+    Argument(metavar="[AGENT]...", help="Agents. [env: AGENT_SESSION_AGENT] [default: claude]"),
 ]
-All = Annotated[bool, typer.Option("--all", help="All agents.")]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Build everything anew, from a fresh base.")]
+All = Annotated[bool, Option("--all", help="All agents.")]
+NoCache = Annotated[bool, Option("--no-cache", help="Build everything anew, from a fresh base.")]
 
 
 Latest = Annotated[
     bool,
-    typer.Option(
-        "--latest", help="Find the newest published version, and use it from now on if it can be built."
-    ),
+    Option("--latest", help="Find the newest published version, and use it from now on if it can be built."),
 ]
 
 
 def build(
-    context: typer.Context,
+    invocation: Invocation,
     agents: Agents = None,
     every: All = False,
     no_cache: NoCache = False,
@@ -47,7 +42,6 @@ def build(
 
     if every and agents:
         raise UsageError("--all and names contradict each other", hint=Hint("build", ["--all"]))
-    invocation = of(context)
     known = invocation.agents()
     wanted = [
         choose(known, name)

@@ -5,14 +5,13 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from agent_session import sanitize
 from agent_session.activity.errors import OrderRefused
 from agent_session.cli import hints
 from agent_session.cli.commands import prompt as prompting
-from agent_session.cli.context import note, of, on_terminal
+from agent_session.cli.context import Invocation, note, on_terminal
 from agent_session.cli.options import NameOrDefault
+from agent_session.cli.parameters import Argument
 from agent_session.cli.stdin_text import message
 from agent_session.cli.transcript import Transcript
 from agent_session.errors import AgentSessionError, Hint, Interrupted, NotFoundError, UsageError
@@ -27,12 +26,12 @@ if TYPE_CHECKING:
 
 Message = Annotated[
     str | None,
-    typer.Argument(metavar="MESSAGE", help="Say this, print the answer and leave.", show_default=False),
+    Argument(metavar="MESSAGE", help="Say this, print the answer and leave."),
 ]
 SHOWN_ENTRIES = 6
 
 
-def chat(context: typer.Context, name: NameOrDefault = None, text: Message = None) -> None:
+def chat(invocation: Invocation, name: NameOrDefault = None, text: Message = None) -> None:
     """Talk with an agent: its words and tools as they come, its questions asked here. It stays where it is when you leave.
 
     Ctrl-C ends the agent's turn, a second one the chat, as do Ctrl-D and exit. A line that ends in a backslash goes on in the next.
@@ -40,7 +39,6 @@ def chat(context: typer.Context, name: NameOrDefault = None, text: Message = Non
     """
     from agent_session.activity import conversation, terminal
 
-    invocation = of(context)
     with invocation.engine(one_question=True) as engine:
         name, text = invocation.addressed(engine, name, text, verb="chat")
         session = terminal.running(engine, name)

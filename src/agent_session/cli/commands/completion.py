@@ -7,8 +7,8 @@ it means, then maybe `:files` or `:directories`.
 
 from typing import Annotated
 
-import typer
-
+from agent_session.cli.context import Invocation
+from agent_session.cli.parameters import Argument
 from agent_session.errors import Hint, UsageError
 
 BASH = r"""# bash completion for agent-session: source <(agent-session completion bash)
@@ -77,10 +77,10 @@ end
 complete -c agent-session -f -a '(__agent_session_complete)'
 """
 SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
-Shell = Annotated[str, typer.Argument(metavar="bash|zsh|fish", help="The shell.")]
+Shell = Annotated[str, Argument(metavar="bash|zsh|fish", help="The shell.")]
 
 
-def completion(shell: Shell) -> None:
+def completion(_invocation: Invocation, shell: Shell) -> None:
     """Print what makes a shell complete verbs, options, sessions and agents.
 
     Once: source <(agent-session completion bash). Always: that line in ~/.bashrc; for zsh likewise in ~/.zshrc, after compinit;

@@ -5,31 +5,26 @@ import re
 import sys
 from typing import Annotated
 
-import typer
-
 from agent_session import sanitize
-from agent_session.cli.context import note, of
+from agent_session.cli.context import Invocation, note
+from agent_session.cli.parameters import Argument, Option
 from agent_session.errors import Hint, UsageError
 
 NOTED = 20
 SESSION = re.compile(r"([^/:]+):(.*)", re.DOTALL)
 """NAME:PATH. A host path with a colon has a / before it: ./a:b"""
 
-Source = Annotated[
-    str, typer.Argument(metavar="SRC", help="A path, NAME:PATH, or - for a tar on standard input.")
-]
-Target = Annotated[
-    str, typer.Argument(metavar="DST", help="A path, NAME:PATH, or - for a tar on standard output.")
-]
+Source = Annotated[str, Argument(metavar="SRC", help="A path, NAME:PATH, or - for a tar on standard input.")]
+Target = Annotated[str, Argument(metavar="DST", help="A path, NAME:PATH, or - for a tar on standard output.")]
 
 
-Recursive = Annotated[bool, typer.Option("-r", "-R", "--recursive", hidden=True)]
-Archive = Annotated[bool, typer.Option("-a", "--archive", hidden=True)]
+Recursive = Annotated[bool, Option("-r", "-R", "--recursive", hidden=True)]
+Archive = Annotated[bool, Option("-a", "--archive", hidden=True)]
 """Both are typed by habit, from cp; directories are copied whole, with modes and times, anyway."""
 
 
 def cp(
-    context: typer.Context,
+    invocation: Invocation,
     source: Source,
     target: Target,
     _recursive: Recursive = False,
@@ -54,7 +49,7 @@ def cp(
         )
     if target == "-" and sys.stdout.isatty():
         raise UsageError("a tar is nothing for a terminal", hint=Hint("cp", [source, "-"], shell="| tar -t"))
-    with of(context).engine(one_question=True) as engine:
+    with invocation.engine(one_question=True) as engine:
         session, others = find.with_others(engine, typed[1])
         place, fenced = copy.Place(session=session, typed=typed[2]), find.written_by_agents(others)
         left_out: list[str] = []

@@ -3,32 +3,30 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from agent_session import sanitize
 from agent_session.cli import output
-from agent_session.cli.context import Invocation, note, of
+from agent_session.cli.context import Exit, Invocation, note
+from agent_session.cli.parameters import Option
 from agent_session.host import paths
 
 if TYPE_CHECKING:
     from agent_session.doctor.examine import Surroundings
     from agent_session.doctor.findings import Finding
 
-Json = Annotated[bool, typer.Option("--json", help="All findings, a list of objects on stdout.")]
+Json = Annotated[bool, Option("--json", help="All findings, a list of objects on stdout.")]
 Fix = Annotated[
-    bool, typer.Option("--fix", help="Repair what can be repaired without harm, and say what was done.")
+    bool, Option("--fix", help="Repair what can be repaired without harm, and say what was done.")
 ]
-All = Annotated[bool, typer.Option("--all", help="Show what is fine, too.")]
+All = Annotated[bool, Option("--all", help="Show what is fine, too.")]
 
 
-def doctor(context: typer.Context, as_json: Json = False, fix: Fix = False, every: All = False) -> None:
+def doctor(invocation: Invocation, as_json: Json = False, fix: Fix = False, every: All = False) -> None:
     """Look at everything a session needs and at every session, and name the command that cures what is wrong.
 
     Exit code 0: sessions can be started. Otherwise that of the first error, as a start would end with it.
     """
     from agent_session.doctor import examine, findings
 
-    invocation = of(context)
     with invocation.engine() as engine:
         found = examine.examine(engine, _surroundings(invocation))
         if fix:
@@ -40,7 +38,7 @@ def doctor(context: typer.Context, as_json: Json = False, fix: Fix = False, ever
     else:
         _print([finding for finding in found if every or finding.level != "ok"])
         print(_summary(found, every=every))
-    raise typer.Exit(findings.exit_code(found))
+    raise Exit(findings.exit_code(found))
 
 
 def _surroundings(invocation: Invocation) -> "Surroundings":

@@ -4,10 +4,9 @@ import os
 import sys
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
-import typer
-
-from agent_session.cli.context import Invocation, of, of_unnamed
+from agent_session.cli.context import Exit, Invocation
 from agent_session.cli.options import NameOrDefault
+from agent_session.cli.parameters import Argument, Option
 
 if TYPE_CHECKING:
     from agent_session.engine.protocol import Engine
@@ -19,17 +18,15 @@ READER_LEFT = 141
 
 Command = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="[COMMAND]...", help="A program and its arguments, no shell line. [default: a shell]"
-    ),
+    Argument(metavar="[COMMAND]...", help="A program and its arguments, no shell line. [default: a shell]"),
 ]
-Interactive = Annotated[bool, typer.Option("-i", "--interactive", hidden=True)]
-Tty = Annotated[bool, typer.Option("-t", "--tty", hidden=True)]
+Interactive = Annotated[bool, Option("-i", "--interactive", hidden=True)]
+Tty = Annotated[bool, Option("-t", "--tty", hidden=True)]
 """Both are typed by habit, from docker and podman; streams and a terminal are passed on anyway."""
 
 
 def exec(
-    context: typer.Context,
+    invocation: Invocation,
     name: NameOrDefault = None,
     command: Command = None,
     _interactive: Interactive = False,
@@ -42,18 +39,17 @@ def exec(
     from agent_session.activity import terminal as screens
 
     words = command or []
-    if of_unnamed(context) and name is not None:  # exec -- COMMAND: the session of this directory
+    if invocation.unnamed and name is not None:  # exec -- COMMAND: the session of this directory
         words = [name, *words]
         name = None
     elif words[:1] == ["--"]:
         words = words[1:]
     words = words or [SHELL]
-    invocation = of(context)
     terminal = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
     with invocation.engine(one_question=True) as engine:
         session = screens.running(engine, invocation.name(engine, name, verb="exec"))
         if not terminal:
-            raise typer.Exit(_beside(invocation, engine, session, words))
+            raise Exit(_beside(invocation, engine, session, words))
         shown = {key: value for key in ("TERM", "COLORTERM") if (value := invocation.environment.get(key))}
         argv = screens.command(engine, session, words, shown, terminal=True)
     os.execvpe(argv[0], argv, dict(invocation.environment))

@@ -4,27 +4,25 @@ import shlex
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from agent_session.cli.context import note, of
+from agent_session.cli.context import Invocation, note
 from agent_session.cli.options import Name
+from agent_session.cli.parameters import Argument
 from agent_session.errors import Hint, UsageError
 
 File = Annotated[
-    Path, typer.Argument(metavar="FILE.tar.zst", help="What to write; a file that is there is replaced.")
+    Path, Argument(metavar="FILE.tar.zst", help="What to write; a file that is there is replaced.")
 ]
 
 SUFFIXES = (".tar.zst", ".tzst", ".tar.zstd")
 
 
-def export(context: typer.Context, name: Name, file: File) -> None:
+def export(invocation: Invocation, name: Name, file: File) -> None:
     """Save a session, running or stopped: its home with the conversations, and /workspace beside the projects.
 
     The projects themselves stay where they are. `agent-session start --import FILE` brings it back, anywhere.
     """
     from agent_session.sessions import archive, find
 
-    invocation = of(context)
     if not file.name.endswith(SUFFIXES):
         stem = file.name.partition(".")[0] or name
         raise UsageError(

@@ -7,9 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from agent_session.cli.context import Invocation, note, of, on_terminal
+from agent_session.cli.context import Invocation, note, on_terminal
+from agent_session.cli.parameters import Argument, Option
 from agent_session.cli.start_options import Build
 from agent_session.cli.wishes import ensure_image
 from agent_session.config import DEFAULT_AGENT, Config
@@ -22,17 +21,15 @@ if TYPE_CHECKING:
 
 AgentName = Annotated[
     str | None,
-    typer.Argument(
-        metavar="[AGENT]", help="The agent. [env: AGENT_SESSION_AGENT] [default: claude]", show_default=False
-    ),
+    Argument(metavar="[AGENT]", help="The agent. [env: AGENT_SESSION_AGENT] [default: claude]"),
 ]
 TokenStdin = Annotated[
-    bool, typer.Option("--token-stdin", help="Read the token, a line, from standard input instead.")
+    bool, Option("--token-stdin", help="Read the token, a line, from standard input instead.")
 ]
 
 
 def login(
-    context: typer.Context, agent: AgentName = None, token_stdin: TokenStdin = False, build: Build = None
+    invocation: Invocation, agent: AgentName = None, token_stdin: TokenStdin = False, build: Build = None
 ) -> None:
     """Log an agent in with its own command, in a container of its own on this terminal, for all its sessions.
 
@@ -41,7 +38,6 @@ def login(
     from agent_session.agents import login as logins
     from agent_session.agents.catalog import choose
 
-    invocation = of(context)
     config = invocation.config.with_flags(agent=agent, build=build)
     chosen = choose(invocation.agents(), config.agent or DEFAULT_AGENT)
     way = chosen.login

@@ -1,18 +1,15 @@
 """`agent-session logout`: forget what `login` stored."""
 
-import typer
-
 from agent_session.agents.login import login_secret
 from agent_session.cli.commands.login import AgentName, tell_running
-from agent_session.cli.context import note, of
+from agent_session.cli.context import Invocation, note
 from agent_session.config import DEFAULT_AGENT
 
 
-def logout(context: typer.Context, agent: AgentName = None) -> None:
+def logout(invocation: Invocation, agent: AgentName = None) -> None:
     """Forget an agent's stored login; sessions are without it from their next start on. Nothing else is touched."""
     from agent_session.agents.catalog import choose
 
-    invocation = of(context)
     chosen = choose(invocation.agents(), agent or invocation.config.agent or DEFAULT_AGENT)
     secret = login_secret(chosen.name)
     with invocation.engine() as engine:

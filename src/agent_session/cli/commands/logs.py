@@ -4,32 +4,24 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from agent_session import sanitize
 from agent_session.cli import output
-from agent_session.cli.context import note, of
+from agent_session.cli.context import Invocation, note
 from agent_session.cli.options import JsonLines, NameOrDefault
+from agent_session.cli.parameters import Option
 
 if TYPE_CHECKING:
     from agent_session.activity.event_log import Event
 
-Follow = Annotated[
-    bool, typer.Option("-f", "--follow", help="Go on with what happens, until the session ends.")
-]
+Follow = Annotated[bool, Option("-f", "--follow", help="Go on with what happens, until the session ends.")]
 Since = Annotated[
     str | None,
-    typer.Option(
-        "--since",
-        metavar="T",
-        help="From then on: 30s, 10m, 2h, 1d ago, or an RFC 3339 time.",
-        show_default=False,
-    ),
+    Option("--since", metavar="T", help="From then on: 30s, 10m, 2h, 1d ago, or an RFC 3339 time."),
 ]
 
 
 def logs(
-    context: typer.Context,
+    invocation: Invocation,
     name: NameOrDefault = None,
     follow: Follow = False,
     since: Since = None,
@@ -39,7 +31,6 @@ def logs(
     from agent_session.activity import event_log, shapes
 
     start = event_log.moment(since, now=datetime.now(UTC)) if since else None
-    invocation = of(context)
     with invocation.engine(one_question=True) as engine:
         session = invocation.session(engine, name, verb="logs")
         found: Iterable[Event] = (event_log.follow if follow else event_log.read)(

@@ -2,11 +2,10 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from agent_session.cli import output
-from agent_session.cli.context import Invocation, note, of
+from agent_session.cli.context import Invocation, note
 from agent_session.cli.options import JsonList
+from agent_session.cli.parameters import Option
 from agent_session.errors import AgentSessionError, Hint, UsageError
 from agent_session.workspace import protect_mode
 
@@ -14,21 +13,21 @@ if TYPE_CHECKING:
     from agent_session.activity.state import State
     from agent_session.sessions.session import Session
 
-Names = Annotated[bool, typer.Option("-q", "--names", help="Names only, one a line.")]
+Names = Annotated[bool, Option("-q", "--names", help="Names only, one a line.")]
 
 
-def ls(context: typer.Context, as_json: JsonList = False, names: Names = False) -> None:
+def ls(invocation: Invocation, as_json: JsonList = False, names: Names = False) -> None:
     """List all sessions with their status, what their agents do and since when, and their projects."""
     if names and as_json:
         raise UsageError("--names and --json contradict each other", hint=Hint("ls", ["--json"]))
     if names:
         from agent_session.sessions import find
 
-        with of(context).engine(one_question=True) as engine:
+        with invocation.engine(one_question=True) as engine:
             for session in find.list_sessions(engine):
                 print(session.name)
         return
-    found, now = _look(of(context))
+    found, now = _look(invocation)
     if as_json:
         from agent_session.activity import shapes
 
@@ -39,20 +38,19 @@ def ls(context: typer.Context, as_json: JsonList = False, names: Names = False) 
         note("no sessions; start one in a project's directory: agent-session start")
 
 
-def overview(context: typer.Context) -> None:
+def overview(invocation: Invocation) -> None:
     """What `agent-session` alone shows: the sessions, then how each command is called."""
-    from agent_session.cli import help as helps
-    from agent_session.cli import schema
+    from agent_session.cli import app
 
     try:
-        found, now = _look(of(context))
+        found, now = _look(invocation)
     except AgentSessionError as error:
         note(f"the sessions cannot be listed: {error.message}\nhint: agent-session doctor")
     else:
         if found:
             _print(found, now)
             print()
-    print(helps.program(schema.read(context.command), context.make_formatter().width, short=True), end="")
+    print(app.short_help(), end="")
 
 
 def _look(invocation: Invocation) -> "tuple[list[Session], dict[str, State]]":

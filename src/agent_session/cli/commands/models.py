@@ -2,20 +2,18 @@
 
 from typing import Annotated
 
-import typer
-
 from agent_session.cli import output
-from agent_session.cli.context import note, of
+from agent_session.cli.context import Invocation, note
 from agent_session.cli.options import NameOrDefault
+from agent_session.cli.parameters import Option
 
-Json = Annotated[bool, typer.Option("--json", help="A JSON array on stdout: id, name, current.")]
+Json = Annotated[bool, Option("--json", help="A JSON array on stdout: id, name, current.")]
 
 
-def models(context: typer.Context, name: NameOrDefault = None, as_json: Json = False) -> None:
+def models(invocation: Invocation, name: NameOrDefault = None, as_json: Json = False) -> None:
     """List the models a session can use, asked of its agent now; * is the one it uses."""
     from agent_session.activity import conversation, shapes, terminal
 
-    invocation = of(context)
     with invocation.engine(one_question=True) as engine:
         name = invocation.name(engine, name, verb="models")
         found = conversation.models(engine, terminal.running(engine, name))

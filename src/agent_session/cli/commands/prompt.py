@@ -2,12 +2,11 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from agent_session import sanitize
 from agent_session.cli import output
-from agent_session.cli.context import of
+from agent_session.cli.context import Invocation
 from agent_session.cli.options import NameOrDefault, check_seconds
+from agent_session.cli.parameters import Argument, Option
 from agent_session.cli.stdin_text import message
 from agent_session.errors import Hint
 
@@ -17,29 +16,25 @@ if TYPE_CHECKING:
 
 Text = Annotated[
     str | None,
-    typer.Argument(
+    Argument(
         metavar="TEXT|-",
         help="The prompt, up to 1 MB; -, or nothing where something is piped in, reads it from standard input.",
-        show_default=False,
     ),
 ]
-Wait = Annotated[bool, typer.Option("--wait", help="Wait for the end of the turn, and print the answer.")]
+Wait = Annotated[bool, Option("--wait", help="Wait for the end of the turn, and print the answer.")]
 Timeout = Annotated[
     float | None,
-    typer.Option(
+    Option(
         "--timeout",
         metavar="SECONDS",
         help="Exit 124 when it is not done by then; the turn goes on. [default: none with --wait, 60 without]",
-        show_default=False,
     ),
 ]
-Json = Annotated[
-    bool, typer.Option("--json", help="An object on stdout: text, tools, usage, duration_s, state.")
-]
+Json = Annotated[bool, Option("--json", help="An object on stdout: text, tools, usage, duration_s, state.")]
 
 
 def prompt(
-    context: typer.Context,
+    invocation: Invocation,
     name: NameOrDefault = None,
     text: Text = None,
     wait: Wait = False,
@@ -56,7 +51,6 @@ def prompt(
     check_seconds(
         timeout, least=0.1, hint=Hint("prompt", ["--wait", "--timeout", "600", "fix the failing test"])
     )
-    invocation = of(context)
     with invocation.engine(one_question=True) as engine:
         name, text = invocation.addressed(engine, name, text, verb="prompt")
         words = message(text, hint=Hint("prompt", [name, "fix the failing test"]))

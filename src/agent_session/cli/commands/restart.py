@@ -2,20 +2,19 @@
 
 from typing import Annotated
 
-import typer
-
 from agent_session.cli import terminal
-from agent_session.cli.context import of, on_terminal
+from agent_session.cli.context import Invocation, on_terminal
 from agent_session.cli.options import DetachKey, NameOrDefault
+from agent_session.cli.parameters import Option
 from agent_session.cli.start_options import Detach
 
 IfStopped = Annotated[
-    bool, typer.Option("--if-stopped", help="A session that runs is left alone, and only attached.")
+    bool, Option("--if-stopped", help="A session that runs is left alone, and only attached.")
 ]
 
 
 def restart(
-    context: typer.Context,
+    invocation: Invocation,
     name: NameOrDefault = None,
     detach: Detach = None,
     detach_key: DetachKey = None,
@@ -27,7 +26,6 @@ def restart(
     from agent_session.cli import wishes
     from agent_session.sessions import find
 
-    invocation = of(context)
     config = invocation.config.with_flags(detach=detach, detach_key=detach_key)
     detached = config.detach or not on_terminal()
     with invocation.engine() as engine:

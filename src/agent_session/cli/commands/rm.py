@@ -2,11 +2,10 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from agent_session.cli import questions
-from agent_session.cli.context import Invocation, note, of, on_terminal
+from agent_session.cli.context import Invocation, note, on_terminal
 from agent_session.cli.options import All, Names
+from agent_session.cli.parameters import Option
 from agent_session.errors import ConflictError, EngineRefused, Hint, UsageError
 from agent_session.sessions.errors import SessionRunning, WorkAtRisk
 
@@ -17,20 +16,19 @@ if TYPE_CHECKING:
 
 DiscardWork = Annotated[
     bool | None,
-    typer.Option(
+    Option(
         "--discard-work",
         help="Remove even work that exists nowhere else. [env: AGENT_SESSION_DISCARD_WORK=1]",
-        show_default=False,
     ),
 ]
 Force = Annotated[
     bool | None,
-    typer.Option("-f", "--force", help="Do not ask. [env: AGENT_SESSION_FORCE=1]", show_default=False),
+    Option("-f", "--force", help="Do not ask. [env: AGENT_SESSION_FORCE=1]"),
 ]
 
 
 def rm(
-    context: typer.Context,
+    invocation: Invocation,
     names: Names = None,
     every: All = False,
     force: Force = None,
@@ -42,7 +40,6 @@ def rm(
     """
     from agent_session.sessions import find, lifecycle
 
-    invocation = of(context)
     config = invocation.config.with_flags(force=force, discard_work=discard_work)
     if every and names:
         raise UsageError("--all and names contradict each other", hint=Hint("rm", ["--all"]))

@@ -6,19 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from agent_session.cli import output
-from agent_session.cli.context import of
+from agent_session.cli.context import Invocation
 from agent_session.cli.options import NameOrDefault
+from agent_session.cli.parameters import Option
 from agent_session.errors import ConflictError, Hint, UsageError
 
-Scrollback = Annotated[
-    bool, typer.Option("--scrollback", help="All it has shown, not only what is seen now.")
-]
+Scrollback = Annotated[bool, Option("--scrollback", help="All it has shown, not only what is seen now.")]
 Svg = Annotated[
     Path | None,
-    typer.Option("--svg", metavar="FILE", help="Write a picture with colours instead.", show_default=False),
+    Option("--svg", metavar="FILE", help="Write a picture with colours instead."),
 ]
 
 PICTURE = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="monospace" font-size="{char_height}px">
@@ -37,7 +34,7 @@ PICTURE = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {heigh
 
 
 def screen(
-    context: typer.Context, name: NameOrDefault = None, scrollback: Scrollback = False, svg: Svg = None
+    invocation: Invocation, name: NameOrDefault = None, scrollback: Scrollback = False, svg: Svg = None
 ) -> None:
     """Print what a session's terminal shows; in colours on a terminal that wants any."""
     from agent_session import sanitize
@@ -54,7 +51,6 @@ def screen(
             f"{str(svg)!r} is a directory",
             hint=Hint("screen", [*([name] if name else []), "--svg", f"{svg}/{name or 'screen'}.svg"]),
         )
-    invocation = of(context)
     with invocation.engine(one_question=True) as engine:
         name = invocation.name(engine, name, verb="screen")
         text = terminal.shown(engine, terminal.running(engine, name), scrollback=scrollback)

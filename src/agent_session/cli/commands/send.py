@@ -2,24 +2,21 @@
 
 from typing import Annotated
 
-import typer
-
 from agent_session.activity import keys
-from agent_session.cli.context import of
+from agent_session.cli.context import Invocation
 from agent_session.cli.options import NameOrDefault
+from agent_session.cli.parameters import Argument, Option
 from agent_session.cli.stdin_text import piped
 from agent_session.errors import Hint, UsageError
 
 Text = Annotated[
     str | None,
-    typer.Argument(
-        metavar="[TEXT]", help="What to type; - reads it from standard input.", show_default=False
-    ),
+    Argument(metavar="[TEXT]", help="What to type; - reads it from standard input."),
 ]
-NoEnter = Annotated[bool, typer.Option("--no-enter", help="Do not press Enter after TEXT.")]
+NoEnter = Annotated[bool, Option("--no-enter", help="Do not press Enter after TEXT.")]
 Keys = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--key",
         metavar="KEY",
         help=f"Press a key, before TEXT: {keys.TOLD}; with C-, M-, S- in front. Can be given several times.",
@@ -28,7 +25,7 @@ Keys = Annotated[
 
 
 def send(
-    context: typer.Context,
+    invocation: Invocation,
     name: NameOrDefault = None,
     text: Text = None,
     pressed: Keys = None,
@@ -40,7 +37,6 @@ def send(
     """
     from agent_session.activity import terminal
 
-    invocation = of(context)
     with invocation.engine(one_question=True) as engine:
         name, text = invocation.addressed(engine, name, text, verb="send")
         if text is None and not pressed:

@@ -7,10 +7,8 @@ where they need it.
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from agent_session.cli import terminal
-from agent_session.cli.context import Invocation, note, of, on_terminal
+from agent_session.cli.context import Invocation, note, on_terminal
 from agent_session.cli.options import DetachKey
 from agent_session.cli.start_options import (
     AgentName,
@@ -47,7 +45,7 @@ if TYPE_CHECKING:
 
 
 def start(
-    context: typer.Context,
+    invocation: Invocation,
     projects: Projects = None,
     agent: AgentName = None,
     name: Name = None,
@@ -86,8 +84,7 @@ def start(
     """
     from agent_session.cli import wishes
 
-    invocation = of(context)
-    config = invocation.config.with_flags(**_flags(context))
+    config = invocation.config.with_flags(**_flags(invocation))
     detached = config.detach or as_json or not on_terminal()
     wish = wishes.wish(config, screen=detached)
     _check_import(wish, projects or [], no_projects=no_projects, logins=logins)
@@ -101,9 +98,9 @@ def start(
         _start(invocation, wish, config, detached=detached, as_json=as_json)
 
 
-def _flags(context: typer.Context) -> dict[str, Any]:
+def _flags(invocation: Invocation) -> dict[str, Any]:
     """The options that were given, by their names in Config."""
-    given = {name: value for name, value in context.params.items() if name in FIELDS and value != ()}
+    given = {name: value for name, value in invocation.given.items() if name in FIELDS}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
 
 

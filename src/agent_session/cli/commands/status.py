@@ -4,29 +4,25 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from agent_session import sanitize
 from agent_session.cli import output
-from agent_session.cli.context import of
+from agent_session.cli.context import Invocation
 from agent_session.cli.options import NameOrDefault
+from agent_session.cli.parameters import Option
 from agent_session.errors import Hint, UsageError
 from agent_session.workspace import protect_mode
 
 if TYPE_CHECKING:
     from agent_session.activity.describe import Description
-    from agent_session.cli.context import Invocation
     from agent_session.sessions.session import Session
 
-Json = Annotated[bool, typer.Option("--json", help="An object on stdout.")]
-Explain = Annotated[bool, typer.Option("--explain", help="Also ids and digests, and how each part is known.")]
-Secrets = Annotated[
-    bool, typer.Option("--secrets", help="With --json: also what is secret, such as a password.")
-]
+Json = Annotated[bool, Option("--json", help="An object on stdout.")]
+Explain = Annotated[bool, Option("--explain", help="Also ids and digests, and how each part is known.")]
+Secrets = Annotated[bool, Option("--secrets", help="With --json: also what is secret, such as a password.")]
 
 
 def status(
-    context: typer.Context,
+    invocation: Invocation,
     name: NameOrDefault = None,
     as_json: Json = False,
     explain: Explain = False,
@@ -39,7 +35,6 @@ def status(
         raise UsageError(
             "--secrets is for scripts: it needs --json", hint=Hint("status", ["--json", "--secrets"])
         )
-    invocation = of(context)
     with invocation.engine(one_question=True) as engine:
         session = invocation.session(engine, name, verb="status")
         found = describe.describe(engine, session)

@@ -1,19 +1,16 @@
 """`agent-session stop`: end sessions; their conversations and projects stay."""
 
-import typer
-
-from agent_session.cli.context import of
+from agent_session.cli.context import Invocation
 from agent_session.cli.options import All, NamesOrDefault
 from agent_session.errors import Hint, UsageError
 
 
-def stop(context: typer.Context, names: NamesOrDefault = None, every: All = False) -> None:
+def stop(invocation: Invocation, names: NamesOrDefault = None, every: All = False) -> None:
     """Stop sessions within 10 seconds; one that is stopped already is fine."""
     from agent_session.sessions import find, leftovers, lifecycle
 
     if every and names:
         raise UsageError("--all and names contradict each other", hint=Hint("stop", ["--all"]))
-    invocation = of(context)
     with invocation.engine(one_question=not every and len(names or [""]) == 1) as engine:
         if every:
             found = [one for one in find.find_all(engine).values() if one.session.running or one.unsettled]

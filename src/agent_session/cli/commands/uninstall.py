@@ -2,23 +2,20 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from agent_session.cli import questions
 from agent_session.cli.commands.rm import Force
-from agent_session.cli.context import note, of, on_terminal
+from agent_session.cli.context import Invocation, note, on_terminal
+from agent_session.cli.parameters import Option
 from agent_session.errors import ConflictError, Hint, UsageError
 
 if TYPE_CHECKING:
     from agent_session.doctor.footprint import Leftovers
     from agent_session.sessions.session import Session
 
-Settings = Annotated[
-    bool, typer.Option("--settings", help="Your settings and your own agents' folders, too.")
-]
+Settings = Annotated[bool, Option("--settings", help="Your settings and your own agents' folders, too.")]
 
 
-def uninstall(context: typer.Context, force: Force = None, settings: Settings = False) -> None:
+def uninstall(invocation: Invocation, force: Force = None, settings: Settings = False) -> None:
     """Remove images, stored logins, caches and logs, and print what stays, each with the command that removes it.
 
     Not while there are sessions: what is in them is yours, and rm looks after it. Projects are never touched.
@@ -26,7 +23,6 @@ def uninstall(context: typer.Context, force: Force = None, settings: Settings = 
     from agent_session.doctor import footprint
     from agent_session.sessions import find
 
-    invocation = of(context)
     config = invocation.config.with_flags(force=force)
     with invocation.engine() as engine:
         there = find.list_sessions(engine)

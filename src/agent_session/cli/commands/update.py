@@ -3,9 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import typer
-
-from agent_session.cli.context import Invocation, note, of
+from agent_session.cli.context import Invocation, note
 from agent_session.cli.options import All, NamesOrDefault
 from agent_session.cli.start_options import Build
 from agent_session.config import Config
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def update(
-    context: typer.Context, names: NamesOrDefault = None, every: All = False, build: Build = None
+    invocation: Invocation, names: NamesOrDefault = None, every: All = False, build: Build = None
 ) -> None:
     """Move sessions to the current image of their agent and print the names of those that moved.
 
@@ -28,7 +26,6 @@ def update(
 
     if every and names:
         raise UsageError("--all and names contradict each other", hint=Hint("update", ["--all"]))
-    invocation = of(context)
     config = invocation.config.with_flags(build=build)
     with invocation.engine() as engine:
         names = names or ([] if every else [invocation.name(engine, None, verb="update")])

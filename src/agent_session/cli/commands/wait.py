@@ -2,30 +2,28 @@
 
 from typing import Annotated
 
-import typer
-
 from agent_session.cli import output
-from agent_session.cli.context import of
+from agent_session.cli.context import Invocation
 from agent_session.cli.options import JsonLines, NamesOrDefault, check_seconds
+from agent_session.cli.parameters import Option
 from agent_session.errors import Hint, UsageError
 
 Until = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--until",
         metavar="STATE[,STATE...]",
         help="starting, working, waiting, idle, failed, exited or unknown. [default: idle,waiting,exited,failed]",
-        show_default=False,
     ),
 ]
 Timeout = Annotated[
     float | None,
-    typer.Option("--timeout", metavar="SECONDS", help="Then end with 124.", show_default=False),
+    Option("--timeout", metavar="SECONDS", help="Then end with 124."),
 ]
 
 
 def wait(
-    context: typer.Context,
+    invocation: Invocation,
     names: NamesOrDefault = None,
     until: Until = None,
     timeout: Timeout = None,
@@ -43,7 +41,6 @@ def wait(
         wanted = states.words(until) if until else watch.RESTING
     except ValueError as error:
         raise UsageError(str(error), hint=Hint("wait", ["--help"])) from None
-    invocation = of(context)
     with invocation.engine(one_question=True) as engine:
         names = names or [invocation.name(engine, None, verb="wait")]
         for name, state in watch.wait_for_states(engine, names, wanted, seconds=timeout):

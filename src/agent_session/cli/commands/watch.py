@@ -4,11 +4,10 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from agent_session.cli import output
-from agent_session.cli.context import note, of
+from agent_session.cli.context import Invocation, note
 from agent_session.cli.options import JsonLines
+from agent_session.cli.parameters import Argument, Option
 from agent_session.errors import Hint, UsageError
 
 if TYPE_CHECKING:
@@ -18,28 +17,27 @@ if TYPE_CHECKING:
 NARROWEST_NAME = 12
 Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME]...", help="Sessions. [default: all of them]", show_default=False),
+    Argument(metavar="[NAME]...", help="Sessions. [default: all of them]"),
 ]
 Notify = Annotated[
     bool,
-    typer.Option(
+    Option(
         "--notify",
         help="Tell the desktop (or this terminal) when an agent waits for a person, and the URL in AGENT_SESSION_NOTIFY_URL.",
     ),
 ]
 On = Annotated[
     tuple[str, str] | None,
-    typer.Option(
+    Option(
         "--on",
         metavar="STATE[,STATE...] COMMAND",
         help="Run a shell command when a session comes to a state; it gets AGENT_SESSION_NAME, _STATE, _REASON and _SINCE.",
-        show_default=False,
     ),
 ]
 
 
 def watch(
-    context: typer.Context,
+    invocation: Invocation,
     names: Names = None,
     as_json: JsonLines = False,
     notify: Notify = False,
@@ -53,7 +51,6 @@ def watch(
     from agent_session.activity import shapes
     from agent_session.activity import watch as changes
 
-    invocation = of(context)
     url = notices.check_url(invocation.config.notify_url) if notify and invocation.config.notify_url else None
     command = _command(on) if on else None
     environment = invocation.environment
