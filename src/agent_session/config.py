@@ -45,6 +45,8 @@ class Config:
     agent: str | None = None
     name: str | None = None
     projects: tuple[str, ...] = ()
+    clone: bool = False
+    with_changes: bool = False
     mounts: tuple[str, ...] = ()
     kob: str | None = None
     detach: bool = False
@@ -94,6 +96,7 @@ def read_config(environment: Mapping[str, str], file: Path) -> Config:
     try:
         path = path.expanduser()
         data = _read(path) if named or path.exists() else {}
+        data = _isolation(data)
         unknown = data.keys() - FIELDS.keys()
         if unknown:
             raise ValueError(_unknown(sorted(map(str, unknown))[0]))
@@ -106,6 +109,17 @@ def read_config(environment: Mapping[str, str], file: Path) -> Config:
         if (value := environment.get(PREFIX + key.upper()))
     }
     return Config(**(from_file | from_environment), insisted=frozenset(from_environment))
+
+
+def _isolation(data: dict[Any, Any]) -> dict[Any, Any]:
+    """The same with `isolation: clone` as `clone: true`, `isolation: mount` as `clone: false`."""
+    ways = {"clone": True, "mount": False, None: None}
+    if "isolation" not in data:
+        return data
+    if data["isolation"] not in ways:
+        raise ValueError("isolation must be clone or mount")
+    rest = {key: value for key, value in data.items() if key != "isolation"}
+    return {"clone": ways[data["isolation"]], **rest}
 
 
 def _unknown(key: str) -> str:

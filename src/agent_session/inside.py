@@ -10,6 +10,8 @@ WORKSPACE = PurePosixPath("/workspace")
 RUNTIME = PurePosixPath("/run/agent-session")
 """A tmpfs: the seed with its secrets, the agent's state, the marks of a start."""
 SECRETS = PurePosixPath("/run/secrets")
+BORROWED = PurePosixPath("/run/host-objects")
+"""Where a clone has the objects, read-only, that it borrows from a repository of the host."""
 SSH_AGENT = PurePosixPath("/run/ssh-agent.sock")
 CA_BUNDLE = PurePosixPath("/etc/ssl/certs/ca-certificates.crt")
 LOGIN_RESULT = PurePosixPath("/run/agent-session-login")
@@ -26,6 +28,7 @@ SESSION_ATTACH = "/usr/local/bin/session-attach"
 SESSION_EXEC = "/usr/local/bin/session-exec"
 SESSION_GUARD = "/usr/local/bin/session-guard"
 SESSION_SEED = "/usr/local/bin/session-seed"
+PYTHON = "/usr/bin/python3"
 ZELLIJ = "/usr/local/bin/zellij"
 TIMEOUT = "/usr/bin/timeout"
 AGENT_COMMAND = "/usr/lib/agent-session/agent-command"

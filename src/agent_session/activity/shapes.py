@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from agent_session.host.clock import utc
-from agent_session.sessions import endpoint
+from agent_session.sessions import endpoint, places
 
 if TYPE_CHECKING:
     from agent_session.activity.describe import Description
@@ -30,7 +30,7 @@ def session(found: Session, state: State | None = None) -> Json:
         "agent": found.agent,
         "status": found.status,
         **({"state": agent_state(state)} if state else {}),
-        "projects": [{"source": str(p.source), "target": str(p.target)} for p in found.projects],
+        "projects": places.as_data(found.name, found.projects, found.clones),
         "created": utc(found.created),
         "container": found.container,
         "base_url": endpoint.base_url(found),

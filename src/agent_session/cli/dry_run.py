@@ -1,6 +1,7 @@
 """`agent-session start --dry-run`: prints what a start would do, and how Podman alone would do it."""
 
 from dataclasses import asdict
+from typing import Any
 
 from agent_session import sanitize
 from agent_session.cli import output
@@ -21,7 +22,7 @@ def tell(plan: DryRun, *, as_json: bool) -> None:
         ("session", [f"{plan.name} ({happens})"]),
         ("agent", [plan.agent]),
         ("image", [plan.image + ("" if plan.built else " (would be built)")]),
-        ("projects", [f"{project['source']} at {project['target']}" for project in plan.projects]),
+        ("projects", list(map(_project, plan.projects))),
         ("mounts", [_told(mount) for mount in plan.mounts]),
         ("variables", [", ".join(plan.variables)]),
         ("files", [", ".join(plan.files)]),
@@ -44,3 +45,9 @@ def tell(plan: DryRun, *, as_json: bool) -> None:
 def _told(mount: dict[str, object]) -> str:
     how = f"{mount['kind']}{', read-only' if mount['read_only'] else ''}"
     return f"{mount['source'] or 'memory'} at {mount['target']} ({how})"
+
+
+def _project(project: dict[str, Any]) -> str:
+    clone = project.get("clone")
+    cloned = f", a clone on the branch {clone['branch']}" if clone else ""
+    return f"{project['source']} at {project['target']}{cloned}"

@@ -36,6 +36,7 @@ Projects = Annotated[
     Argument(
         metavar="[PROJECT]...",
         help="Directories for the agent, each at /workspace/<its name>; for a new session the current one. "
+        "A git URL is cloned. "
         "[env: AGENT_SESSION_PROJECTS, colon-separated]",
     ),
 ]
@@ -107,6 +108,26 @@ Logins = Annotated[
         meaning="With --import: the session gets your logins at once. Otherwise it gets them at its next "
         "start, because programs in the archive run before you have looked at it.",
         group=SESSION,
+    ),
+]
+Clone = Annotated[
+    bool | None,
+    _switch(
+        "CLONE",
+        "The session works in clones of its own, on the branch agent/NAME, and can write to nothing of yours; "
+        "its work comes back with fetch and apply. PROJECT may be a git URL, which is always cloned; #BRANCH "
+        "after it is what the clone starts from.",
+        PROJECTS,
+    ),
+]
+WithChanges = Annotated[
+    bool | None,
+    _option(
+        "--with-changes",
+        meaning="With --clone: your uncommitted changes come along: staged, unstaged, and untracked files "
+        "that are not ignored.",
+        group=PROJECTS,
+        env="WITH_CHANGES=1",
     ),
 ]
 Unprotected = Annotated[

@@ -36,6 +36,8 @@ def wish(config: Config, *, screen: bool) -> Wish:
         agent=config.agent,
         projects=config.projects,
         directory=directory(),
+        clone=config.clone,
+        with_changes=config.with_changes,
         mounts=config.mounts,
         kob=config.kob,
         allow_secret_directories=config.allow_secret_directories,

@@ -1,7 +1,7 @@
 """A wish that contradicts a session that exists is refused, with the commands that lead on."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from agent_session.errors import ConflictError, Hint
 from agent_session.sessions import find
 from agent_session.sessions.errors import SessionConflict
 from agent_session.sessions.options import OF_A_START, chosen, flags, plain
-from agent_session.sessions.wish import Wish, resolved
+from agent_session.sessions.wish import Wish, resolved, split
 
 if TYPE_CHECKING:
     from agent_session.sessions.session import Session
@@ -24,21 +24,44 @@ def check_agrees(engine: Engine, wish: Wish, session: "Session", home: Path) -> 
         raise ConflictError(f"session '{session.name}' exists already", hint=hint)
     agent = wish.agent if "agent" in wish.insisted else None
     typed = wish.projects if "projects" in wish.insisted else ()
-    sources = [one.source for one in resolved(engine, wish, typed, home, allow_secrets=True)]
-    strangers = [path for path in sources if path not in {project.source for project in session.projects}]
+    sources, strangers = _strangers(engine, wish, session, typed, home)
     if agent in {None, session.agent} and not strangers:
         return
-    projects = ", ".join(str(project.source) for project in session.projects) or "no project"
+    projects = ", ".join(_described(session)) or "no project"
     asked = [f"agent {agent}"] if agent not in {None, session.agent} else []
-    directory = (strangers or [wish.directory or Path(session.name)])[0]
+    directory = Path((strangers or [str(wish.directory or session.name)])[0])
     name = find.free_name((one.name for one in find.list_sessions(engine)), directory)
-    words = [*(["-a", agent] if agent else []), *map(str, sources)]
+    cloned = ["--clone"] if wish.clone and sources else []
+    words = [*(["-a", agent] if agent else []), *cloned, *sources]
     raise SessionConflict(
         session.name,
         has=f"agent {session.agent} and {projects}",
-        asked=", ".join([*asked, *map(str, strangers)]),
+        asked=", ".join([*asked, *strangers]),
         instead=Hint("start", ["-n", name, *words], note="a new session"),
     )
+
+
+def _strangers(
+    engine: Engine, wish: Wish, session: "Session", typed: Sequence[str], home: Path
+) -> tuple[list[str], list[str]]:
+    """All projects that were typed, and those of them that the session does not have in that way."""
+    mounted, cloned = split(typed, clone=wish.clone and "clone" in wish.insisted)
+    directories = [str(one.source) for one in resolved(engine, wish, mounted, home, allow_secrets=True)]
+    had = set(map(str, session.sources))
+    others = [path for path in directories if path not in had]
+    if not cloned:
+        return directories, others
+    from agent_session.workspace import clone_sources
+
+    wanted = [one.source for one in clone_sources.place(cloned, home, allow_secrets=True)]
+    own = [clone.source for clone in session.clones]
+    others += [one for one in wanted if not any(one == had or one.startswith(f"{had}/") for had in own)]
+    return [*directories, *wanted], others
+
+
+def _described(session: "Session") -> list[str]:
+    clones = [f"a clone of {clone.source or 'an archive'}" for clone in session.clones]
+    return [*(str(project.source) for project in session.projects), *clones]
 
 
 def check_effect(wish: Wish, session: "Session", environment: Mapping[str, str]) -> None:

@@ -5,18 +5,21 @@ import shlex
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from agent_session import inside
 from agent_session.agents.seed import EMPTY
 from agent_session.engine.container import Mount
 from agent_session.engine.protocol import Engine
-from agent_session.sessions import find, plan
+from agent_session.sessions import find, places, plan
+from agent_session.sessions.names import branch_name, volume_names
 from agent_session.sessions.steps import Attach, Create, Deliver, Replace, Resume, Step
 
 if TYPE_CHECKING:
     from agent_session.agents.seed import Seed
+    from agent_session.sessions.request import SessionRequest
     from agent_session.sessions.session import Session
+    from agent_session.workspace.clones import Clone
     from agent_session.workspace.placeholders import Placeholder
 
 EMPTY_SEED = "tar -cf - -T /dev/null"
@@ -35,7 +38,7 @@ class DryRun:
     action: Action
     image: str
     built: bool
-    projects: tuple[dict[str, str], ...] = ()
+    projects: tuple[dict[str, Any], ...] = ()
     mounts: tuple[dict[str, object], ...] = ()
     variables: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
@@ -59,7 +62,7 @@ def _attached(engine: Engine, session: "Session") -> DryRun:
         action="attach",
         image=session.image,
         built=True,
-        projects=tuple({"source": str(p.source), "target": str(p.target)} for p in session.projects),
+        projects=tuple(places.as_data(session.name, session.projects, session.clones)),
         commands=(shlex.join(find.attach_command(engine, session, {})),),
     )
 
@@ -77,7 +80,7 @@ def _planned(engine: Engine, step: "Create | Resume | Replace", seed: "Seed", ac
         action=action,
         image=wanted.image,
         built=built,
-        projects=tuple({"source": str(p.source), "target": str(p.target)} for p in wanted.projects),
+        projects=tuple(places.as_data(wanted.name, wanted.projects, wanted.clones)),
         mounts=tuple(_mount(mount) for mount in spec.mounts if mount.target not in own),
         variables=(*sorted(spec.environment), *variables),
         files=(*(str(inside.SECRETS / secret.target) for secret in spec.secrets), *files),
@@ -86,6 +89,7 @@ def _planned(engine: Engine, step: "Create | Resume | Replace", seed: "Seed", ac
         commands=(
             *([] if built else [shlex.join(["agent-session", "build", wanted.agent.name])]),
             *(_making(placeholder) for placeholder in held),
+            *(_cloning(wanted, one) for one in wanted.clones if action == "create"),
             *_commands(engine, spec.name, action, engine.equivalent_commands(spec)),
         ),
     )
@@ -121,6 +125,19 @@ def _commands(engine: Engine, container: str, action: str, make: Sequence[Sequen
     )
     attach = engine.attach_command(container, [inside.SESSION_ATTACH], {})
     return [*lines, f"{EMPTY_SEED} | {shlex.join(seed)}", shlex.join(attach)]
+
+
+def _cloning(request: "SessionRequest", clone: "Clone") -> str:
+    """A line that makes a clone as git alone can: it copies what ours borrows."""
+    target, source = shlex.quote(str(clone.target)), shlex.quote(clone.source)
+    begin = f"git -C {target} switch -q -c {branch_name(request.name)} {clone.start}".rstrip()
+    run = ["podman", "run", "--rm", "-i", "--userns=keep-id:uid=1000,gid=1000", "--entrypoint=sh"]
+    run += ["-v", f"{volume_names(request.name)[1]}:{inside.WORKSPACE}", request.image, "-ec"]
+    if clone.directory:
+        make = f"cat > /tmp/bundle; git clone -q /tmp/bundle {target}; {begin}"
+        return f"git -C {source} bundle create - --all HEAD | {shlex.join([*run, make])}"
+    branch = f"--branch {shlex.quote(clone.branch)} " if clone.branch else ""
+    return shlex.join([*run, f"git clone {branch}{source} {target}; {begin}"])
 
 
 def _folded(command: Sequence[str]) -> str:

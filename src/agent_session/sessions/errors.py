@@ -81,11 +81,15 @@ class WorkAtRisk(ConflictError):
 
     code = "work-at-risk"
 
-    def __init__(self, name: str, lost: Iterable[str]) -> None:
+    def __init__(self, name: str, lost: Iterable[str], *, clones: bool = False) -> None:
+        fetch = (
+            (Hint("fetch", ["--uncommitted", name], note="brings what its clones hold"),) if clones else ()
+        )
         super().__init__(
             f"session '{name}' holds work that exists nowhere else:"
             + "".join(f"\n  {line}" for line in lost),
             hint=(
+                *fetch,
                 Hint("export", [name, f"{name}.tar.zst"], note="saves it"),
                 Hint("rm", ["-f", "--discard-work", name], note="loses it"),
             ),

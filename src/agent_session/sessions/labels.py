@@ -14,6 +14,7 @@ from agent_session.host import clock
 from agent_session.sessions.names import NAME, container_name, next_name
 from agent_session.sessions.options import Options
 from agent_session.sessions.session import Session
+from agent_session.workspace.clones import Clone
 from agent_session.workspace.projects import Project
 from agent_session.workspace.protection import read_label
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 LABEL_NAME = "agent-session.name"
 LABEL_AGENT = "agent-session.agent"
 LABEL_PROJECTS = "agent-session.projects"
+LABEL_CLONES = "agent-session.clones"
 LABEL_MOUNTS = "agent-session.mounts"
 LABEL_OPTIONS = "agent-session.options"
 LABEL_LOGIN = "agent-session.login"
@@ -41,12 +43,14 @@ def session_labels(request: "SessionRequest") -> dict[str, str]:
     mounts = [{"path": str(path), "read_only": True} for path in request.mounts]
     if request.kob:
         mounts.append({"path": str(request.kob), "read_only": False})
+    cloned = {LABEL_CLONES: json.dumps([_clone(one) for one in request.clones], ensure_ascii=False)}
     without_logins = {LABEL_WITHOUT_LOGINS: "1"} if request.without_logins else {}
     return {
         **without_logins,
         LABEL_NAME: request.name,
         LABEL_AGENT: request.agent.name,
         LABEL_PROJECTS: json.dumps(projects, ensure_ascii=False),
+        **(cloned if request.clones else {}),
         LABEL_MOUNTS: json.dumps(mounts, ensure_ascii=False),
         LABEL_OPTIONS: json.dumps(asdict(request.options)),
         LABEL_LOGIN: request.login or "",
@@ -78,6 +82,7 @@ def read(container: Container) -> Session | None:
         pid=container.pid,
         networks=container.networks,
         ports=container.ports,
+        clones=_clones(container.labels.get(LABEL_CLONES, "[]")),
         mounts=tuple(path for path, read_only in mounts if read_only),
         kob=next((path for path, read_only in mounts if not read_only), None),
         options=read_options(container.labels.get(LABEL_OPTIONS, "")),
@@ -141,6 +146,32 @@ def _mounts(label: str) -> list[tuple[Path, bool]]:
         return [(Path(item["path"]), bool(item["read_only"])) for item in json.loads(label)]
     except (ValueError, TypeError, KeyError):
         return []
+
+
+def _clone(clone: Clone) -> dict[str, str]:
+    return {
+        "source": clone.source,
+        "target": str(clone.target),
+        "branch": clone.branch,
+        "start": clone.start,
+        "base": clone.base,
+        "objects": str(clone.objects or ""),
+    }
+
+
+def _clones(label: str) -> tuple[Clone, ...]:
+    """As `_projects`: what does not read as clones is none."""
+    try:
+        return tuple(
+            Clone(
+                target=PurePosixPath(one["target"]),
+                objects=Path(one["objects"]) if one["objects"] else None,
+                **{name: str(one[name]) for name in ("source", "branch", "start", "base")},
+            )
+            for one in json.loads(label)
+        )
+    except (ValueError, TypeError, KeyError):
+        return ()
 
 
 def _projects(label: str) -> tuple[Project, ...]:

@@ -39,6 +39,16 @@ def importing_name(name: str) -> str:
     return f"agent_{name}_importing"
 
 
+def branch_name(name: str) -> str:
+    """Return the branch that a session's clones are on, and that its work comes back as."""
+    return f"agent/{ref_part(name)}"
+
+
+def ref_part(name: str) -> str:
+    """Return a part of a ref's name as near to a name as git allows."""
+    return re.sub(r"[.]{2,}|[.](?=lock$)|[.]$|^[.]", "-", name)
+
+
 def lock_name(name: str) -> str:
     """Return what a command locks that changes the session of that name."""
     return f"session-{name}"

@@ -19,6 +19,7 @@ def on_creation(engine: Engine, wish: Wish, request: SessionRequest) -> tuple[st
     """The notes on a new session."""
     return (
         *(_withheld(request.name, wish.options) if request.without_logins else ()),
+        *request.notes,
         *request.protection.notes,
         *on_options(engine, request.options),
         *([ROOTFUL] if engine.rootful else ()),

@@ -1,6 +1,7 @@
 """A request becomes what the engine is told. No engine, clock or environment."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -10,12 +11,12 @@ from agent_session.engine.container import ContainerSpec, Mount, SecretFile
 from agent_session.sessions.labels import LABEL_RUNS, session_labels
 from agent_session.sessions.names import NETWORK, container_name, hostname, next_name, volume_names
 from agent_session.sessions.request import SessionRequest
-from agent_session.workspace.projects import Project
+from agent_session.workspace.clones import Clone
 
 
-def workdir(projects: tuple[Project, ...]) -> PurePosixPath:
+def workdir(places: Sequence[PurePosixPath]) -> PurePosixPath:
     """Where the agent starts: in its only project, or above several."""
-    return projects[0].target if len(projects) == 1 else inside.WORKSPACE
+    return places[0] if len(places) == 1 else inside.WORKSPACE
 
 
 def volume_mounts(name: str, *, read_only: bool = False) -> tuple[Mount, Mount]:
@@ -35,7 +36,7 @@ def container_spec(request: SessionRequest) -> ContainerSpec:
         name=name,
         image=request.image,
         hostname=hostname(request.name),
-        workdir=workdir(request.projects),
+        workdir=workdir(_places(request)),
         labels=session_labels(request),
         environment=_environment(request),
         mounts=_mounts(request),
@@ -59,6 +60,7 @@ def _mounts(request: SessionRequest) -> tuple[Mount, ...]:
         *volume_mounts(request.name),
         Mount(kind="tmpfs", target=inside.RUNTIME),
         *(Mount(kind="bind", source=str(one.source), target=one.target) for one in request.projects),
+        *borrowed(request.clones),
         *(_bind(path, PurePosixPath(path), read_only=True) for path in request.mounts),
         *([_bind(kob, PurePosixPath(kob))] if kob else []),
         *request.protection.mounts,
@@ -67,8 +69,21 @@ def _mounts(request: SessionRequest) -> tuple[Mount, ...]:
     )
 
 
+def borrowed(clones: Sequence[Clone]) -> tuple[Mount, ...]:
+    """The directories of objects that clones borrow, read-only."""
+    return tuple(
+        Mount(kind="bind", source=str(one.objects), target=one.borrowed, read_only=True)
+        for one in clones
+        if one.objects
+    )
+
+
+def _places(request: SessionRequest) -> list[PurePosixPath]:
+    return [*(one.target for one in request.projects), *(one.target for one in request.clones)]
+
+
 def _environment(request: SessionRequest) -> dict[str, str]:
-    projects = [str(project.target) for project in request.projects]
+    projects = list(map(str, _places(request)))
     return {
         "AGENT_SESSION_NAME": request.name,
         "AGENT_SESSION_AGENT": request.agent.name,

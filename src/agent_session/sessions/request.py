@@ -10,6 +10,7 @@ from agent_session.sessions import options
 from agent_session.sessions.names import check_name
 from agent_session.sessions.options import DEFAULTS, NOTHING_LENT, Options
 from agent_session.sessions.wish import Wish, directories
+from agent_session.workspace.clones import Clone
 from agent_session.workspace.projects import Project
 from agent_session.workspace.protection import NONE as NO_PROTECTION
 from agent_session.workspace.protection import Protection
@@ -33,6 +34,7 @@ class SessionRequest:
     agent: "Agent"
     image: str
     projects: tuple[Project, ...]
+    clones: tuple[Clone, ...] = ()
     mounts: tuple[Path, ...] = ()
     kob: Path | None = None
     ca_bundle: Path | None = None
@@ -43,6 +45,8 @@ class SessionRequest:
     """The id of the stored login's present content."""
     without_logins: bool = False
     """Made of an archive: what runs before its next start gets no login."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of its clones."""
     created: datetime | None = None
     """Of a session that exists already; None: its container's time is its own."""
 
@@ -56,7 +60,7 @@ def new(engine: Engine, wish: Wish, installation: "Installation") -> SessionRequ
     from agent_session.agents.login import login_secret
     from agent_session.images import build
 
-    projects, mounts, kob = directories(engine, wish, installation.home)
+    typed = directories(engine, wish, installation.home)
     agent = choose(installation.agents(), wish.agent or DEFAULT_AGENT)
     chosen = options.chosen(wish.options, wish.insisted, installation.environment, None)
     without_logins = wish.import_from is not None and not wish.logins
@@ -64,16 +68,39 @@ def new(engine: Engine, wish: Wish, installation: "Installation") -> SessionRequ
         name=check_name(wish.name),
         agent=agent,
         image=build.reference(engine, installation.workshop(), agent),
-        projects=projects,
-        mounts=mounts,
-        kob=kob,
+        projects=typed.projects,
+        clones=typed.clones,
+        mounts=typed.mounts,
+        kob=typed.kob,
         ca_bundle=installation.added_certificates(),
         rootful=engine.rootful,
         options=replace(chosen, **NOTHING_LENT) if without_logins else chosen,
         login=None if without_logins else engine.secret_id(login_secret(agent.name)),
         without_logins=without_logins,
     )
+    if typed.clones:
+        request = with_sources(request, wish, installation)
     return protected(request, insisted="unprotected" in wish.insisted)
+
+
+def with_sources(request: SessionRequest, wish: Wish, installation: "Installation") -> SessionRequest:
+    """Add to the clones of directories of the host which repositories those are. Raises ProjectRefused."""
+    from agent_session.workspace import clone_sources
+
+    home, environment = installation.home, installation.environment
+    allowed = wish.allow_secret_directories
+    clones: list[Clone] = []
+    notes: list[str] = []
+    for clone in request.clones:
+        if not clone.directory:
+            clones.append(clone)
+            continue
+        found, repository = clone_sources.read(clone, home, environment, allow_secrets=allowed)
+        clones.append(found)
+        notes += clone_sources.notes(
+            found, repository, environment, typed=clone.source, with_changes=wish.with_changes
+        )
+    return replace(request, clones=tuple(clones), notes=tuple(notes))
 
 
 def again(engine: Engine, wish: Wish, installation: "Installation", session: "Session") -> SessionRequest:
@@ -111,6 +138,7 @@ def same(
         agent=agent,
         image=image,
         projects=session.projects,
+        clones=session.clones,
         mounts=session.mounts,
         kob=session.kob,
         ca_bundle=ca_bundle,

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from agent_session.sessions.options import Options
+from agent_session.workspace.clones import Clone
 from agent_session.workspace.placeholders import Placeholder
 from agent_session.workspace.projects import Project
 
@@ -33,6 +34,7 @@ class Session:
     ports: Mapping[int, int] = field(
         default_factory=dict
     )  # of its agent's server: this machine's for the container's
+    clones: tuple[Clone, ...] = ()
     mounts: tuple[Path, ...] = ()
     kob: Path | None = None
     options: Options = field(default_factory=Options)
@@ -46,8 +48,17 @@ class Session:
         """Whether its container runs."""
         return self.status == "running"
 
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The directories of the host that it works on, mounted or cloned."""
+        cloned = (clone.directory for clone in self.clones)
+        return (*(project.source for project in self.projects), *(path for path in cloned if path))
+
+    @property
+    def places(self) -> tuple[PurePosixPath, ...]:
+        """Where its projects are in it, mounted or cloned."""
+        return (*(project.target for project in self.projects), *(clone.target for clone in self.clones))
+
     def contains(self, directory: Path) -> bool:
         """Whether a host directory is in one of its projects."""
-        return any(
-            project.source == directory or project.source in directory.parents for project in self.projects
-        )
+        return any(source == directory or source in directory.parents for source in self.sources)

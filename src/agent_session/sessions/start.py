@@ -18,8 +18,10 @@ from agent_session.sessions.wish import Wish, directories
 
 if TYPE_CHECKING:
     from agent_session.agents.seed import Seed
+    from agent_session.sessions.clones import Access
     from agent_session.sessions.installation import Installation
     from agent_session.sessions.readiness import Report
+    from agent_session.sessions.request import SessionRequest
     from agent_session.sessions.session import Session
 
 
@@ -120,7 +122,23 @@ def _creation(engine: Engine, wish: Wish, installation: "Installation") -> Creat
         built=engine.images.exists(request.image),
         screen=wish.screen,
         archive=wish.import_from,
+        access=_access(wish, request, installation) if request.clones else None,
         notes=notes.on_creation(engine, wish, request),
+    )
+
+
+def _access(wish: Wish, request: "SessionRequest", installation: "Installation") -> "Access":
+    from agent_session.host import git_identity
+    from agent_session.sessions.clones import Access
+
+    options, environment = request.options, installation.environment
+    lent = git_identity.read(environment, github=True) if options.github_token else git_identity.UNKNOWN
+    return Access(
+        home=installation.home,
+        environment=environment,
+        token=dict(lent.variables).get("GH_TOKEN", ""),
+        ssh_agent=options.ssh_agent,
+        with_changes=wish.with_changes,
     )
 
 
@@ -197,4 +215,8 @@ def _create(engine: Engine, step: Create, seed: "Seed", report: "Report") -> "Se
     archive.discard_partial_import(engine, step.request.name)
     if step.archive:
         return archive.create(engine, step.request, seed, step.archive, screen=step.screen, report=report)
+    if step.access:
+        from agent_session.sessions import clones
+
+        return clones.create(engine, step.request, seed, step.access, screen=step.screen, report=report)
     return lifecycle.create(engine, step.request, seed, screen=step.screen, report=report)

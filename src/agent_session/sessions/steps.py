@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agent_session.agents.catalog import Agent
+    from agent_session.sessions.clones import Access
     from agent_session.sessions.request import SessionRequest
     from agent_session.sessions.session import Session
 
@@ -35,6 +36,8 @@ class Create:
     built: bool
     screen: bool
     archive: Path | None = None
+    access: "Access | None" = None
+    """What its clones are made with; None where it has none."""
     notes: tuple[str, ...] = ()
 
 

@@ -20,6 +20,7 @@ from agent_session.engine.protocol import Engine
 from agent_session.errors import EngineRefused
 from agent_session.sessions import local_files, plan
 from agent_session.sessions.names import volume_names
+from agent_session.workspace.clones import Clone
 from agent_session.workspace.projects import Project
 
 LOOKED_AT = 20_000
@@ -37,6 +38,7 @@ class Contents:
     image: str
     projects: tuple[Project, ...]
     agent: Agent | None
+    clones: tuple[Clone, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,15 +85,19 @@ def at_risk(engine: Engine, contents: Contents) -> Work:
     try:
         if done.exit_code:
             raise ValueError(done.message)
-        return _work(json.loads(done.stdout))
+        return _work(json.loads(done.stdout), contents)
     except (ValueError, KeyError, TypeError) as error:
         raise EngineRefused(
             f"session '{contents.name}' cannot be searched for unsaved work: {error}"
         ) from error
 
 
-def _work(answer: dict[str, Any]) -> Work:
-    lost = [f"{item['path']}: {', '.join(_words(item))}" for item in answer["repositories"]]
+def _work(answer: dict[str, Any], contents: Contents) -> Work:
+    own = {str(clone.target) for clone in contents.clones}
+    lost = [
+        f"{item['path']}: {', '.join(_words(item, 'fetched' if item['path'] in own else 'pushed'))}"
+        for item in answer["repositories"]
+    ]
     if answer["files"]:
         more = f" and {answer['more_files']} more" if answer["more_files"] else ""
         count = len(answer["files"]) + answer["more_files"]
@@ -101,9 +107,9 @@ def _work(answer: dict[str, Any]) -> Work:
     return Work(lost=tuple(lost), conversations=int(answer["conversations"]))
 
 
-def _words(repository: dict[str, Any]) -> Iterator[str]:
+def _words(repository: dict[str, Any], done: str) -> Iterator[str]:
     for branch in repository["branches"]:
-        yield f"{_counted(branch['commits'], 'commit')} of {branch['name']} not pushed"
+        yield f"{_counted(branch['commits'], 'commit')} of {branch['name']} not {done}"
     if repository["changes"]:
         yield _counted(repository["changes"], "uncommitted change")
     if repository["stashes"]:
@@ -121,6 +127,7 @@ def _mounts(engine: Engine, contents: Contents) -> Iterator[Mount]:
     for mount in plan.volume_mounts(contents.name, read_only=True):
         if engine.volume_labels(mount.source) is not None:
             yield mount
+    yield from (one for one in plan.borrowed(contents.clones) if Path(one.source).is_dir())
     for project in contents.projects:
         if project.source.is_dir():
             yield Mount(

@@ -19,9 +19,9 @@ def containing(sessions: Sequence[Session], directory: Path) -> list[Session]:
     """
     depths = {
         session.name: max(
-            len(project.source.parts)
-            for project in session.projects
-            if project.source == directory or project.source in directory.parents
+            len(source.parts)
+            for source in session.sources
+            if source == directory or source in directory.parents
         )
         for session in sessions
         if session.contains(directory)

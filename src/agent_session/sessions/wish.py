@@ -13,6 +13,7 @@ from agent_session.sessions.options import DEFAULTS, Options
 from agent_session.workspace.errors import ProjectRefused
 
 if TYPE_CHECKING:
+    from agent_session.workspace.clones import Clone
     from agent_session.workspace.projects import Project
 
 
@@ -28,6 +29,10 @@ class Wish:
     directory: Path | None = None
     """The caller's current directory; None where that has been removed."""
     mounts: tuple[str, ...] = ()
+    clone: bool = False
+    """Whether directories are cloned, not mounted; a git URL always is."""
+    with_changes: bool = False
+    """Whether clones take the uncommitted changes of the host's working trees along."""
     kob: str | None = None
     allow_secret_directories: bool = False
     options: Options = DEFAULTS
@@ -49,20 +54,55 @@ class Wish:
     """Whether it moves to its agent's current image; what is stopped stays stopped."""
 
 
-def directories(
-    engine: Engine, wish: Wish, home: Path
-) -> "tuple[tuple[Project, ...], tuple[Path, ...], Path | None]":
-    """The projects of a new session, its read-only mounts, and the one at its own path. ProjectRefused."""
+@dataclass(frozen=True, kw_only=True)
+class Directories:
+    """The projects of a new session, its clones, its read-only mounts, and the one at its own path."""
+
+    projects: "tuple[Project, ...]"
+    clones: "tuple[Clone, ...]"
+    mounts: tuple[Path, ...]
+    kob: Path | None
+
+
+def directories(engine: Engine, wish: Wish, home: Path) -> Directories:
+    """Resolve what was typed for a new session. Raises ProjectRefused."""
     from agent_session.workspace.projects import resolve_mounts, retargeted
 
     allowed = wish.allow_secret_directories
     if not wish.projects and wish.directory is None and not wish.no_projects:
         raise ProjectRefused(".", "the current directory has been removed")
     typed = () if wish.no_projects else wish.projects or (str(wish.directory),)
-    projects = resolved(engine, wish, typed, home, allow_secrets=allowed)
+    mounted, cloned = split(typed, clone=wish.clone)
+    projects = resolved(engine, wish, mounted, home, allow_secrets=allowed)
+    taken = [project.target for project in projects]
     mounts = resolve_mounts(wish.mounts, home=home, allow_secrets=allowed)
     kob = resolve_mounts((wish.kob,), home=home, allow_secrets=allowed)[0] if wish.kob else None
-    return retargeted(projects, wish.targets), mounts, kob
+    return Directories(
+        projects=retargeted(projects, wish.targets) if not cloned else projects,
+        clones=_placed(cloned, home, allow_secrets=allowed, taken=taken),
+        mounts=mounts,
+        kob=kob,
+    )
+
+
+def split(typed: Sequence[str], *, clone: bool) -> tuple[list[str], list[str]]:
+    """Split what was typed into directories to mount and repositories to clone: all of it with `clone`."""
+    if not clone and not any(":" in text for text in typed):
+        return list(typed), []
+    from agent_session.workspace import git_urls
+
+    cloned = [text for text in typed if clone or git_urls.read(text)]
+    return [text for text in typed if text not in cloned], cloned
+
+
+def _placed(
+    typed: Sequence[str], home: Path, *, allow_secrets: bool, taken: "Sequence[PurePosixPath]"
+) -> "tuple[Clone, ...]":
+    if not typed:
+        return ()
+    from agent_session.workspace import clone_sources
+
+    return clone_sources.place(typed, home, allow_secrets=allow_secrets, taken=taken)
 
 
 def resolved(

@@ -12,6 +12,7 @@ from agent_session.workspace import protect_mode
 if TYPE_CHECKING:
     from agent_session.activity.state import State
     from agent_session.sessions.session import Session
+    from agent_session.workspace.clones import Clone
 
 Names = Annotated[bool, Option("-q", "--names", help="Names only, one a line.")]
 
@@ -77,6 +78,10 @@ def _options(session: "Session") -> str:
     return ", ".join(told) or "-"
 
 
+def _cloned(clone: "Clone") -> str:
+    return f"{clone.source or clone.target.name} (clone)"
+
+
 def _print(found: "list[Session]", now: "dict[str, State]") -> None:
     rows = [
         (
@@ -87,7 +92,7 @@ def _print(found: "list[Session]", now: "dict[str, State]") -> None:
             output.since(now[s.name]),
             output.ago(s.created),
             _options(s),
-            ", ".join(str(project.source) for project in s.projects),
+            ", ".join([*map(str, (one.source for one in s.projects)), *map(_cloned, s.clones)]),
         )
         for s in found
     ]

@@ -72,7 +72,7 @@ def rm(
             elif not config.discard_work and (
                 lost := _work(invocation, engine, name, session, glance=True).lost
             ):
-                raise WorkAtRisk(name, lost)
+                raise WorkAtRisk(name, lost, clones=bool(session and session.clones))
         if not config.force:
             what = ", ".join(f"'{name}'" for name in wanted)
             if not questions.confirm(f"Remove {what} with all conversations? Projects stay.", default=False):
@@ -80,6 +80,10 @@ def rm(
         for name in wanted:
             with invocation.locked(name):
                 lifecycle.remove(engine, name)
+                if (session := found[name]) and session.clones:
+                    from agent_session.sessions import clones
+
+                    clones.release(name, session.clones, invocation.environment)
 
 
 def _work(
@@ -94,7 +98,11 @@ def _work(
     agent = invocation.agent(session.agent) if session else None
     image = session.image if session else _any_built(engine)
     contents = unsaved_work.Contents(
-        name=name, image=image, projects=session.projects if session else (), agent=agent
+        name=name,
+        image=image,
+        projects=session.projects if session else (),
+        agent=agent,
+        clones=session.clones if session else (),
     )
     if glance and unsaved_work.none_obviously(engine, contents):
         return unsaved_work.Work()

@@ -17,6 +17,7 @@ from agent_session.cli.start_options import (
     AllowUserNamespaces,
     AutoApprove,
     Build,
+    Clone,
     Cpus,
     Detach,
     DryRun,
@@ -35,6 +36,7 @@ from agent_session.cli.start_options import (
     SshAgent,
     Unprotected,
     UserConfig,
+    WithChanges,
 )
 from agent_session.config import FIELDS
 from agent_session.errors import Hint, UsageError
@@ -58,6 +60,8 @@ def start(
     import_from: ImportFrom = None,
     no_projects: NoProjects = False,
     logins: Logins = False,
+    clone: Clone = None,
+    with_changes: WithChanges = None,
     protect: Protect = None,
     unprotected: Unprotected = None,
     user_config: UserConfig = None,

@@ -53,6 +53,7 @@ def _lines(found: "Description", *, login: str, details: bool) -> Iterator[tuple
     """A session's description in lines; `details` adds digests and ids for a search for a fault."""
     from agent_session.activity import event_log
     from agent_session.sessions import endpoint
+    from agent_session.sessions.names import branch_name
 
     session, state = found.session, found.state
     began = f", since {_local(state.since)} ({output.ago(state.since)})" if state.since else ""
@@ -69,6 +70,10 @@ def _lines(found: "Description", *, login: str, details: bool) -> Iterator[tuple
             yield "answers", ", ".join(state.question.choices)
     for project in session.projects:
         yield "project", f"{project.source} at {project.target}"
+    for clone in session.clones:
+        source = clone.source or "an archive"
+        start = f", from {clone.start[:12]}" if clone.start else ""
+        yield "clone", f"{source} at {clone.target}, branch {branch_name(session.name)}{start}"
     for mount in session.mounts:
         yield "mount", f"{mount}, read-only"
     if session.kob:
