@@ -80,3 +80,71 @@ def test_without_a_finished_environment_it_names_the_command(
     done = launch(checkout / "agent-session", "ls", home=tmp_path)
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.endswith(f"hint: '{checkout}/scripts/setup'\n")
+
+
+def set_up(checkout: Path, home: Path, path: str) -> str:
+    """Run scripts/setup on a checkout whose environment is there already; returns what it says."""
+    root = LAUNCHER.parent
+    (checkout / "scripts").mkdir(exist_ok=True)
+    for name in ("scripts/setup", "pyproject.toml"):
+        shutil.copy(root / name, checkout / name)
+    pages = checkout / ".venv" / "share" / "man" / "man1"
+    pages.mkdir(parents=True, exist_ok=True)
+    (pages / "agent-session-ls.1").touch()
+    if not (checkout / ".venv" / "bin").exists():
+        make_environment(checkout / ".venv", "checkout's")
+    python = Path("/usr/bin/python3").resolve()
+    with (checkout / "pyproject.toml").open() as file:
+        sum_ = subprocess.run(
+            ["cksum"], stdin=file, capture_output=True, text=True, check=True
+        ).stdout.strip()
+    (checkout / ".venv" / "setup-stamp").write_text(f"{python} {sum_} \n")
+    done = subprocess.run(
+        [checkout / "scripts" / "setup"],
+        env={"PATH": f"{path}:/usr/local/bin:/usr/bin:/bin", "HOME": str(home), "LANG": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+needs_podman = pytest.mark.skipif(not shutil.which("podman"), reason="setup wants podman to be there")
+
+
+@needs_podman
+def test_setup_links_the_program_and_its_pages_where_they_are_on_the_path(
+    checkout: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    binaries, page = (
+        home / ".local" / "bin",
+        home / ".local" / "share" / "man" / "man1" / "agent-session-ls.1",
+    )
+    said = set_up(checkout, home, str(binaries))
+    assert (binaries / "agent-session").resolve() == checkout / "agent-session"
+    assert page.resolve().is_relative_to(checkout)
+    assert f"linking {binaries}/agent-session" in said
+    assert said.endswith("setup: ready: agent-session\n")
+    assert set_up(checkout, home, str(binaries)) == "setup: ready: agent-session\n"
+
+
+@needs_podman
+def test_setup_says_how_where_no_such_directory_is_on_the_path(checkout: Path, tmp_path: Path) -> None:
+    said = set_up(checkout, tmp_path / "home", "/sbin")
+    assert not (tmp_path / "home" / ".local" / "bin").exists()
+    assert f"ready: {checkout}/agent-session\n" in said
+    assert "mkdir -p ~/.local/bin && ln -s " in said
+
+
+@needs_podman
+def test_setup_leaves_another_program_of_that_name_alone(checkout: Path, tmp_path: Path) -> None:
+    other = tmp_path / "home" / ".local" / "bin" / "agent-session"
+    other.parent.mkdir(parents=True)
+    other.write_text("#!/bin/sh\n")
+    other.chmod(0o755)
+    said = set_up(checkout, tmp_path / "home", str(other.parent))
+    assert other.read_text() == "#!/bin/sh\n"
+    assert f"agent-session alone is another program here: {other}" in said

@@ -29,9 +29,9 @@ UNNAMED = "agent-session.unnamed"
 PLAIN = (str, bool, list[str])
 EVERYWHERE = {"verbose", "quiet"}
 
-EXIT_CODES = """Exit codes: 0 done, 1 a bug (with a traceback), 2 usage, 3 configuration, or a file that cannot be read or written,
-4 not found, 5 conflict, 6 Podman unavailable, 7 Podman refused, 8 build failed or image missing, 9 not ready, 10 agent server,
-124 time-out, 130 interrupted, 141 nobody reads the output."""
+EXIT_CODES = """Exit codes: 0 done, 1 a question was declined, or a bug (with a traceback), 2 usage, 3 configuration,
+or a file that cannot be read or written, 4 not found, 5 conflict, 6 Podman unavailable, 7 Podman refused, 8 build
+failed or image missing, 9 not ready, 10 agent server, 124 time-out, 130 interrupted, 141 nobody reads the output."""
 
 
 def _processed(parameter: Any, context: Any, value: Any) -> Any:
@@ -206,45 +206,50 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+ConfigFile = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="Configuration file. [env: AGENT_SESSION_CONFIG] [default: config.yaml in the XDG "
+        "configuration directory]",
+        show_default=False,
+    ),
+]
+Verbose = Annotated[
+    int,
+    typer.Option(
+        "-v",
+        "--verbose",
+        count=True,
+        metavar="",
+        help="Tell each call of the engine with its time on stderr; -vv also the podman commands and "
+        "HTTP requests. [env: AGENT_SESSION_VERBOSE=1 or 2]",
+        show_default=False,
+    ),
+]
+Quiet = Annotated[
+    bool | None,
+    typer.Option(
+        "-q",
+        "--quiet",
+        help="No notes on stderr: only errors, and results on stdout. [env: AGENT_SESSION_QUIET=1]",
+        show_default=False,
+    ),
+]
+Version = Annotated[
+    bool,
+    typer.Option("-V", "--version", help="Print the version.", callback=_print_version, is_eager=True),
+]
+
+
 @app.callback()
 def options(
     context: typer.Context,
-    config: Annotated[
-        str | None,
-        typer.Option(
-            "--config",
-            metavar="FILE",
-            help="Configuration file. [env: AGENT_SESSION_CONFIG] [default: config.yaml in the XDG "
-            "configuration directory]",
-            show_default=False,
-        ),
-    ] = None,
-    verbose: Annotated[
-        int,
-        typer.Option(
-            "-v",
-            "--verbose",
-            count=True,
-            metavar="",
-            help="Tell each call of the engine with its time on stderr; -vv also the podman commands and "
-            "HTTP requests. "
-            "[env: AGENT_SESSION_VERBOSE=1 or 2]",
-            show_default=False,
-        ),
-    ] = 0,
-    quiet: Annotated[
-        bool | None,
-        typer.Option(
-            "-q",
-            "--quiet",
-            help="No notes on stderr: only errors, and results on stdout. [env: AGENT_SESSION_QUIET=1]",
-            show_default=False,
-        ),
-    ] = None,
-    _version: Annotated[
-        bool,
-        typer.Option("-V", "--version", help="Print the version.", callback=_print_version, is_eager=True),
-    ] = False,
+    config: ConfigFile = None,
+    verbose: Verbose = 0,
+    quiet: Quiet = None,
+    _version: Version = False,
 ) -> None:
     """A persistent, rootless home for AI coding agents."""
     context.obj = contexts.begin(

@@ -6,12 +6,13 @@ They are images, logins, caches, logs and settings.
 import contextlib
 import shlex
 import shutil
-import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent_session.agents.login import login_secret
+from agent_session.doctor import program
+from agent_session.doctor.program import Removal
 from agent_session.engine.protocol import Engine
 from agent_session.errors import ConflictError
 from agent_session.host import paths
@@ -39,14 +40,8 @@ class Leftovers:
     secrets: tuple[str, ...]
     folders: tuple[Path, ...]
     settings: tuple[Path, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Remainder:
-    """Something that stays: what it is, and a command that removes it."""
-
-    what: str
-    command: str
+    links: tuple[Path, ...] = ()
+    """To the program in a checkout."""
 
 
 def find(engine: Engine, agents: Iterable[str]) -> Leftovers:
@@ -72,6 +67,7 @@ def find(engine: Engine, agents: Iterable[str]) -> Leftovers:
         secrets=tuple(stored),
         folders=tuple(dict.fromkeys(folder for folder in own if folder.is_dir())),
         settings=tuple(folder for folder in settings if folder.is_dir()),
+        links=program.links(),
     )
 
 
@@ -100,7 +96,7 @@ def remove(engine: Engine, found: Leftovers) -> None:
 
 
 def remove_folders(folders: Sequence[Path]) -> None:
-    """Remove directories, following no link, after the engine has been closed.
+    """Remove directories and links, following no link, after the engine has been closed.
 
     Its socket may be in one of them.
     """
@@ -111,34 +107,19 @@ def remove_folders(folders: Sequence[Path]) -> None:
             shutil.rmtree(folder)
 
 
-def remaining(engine: Engine, found: Leftovers, *, settings: bool) -> list[Remainder]:
+def remaining(engine: Engine, found: Leftovers, *, settings: bool) -> list[Removal]:
     """What is there still, the program itself included."""
-    stays = [Remainder(what="the program", command=_program())]
+    stays = [program.removal()]
     if settings:
         stays += [
-            Remainder(what="your settings and agents", command=f"rm -r {shlex.quote(str(folder))}")
+            Removal(what="your settings and agents", command=f"rm -r {shlex.quote(str(folder))}")
             for folder in found.settings
         ]
     kept = engine.images.references() & {*found.images}
-    stays += [Remainder(what="an image in use", command=f"podman rmi {image}") for image in sorted(kept)]
+    stays += [Removal(what="an image in use", command=f"podman rmi {image}") for image in sorted(kept)]
     stays += [
-        Remainder(what="what scripts/setup --system made", command=f"sudo rm -r {path}")
+        Removal(what="what scripts/setup --system made", command=f"sudo rm -r {path}")
         for path in SYSTEM
         if path.exists()
     ]
     return stays
-
-
-def _program() -> str:
-    """The command that undoes the way in which this program was installed, as far as that can be seen."""
-    prefix = Path(sys.prefix)
-    if "pipx" in prefix.parts:
-        return "pipx uninstall agent-session"
-    if "uv" in prefix.parts and "tools" in prefix.parts:
-        return "uv tool uninstall agent-session"
-    checkout = Path(__file__).resolve().parents[3]
-    if (checkout / "pyproject.toml").is_file():
-        users = paths.agent_folders()[-1].parent
-        venvs = [str(folder) for folder in (users / "venv", users / "pycache") if folder.is_dir()]
-        return shlex.join(["rm", "-r", str(checkout), *venvs])
-    return f"{shlex.quote(sys.executable)} -m pip uninstall agent-session"

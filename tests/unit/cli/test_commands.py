@@ -718,7 +718,7 @@ def test_rm_asks_first_and_without_a_terminal_names_the_flag(
     assert "hint: agent-session rm --force default" in ran.err
     terminal(monkeypatch, there=True)
     monkeypatch.setattr(questions, "confirm", lambda _question, *, default: default)
-    assert machine("rm", "default").code == 5
+    assert machine("rm", "default").code == 1
     assert machine.status("default") == "stopped"
     monkeypatch.setattr(questions, "confirm", lambda _question, *, default: not default)
     assert machine("rm", "default").code == 0

@@ -389,7 +389,7 @@ def test_rm_shows_what_would_be_lost_before_it_asks(
     monkeypatch.setattr(questions, "confirm", lambda _question, *, default: default)
     one_offs(stopped, says(NOTHING | {"files": ["/workspace/n"], "conversations": 1}))
     ran = stopped("rm", "default")
-    assert ran.code == 5
+    assert ran.code == 1
     assert "1 file in /workspace outside any project: /workspace/n" in ran.err
     assert "1 conversation\n" in ran.err
 

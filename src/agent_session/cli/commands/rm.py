@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Annotated
 
 from agent_session.cli import questions
-from agent_session.cli.context import Invocation, note, on_terminal
+from agent_session.cli.context import Exit, Invocation, note, on_terminal
 from agent_session.cli.options import All, Names
 from agent_session.cli.parameters import Option
-from agent_session.errors import ConflictError, EngineRefused, Hint, UsageError
+from agent_session.errors import EngineRefused, Hint, UsageError
 from agent_session.sessions.errors import SessionRunning, WorkAtRisk
 
 if TYPE_CHECKING:
@@ -52,31 +52,11 @@ def rm(
         if not wanted:
             note("no sessions")
             return
-        found = {name: find.find_session(engine, name) for name in wanted}
-        for (
-            name,
-            session,
-        ) in found.items():  # all or none: nothing is asked or removed where one name is wrong
-            if session and session.running:
-                raise SessionRunning(name)
-            if not session:
-                find.check_removable(engine, name)
-        if not config.force and not on_terminal():
-            raise UsageError(
-                "rm asks first, and there is no terminal to ask on",
-                hint=Hint("rm", ["--force", *(["--all"] if every else wanted)]),
-            )
-        for name, session in found.items():
-            if not config.force:
-                _tell(name, _work(invocation, engine, name, session))
-            elif not config.discard_work and (
-                lost := _work(invocation, engine, name, session, glance=True).lost
-            ):
-                raise WorkAtRisk(name, lost, clones=bool(session and session.clones))
-        if not config.force:
-            what = ", ".join(f"'{name}'" for name in wanted)
-            if not questions.confirm(f"Remove {what} with all conversations? Projects stay.", default=False):
-                raise ConflictError("nothing removed")
+        found = _removable(engine, wanted)
+        if config.force:
+            _check_work(invocation, engine, found, discard=config.discard_work)
+        else:
+            _ask(invocation, engine, found, insist=["--all"] if every else wanted)
         for name in wanted:
             with invocation.locked(name):
                 lifecycle.remove(engine, name)
@@ -84,6 +64,44 @@ def rm(
                     from agent_session.sessions import clones
 
                     clones.release(name, session.clones, invocation.environment)
+
+
+def _removable(engine: "Engine", names: list[str]) -> "dict[str, Session | None]":
+    """The sessions of those names, None for remains of one. All can be removed, or an error is raised."""
+    from agent_session.sessions import find
+
+    found = {name: find.find_session(engine, name) for name in names}
+    for name, session in found.items():
+        if session and session.running:
+            raise SessionRunning(name)
+        if not session:
+            find.check_removable(engine, name)
+    return found
+
+
+def _check_work(
+    invocation: Invocation, engine: "Engine", found: "dict[str, Session | None]", *, discard: bool
+) -> None:
+    """WorkAtRisk where nobody is asked and there is work that exists nowhere else."""
+    for name, session in found.items():
+        if not discard and (lost := _work(invocation, engine, name, session, glance=True).lost):
+            raise WorkAtRisk(name, lost, clones=bool(session and session.clones))
+
+
+def _ask(
+    invocation: Invocation, engine: "Engine", found: "dict[str, Session | None]", *, insist: list[str]
+) -> None:
+    """Show what would be lost and ask a person; a "no" ends the program."""
+    if not on_terminal():
+        raise UsageError(
+            "rm asks first, and there is no terminal to ask on", hint=Hint("rm", ["--force", *insist])
+        )
+    for name, session in found.items():
+        _tell(name, _work(invocation, engine, name, session))
+    quoted = ", ".join(f"'{name}'" for name in found)
+    if not questions.confirm(f"Remove {quoted} with all conversations? Projects stay.", default=False):
+        note("nothing was removed", needed=True)
+        raise Exit(1)
 
 
 def _work(

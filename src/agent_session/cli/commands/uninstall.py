@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from agent_session.cli import questions
 from agent_session.cli.commands.rm import Force
-from agent_session.cli.context import Invocation, note, on_terminal
+from agent_session.cli.context import Exit, Invocation, note, on_terminal
 from agent_session.cli.parameters import Option
 from agent_session.errors import ConflictError, Hint, UsageError
 
@@ -36,10 +36,11 @@ def uninstall(invocation: Invocation, force: Force = None, settings: Settings = 
                     hint=Hint("uninstall", ["--force"]),
                 )
             if not questions.confirm("Remove all that?", default=False):
-                raise ConflictError("nothing removed")
+                note("nothing was removed", needed=True)
+                raise Exit(1)
         footprint.remove(engine, found)
         stays = footprint.remaining(engine, found, settings=not settings)
-    footprint.remove_folders([*found.folders, *(found.settings if settings else ())])
+    footprint.remove_folders([*found.links, *found.folders, *(found.settings if settings else ())])
     for one in stays:
         print(f"{one.command}  # stays: {one.what}")
 
@@ -68,5 +69,10 @@ def _tell(found: "Leftovers", *, settings: bool) -> None:
         note(f"  image {image}", needed=True)
     for secret in found.secrets:
         note(f"  stored login {secret}", needed=True)
+    if found.links:
+        note(
+            f"  {found.links[0]}" + (f" and {len(found.links) - 1} other links" if found.links[1:] else ""),
+            needed=True,
+        )
     for folder in (*found.folders, *(found.settings if settings else ())):
         note(f"  {folder}", needed=True)
