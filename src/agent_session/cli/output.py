@@ -3,15 +3,13 @@
 import json
 import os
 import re
-import shutil
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
-from unicodedata import combining, east_asian_width
 
 from agent_session import sanitize
 from agent_session.cli.context import quiet
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 
 COLOURS = {"running": "32", "stopped": "31", "waiting": "33", "failed": "31", "working": "36"}
 FOLDED_LINES = 6
-NARROWEST, NARROW_LAST = 6, 20
 UNSAFE = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """What JSON lets through of control characters and of those that turn writing round, and what cannot be
 encoded."""
@@ -59,59 +56,10 @@ def print_line(value: object) -> None:
     print(_json(value), flush=True)
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, less: Sequence[str] = ()) -> None:
-    """Aligned columns; words of statuses and states in their colours on a terminal that wants any.
-
-    On a terminal too narrow for it the last column is shortened, those named in `less` are left out, then all
-    but the first are shortened as well; elsewhere nothing ever is.
-    """
-    table = [[sanitize.shown(cell) for cell in row] for row in (columns, *rows)]
-    widths = [max(cells(row[i]) for row in table) for i in range(len(columns))]
-    if sys.stdout.isatty():
-        widths = _fitting(widths, shutil.get_terminal_size().columns, [columns.index(name) for name in less])
-    for row in table:
-        shown = [_cell(cell, width) for cell, width in zip(row, widths, strict=True) if width]
-        print("  ".join(coloured(cell, sys.stdout) for cell in shown).rstrip())
-
-
 def coloured(cell: str, stream: TextIO) -> str:
     """A word of a status or a state in its colour, on a terminal that wants any."""
     colour = COLOURS.get(cell.strip())
     return f"\x1b[{colour}m{cell}\x1b[0m" if colour and wants_colour(stream) else cell
-
-
-def _fitting(widths: Sequence[int], room: int, less: list[int]) -> list[int]:
-    """Widths that fit into so many columns, with two between each; 0 for a column that is left out."""
-    fitting = list(widths)
-    while sum(fitting) + 2 * (sum(width > 0 for width in fitting) - 1) > room:
-        widest = max(range(len(fitting) - 1, 0, -1), key=lambda i: fitting[i], default=0)
-        if fitting[-1] > NARROW_LAST and len(fitting) > 1:
-            fitting[-1] -= 1
-        elif less:
-            fitting[less.pop(0)], fitting[-1] = 0, widths[-1]
-        elif fitting[widest] > NARROWEST:
-            fitting[widest] -= 1
-        elif any(fitting[1:]):
-            fitting[max(place for place, width in enumerate(fitting) if width)] = 0
-        else:
-            break
-    return fitting
-
-
-def _cell(text: str, width: int) -> str:
-    """A cell of that width; a path that is too long keeps its end, anything else its beginning."""
-    whole = cells(text) <= width
-    shown, dots = text, "\N{HORIZONTAL ELLIPSIS}" if sayable("\N{HORIZONTAL ELLIPSIS}") else "~"
-    while not whole and cells(shown) >= width:
-        shown = shown[1:] if text.startswith("/") else shown[:-1]
-    if not whole:
-        shown = dots + shown if text.startswith("/") else shown + dots
-    return shown + " " * (width - cells(shown))
-
-
-def cells(text: str) -> int:
-    """Columns that a text takes on a terminal."""
-    return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def ago(moment: datetime) -> str:

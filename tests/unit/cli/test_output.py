@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from agent_session.cli import output
+from agent_session.cli import output, table
 
 COLUMNS = ("NAME", "STATUS", "PROJECTS")
 ROWS = [
@@ -39,7 +39,7 @@ def printed(
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", stream)
         patch.setenv("COLUMNS", str(width))
-        output.print_table(COLUMNS, ROWS)
+        table.print_table(COLUMNS, ROWS)
     return stream.lines
 
 
@@ -47,7 +47,7 @@ def printed(
 def test_on_a_terminal_a_table_fits_and_names_are_whole(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     lines = printed(monkeypatch, width=width)
-    assert all(output.cells(line) <= max(width, 9) for line in lines)
+    assert all(table.cells(line) <= max(width, 9) for line in lines)
     assert [line.split()[0] for line in lines] == ["NAME", "frontend", "größe-例"]
 
 
@@ -57,14 +57,14 @@ def test_what_matters_less_is_left_out_before_the_rest_is_spoilt(monkeypatch: py
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", stream)
         patch.setenv("COLUMNS", "36")
-        output.print_table(
+        table.print_table(
             ("NAME", "CREATED", "PATH"), [("web", "just now", "/home/you/projects/webapp")], less=("CREATED",)
         )
         patch.setenv("COLUMNS", "28")
-        output.print_table(
+        table.print_table(
             ("NAME", "CREATED", "PATH"), [("web", "just now", "/home/you/projects/webapp")], less=("CREATED",)
         )
-    assert stream.lines[1] == "web   just now  …you/projects/webapp"
+    assert stream.lines[1] == "web   /home/you/projects/webapp"
     assert stream.lines[3] == "web   …e/you/projects/webapp"
 
 
@@ -82,7 +82,7 @@ def test_in_a_pipe_nothing_is_shortened_or_coloured(monkeypatch: pytest.MonkeyPa
 
 def test_columns_are_aligned_whatever_is_in_them(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = printed(monkeypatch, terminal=False)
-    places = [output.cells(line[: line.index("/" if "/" in line else "PROJECTS")]) for line in lines]
+    places = [table.cells(line[: line.index("/" if "/" in line else "PROJECTS")]) for line in lines]
     assert len(set(places)) == 1
 
 
@@ -111,3 +111,24 @@ def test_json_is_whole_in_every_encoding(monkeypatch: pytest.MonkeyPatch, encodi
         patch.setattr(sys, "stdout", stream)
         output.print_json(value)
     assert json.loads("\n".join(stream.lines)) == value
+
+
+def test_the_last_column_has_shorter_forms_before_another_column_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    forms = [["~/projects/webapp, ~/projects/api"], ["webapp, api"], ["webapp and 1 more"]]
+
+    def row(width: int) -> str:
+        stream = Stream("utf-8", terminal=True)
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", stream)
+            patch.setenv("COLUMNS", str(width))
+            cells = [("web", "just now", "/home/you/projects/webapp, /home/you/projects/api")]
+            table.print_table(("NAME", "CREATED", "PROJECTS"), cells, less=("CREATED",), last=forms)
+        return stream.lines[1]
+
+    assert row(60) == "web   just now  ~/projects/webapp, ~/projects/api"
+    assert row(30) == "web   just now  webapp, api"
+    assert row(20) == "web   webapp, api"
+    assert row(14) == "web   webapp …"

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from agent_session.agents.login import login_secret
-from agent_session.cli import output
+from agent_session.cli import output, table
 from agent_session.cli.context import Invocation
 from agent_session.cli.options import JsonList
 
@@ -52,7 +52,7 @@ def agents(invocation: Invocation, as_json: JsonList = False) -> None:
         )
         for agent, image in found
     ]
-    output.print_table(("AGENT", "TITLE", "IMAGE", "LOGIN"), rows)
+    table.print_table(("AGENT", "TITLE", "IMAGE", "LOGIN"), rows)
 
 
 def _image_state(image: str, built: set[str]) -> str:

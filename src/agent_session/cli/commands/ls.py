@@ -1,8 +1,9 @@
 """`agent-session ls`: all sessions and their status, and what their agents do."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from agent_session.cli import output
+from agent_session.cli import output, table
 from agent_session.cli.context import Invocation, note
 from agent_session.cli.options import JsonList
 from agent_session.cli.parameters import Option
@@ -75,7 +76,7 @@ def _options(session: "Session") -> str:
     told = ["auto-approve"] if options.auto_approve else []
     if options.protect != protect_mode.REVIEW:
         told.append(f"protect {options.protect}")
-    return ", ".join(told) or "-"
+    return ", ".join(told)
 
 
 def _cloned(clone: "Clone") -> str:
@@ -83,18 +84,37 @@ def _cloned(clone: "Clone") -> str:
 
 
 def _print(found: "list[Session]", now: "dict[str, State]") -> None:
+    columns = ["NAME", "AGENT", "STATUS", "STATE", "SINCE", "CREATED", "OPTIONS", "PROJECTS"]
+    options = [_options(session) for session in found]
     rows = [
-        (
-            s.name,
-            s.agent,
-            s.status,
-            now[s.name].value,
-            output.since(now[s.name]),
-            output.ago(s.created),
-            _options(s),
-            ", ".join([*map(str, (one.source for one in s.projects)), *map(_cloned, s.clones)]),
-        )
-        for s in found
+        [
+            session.name,
+            session.agent,
+            session.status,
+            now[session.name].value,
+            output.since(now[session.name]),
+            output.ago(session.created),
+            *([told or "-"] if any(options) else []),
+            ", ".join(_places(session, "")),
+        ]
+        for session, told in zip(found, options, strict=True)
     ]
-    columns = ("NAME", "AGENT", "STATUS", "STATE", "SINCE", "CREATED", "OPTIONS", "PROJECTS")
-    output.print_table(columns, rows, less=("CREATED", "OPTIONS", "SINCE"))
+    if not any(options):
+        columns.remove("OPTIONS")
+    home = str(Path.home())
+    places = [_places(session, home) for session in found]
+    names = [[place.rpartition("/")[2] for place in some] for some in places]
+    counts = [f"{some[0]} and {len(some) - 1} more" if some[1:] else "".join(some) for some in names]
+    last = [[", ".join(some) for some in places], [", ".join(some) for some in names], counts]
+    less = [name for name in ("CREATED", "OPTIONS", "SINCE") if name in columns]
+    table.print_table(columns, rows, less=less, last=last)
+
+
+def _places(session: "Session", home: str) -> list[str]:
+    """The session's projects and clones as a person calls them: the home directory is ~ where it is given."""
+    places = [str(project.source) for project in session.projects]
+    if home:
+        places = [
+            f"~{place[len(home) :]}" if f"{place}/".startswith(f"{home}/") else place for place in places
+        ]
+    return [*places, *map(_cloned, session.clones)]

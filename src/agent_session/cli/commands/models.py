@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from agent_session.cli import output
+from agent_session.cli import output, table
 from agent_session.cli.context import Invocation, note
 from agent_session.cli.options import NameOrDefault
 from agent_session.cli.parameters import Option
@@ -20,7 +20,7 @@ def models(invocation: Invocation, name: NameOrDefault = None, as_json: Json = F
     if as_json:
         output.print_json(list(map(shapes.model, found)))
     elif found:
-        output.print_table(
+        table.print_table(
             ("MODEL", "NAME", "CURRENT"),
             [(model.id, model.name, "*" if model.current else "") for model in found],
         )

@@ -4,7 +4,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
-from agent_session.cli import output
+from agent_session.cli import output, table
 from agent_session.cli.context import Invocation, note
 from agent_session.cli.options import JsonLines
 from agent_session.cli.parameters import Argument, Option
@@ -92,8 +92,8 @@ class _Lines:
         if self._last.get(change.name) == (value, reason):
             return ""
         self._last[change.name] = value, reason
-        self._width = max(self._width, output.cells(change.name))
-        name = change.name + " " * (self._width - output.cells(change.name))
+        self._width = max(self._width, table.cells(change.name))
+        name = change.name + " " * (self._width - table.cells(change.name))
         moment = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
         colour = output.coloured(f"{value:8}", sys.stdout)
         return f"{moment}  {name}  {colour}  {reason}".rstrip()
