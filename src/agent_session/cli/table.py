@@ -64,7 +64,7 @@ def _fitting(table: Table, forms: Table, less: Sequence[int]) -> tuple[Table, li
 
 
 def _shortened(widths: Sequence[int], room: int) -> list[int]:
-    """Widths that fit: the last column is shortened, then the widest but the first, then they are left out."""
+    """Widths that fit: the widest columns but the first are shortened, then the last ones are left out."""
     fitting = list(widths)
     while _total(fitting) > room:
         widest = max(range(len(fitting) - 1, 0, -1), key=lambda place: fitting[place], default=0)

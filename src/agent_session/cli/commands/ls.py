@@ -71,9 +71,10 @@ def _look(invocation: Invocation) -> "tuple[list[Session], dict[str, State]]":
 
 
 def _options(session: "Session") -> str:
-    """The options that a person should see at a glance: who may do what unasked."""
+    """The options to see at a glance: what the agent may do unasked, and what it is lent."""
     options = session.options
-    told = ["auto-approve"] if options.auto_approve else []
+    switches = ("auto_approve", "git_signing", "ssh_agent", "github_token")
+    told = [name.replace("_", "-") for name in switches if getattr(options, name)]
     if options.protect != protect_mode.REVIEW:
         told.append(f"protect {options.protect}")
     return ", ".join(told)
