@@ -29,6 +29,7 @@ RIGHTS = {
     "sanitize": set(),
     "config": {"engine", "host", "images", "workspace"},
     "cli": BELOW_CLI,
+    "server": BELOW_CLI,
     "doctor": {"agents", "config", "engine", "engine.podman", "host", "images", "sessions", "workspace"},
     "activity": {"engine", "host", "sessions", "workspace"},
     "sessions": {"agents", "engine", "host", "images", "workspace"},
@@ -41,8 +42,11 @@ RIGHTS = {
 }
 """Which rooms a room may import, beside itself and what everybody may."""
 
-CHOOSES_PODMAN = {"cli.context", "cli.prefetch"}
-"""Where the command line decides which engine it talks to."""
+CHOOSES_PODMAN = {"cli.context", "cli.prefetch", "server.app"}
+"""Where the command line and the server decide which engine they talk to."""
+
+CALLS_THE_SERVER = {f"cli.commands.{verb}" for verb in ("serve", "token", "db")}
+"""The verbs that are about the server; they import it inside functions, so that no other verb pays for it."""
 
 
 def module(file: Path) -> str:
@@ -78,6 +82,8 @@ def used(file: Path) -> set[str]:
 def rights(name: str) -> set[str]:
     """The rooms that a module may import."""
     more = {"engine.podman"} if name in CHOOSES_PODMAN else set()
+    if name in CALLS_THE_SERVER:
+        more = more | {"server"}
     return RIGHTS[room(name)] | EVERYBODY | {room(name)} | more
 
 
@@ -149,7 +155,19 @@ def test_what_makes_sessions_neither_prints_nor_asks_nor_reads_the_environment(f
     assert not attributes & {"environ", "getenv"}
 
 
-HEAVY = {"podman", "pydantic", "requests", "urllib3", "rich", "questionary", "prompt_toolkit", "yaml"}
+HEAVY = {
+    "podman",
+    "pydantic",
+    "requests",
+    "urllib3",
+    "rich",
+    "questionary",
+    "prompt_toolkit",
+    "yaml",
+    "fastapi",
+    "sqlalchemy",
+    "uvicorn",
+}
 
 
 def loaded_by(*words: str) -> tuple[str, set[str]]:

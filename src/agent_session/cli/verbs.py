@@ -7,8 +7,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, NamedTuple
 
-SESSIONS, TALK, LOOK, IMAGES, MAINTENANCE = GROUPS = (
-    "Sessions", "Talk to agents", "Look inside", "Images and logins", "Maintenance",
+SESSIONS, TALK, LOOK, IMAGES, SERVER, MAINTENANCE = GROUPS = (
+    "Sessions", "Talk to agents", "Look inside", "Images and logins", "Server", "Maintenance",
 )  # fmt: skip
 """In the order of --help."""
 
@@ -93,6 +93,16 @@ VERBS = {
         Verb("agents", IMAGES, "List agents, their images and logins", SERVICE),
         Verb("login", IMAGES, "Log an agent in, once for all sessions"),
         Verb("logout", IMAGES, "Forget an agent's stored login"),
+        Verb("serve", SERVER, "Serve sessions over HTTP", examples=(
+            ("agent-session serve", "for you, on this machine: it prints a link"),
+            ("agent-session serve --url", "a new link to the server that runs, with a QR code for a phone"),
+        )),
+        Verb("token", SERVER, "Make, list and remove API tokens", examples=(
+            ("agent-session token create ci --scope sessions:read --expires 8w", "a "
+                                                                                    "token for a program"),
+            ("agent-session token rm ci", "from now on it is refused"),
+        )),
+        Verb("db", SERVER, "Upgrade or inspect the server's database"),
         Verb("doctor", MAINTENANCE, "Find what is wrong, and name the cure"),
         Verb("completion", MAINTENANCE, "Print a shell's completion script"),
         Verb("uninstall", MAINTENANCE, "Remove what agent-session put here"),

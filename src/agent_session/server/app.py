@@ -1,0 +1,71 @@
+"""The application: its parts are put together here, and here Podman is chosen."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager
+
+from fastapi import FastAPI
+
+from agent_session import __version__
+from agent_session.engine.podman.engine import PodmanEngine
+from agent_session.engine.protocol import Engine
+from agent_session.server import problems
+from agent_session.server.api import health, logins, tokens
+from agent_session.server.audit import AuditLog
+from agent_session.server.auth.guesses import Guesses
+from agent_session.server.database import connection
+from agent_session.server.metrics import Metrics
+from agent_session.server.parts import Parts
+from agent_session.server.requests import Requests
+from agent_session.server.settings import Settings
+from agent_session.server.walls import HeadersOfAll, Walls
+from agent_session.sessions.installation import Installation
+
+ABOUT = "Sessions of AI coding agents, each in a container of its own. Errors: {detail, code, hints}."
+
+
+def podman(environment: Mapping[str, str]) -> AbstractContextManager[Engine]:
+    """Return the engine of a server of this machine."""
+    engine: AbstractContextManager[Engine] = PodmanEngine(environment)
+    return engine
+
+
+def assemble(settings: Settings, engine: Engine, installation: Installation) -> Parts:
+    """Make a server's parts. Nothing is reached yet."""
+    database = connection.connect(settings.url)
+    return Parts(
+        settings=settings,
+        engine=engine,
+        installation=installation,
+        database=database,
+        audit=AuditLog(database=database, file=settings.server_state / "audit.jsonl"),
+        metrics=Metrics(),
+        guesses=Guesses(),
+    )
+
+
+def create(parts: Parts) -> FastAPI:
+    """Make the application of a server."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await parts.database.close()
+
+    app = FastAPI(
+        title="agent-session",
+        version=__version__,
+        description=ABOUT,
+        lifespan=lifespan,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.parts = parts
+    problems.install(app)
+    for module in (health, logins, tokens):
+        app.include_router(module.router)
+    app.add_middleware(Walls, names=parts.settings.names())
+    app.add_middleware(Requests, parts=parts)
+    app.add_middleware(HeadersOfAll)
+    return app

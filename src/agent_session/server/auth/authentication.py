@@ -1,0 +1,92 @@
+"""Requests say who makes them, by a browser's cookie or an API token.
+
+An endpoint says which scope it needs.
+"""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyCookie, HTTPBearer, SecurityScopes
+from fastapi.security.http import HTTPAuthorizationCredentials
+
+from agent_session.server.auth import devices, tokens
+from agent_session.server.auth.scopes import Caller, of_user
+from agent_session.server.errors import Forbidden, Unauthenticated
+from agent_session.server.parts import Parts, parts_of
+from agent_session.server.settings import LOCAL
+
+COOKIE = "agent-session"
+TOKEN = HTTPBearer(
+    auto_error=False, scheme_name="token", description="An API token: agent-session token create"
+)
+BROWSER = APIKeyCookie(name=COOKIE, auto_error=False, scheme_name="cookie", description="A browser's login.")
+
+
+async def caller(
+    request: Request,
+    needed: SecurityScopes,
+    parts: Annotated[Parts, Depends(parts_of)],
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(TOKEN)],
+    cookie: Annotated[str | None, Depends(BROWSER)],
+) -> Caller:
+    """Say who makes the request. Raises Unauthenticated, and Forbidden where a scope is lacking."""
+    name = cookie_name(secure=parts.settings.secure)
+    cookie = request.cookies.get(name) if name != COOKIE else cookie
+    if "authorization" in request.headers:
+        found = await _by_token(parts, bearer.credentials) if bearer else None
+    else:
+        found = await _by_cookie(parts, cookie) if cookie else None
+    if found is None:
+        raise Unauthenticated
+    request.state.caller = found
+    for scope in needed.scopes:
+        if scope not in found.scopes:
+            raise Forbidden(scope)
+    return found
+
+
+def cookie_name(*, secure: bool) -> str:
+    """Return the cookie's name; with the prefix, browsers take it from this very host over TLS alone."""
+    return f"__Host-{COOKIE}" if secure else COOKIE
+
+
+def allowed(scope: str) -> Any:
+    """Return the dependency of an endpoint that needs a scope."""
+    return Security(caller, scopes=[scope])
+
+
+Asking = Annotated[Caller, Security(caller)]
+"""Whoever is logged in."""
+Manager = Annotated[Caller, Security(caller, scopes=["tokens"])]
+
+
+async def _by_token(parts: Parts, word: str) -> Caller | None:
+    async with parts.database.transaction() as session:
+        found = await tokens.find(session, word)
+        if found is None:
+            return None
+        token, user = found
+        return Caller(
+            user=user.id,
+            login=user.login,
+            scopes=of_user(is_admin=user.is_admin) & frozenset(token.scopes),
+            way=f"token {token.name}",
+            local=user.login == LOCAL and user.github_id is None,
+            session=token.session,
+        )
+
+
+async def _by_cookie(parts: Parts, word: str) -> Caller | None:
+    async with parts.database.transaction() as session:
+        found = await devices.find(session, word)
+        if found is None:
+            return None
+        device, user = found
+        return Caller(
+            user=user.id,
+            login=user.login,
+            scopes=of_user(is_admin=user.is_admin),
+            way=f"device {device.id}",
+            local=user.login == LOCAL and user.github_id is None,
+            device=device.id,
+        )

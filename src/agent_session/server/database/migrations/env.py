@@ -1,0 +1,11 @@
+"""Alembic's entry: runs the migrations on the connection that schema.py has opened."""
+
+from alembic import context
+
+from agent_session.server.database.models import Base
+
+context.configure(
+    connection=context.config.attributes["connection"], target_metadata=Base.metadata, render_as_batch=True
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,71 @@
+"""The expected failures of serving over HTTP."""
+
+import sys
+from pathlib import Path
+
+from agent_session.errors import ConfigurationError, ConflictError, Hint, UsageError
+
+
+class NotInstalled(ConfigurationError):
+    """The Python packages of the extra `serve` are not there; `missing` is the first of them."""
+
+    code = "server-not-installed"
+
+    def __init__(self, missing: str) -> None:
+        checkout = Path(__file__).resolve().parents[3]
+        what = (
+            f"-e '{checkout}[serve]'" if (checkout / "pyproject.toml").is_file() else "'agent-session[serve]'"
+        )
+        super().__init__(
+            "serve",
+            f"the Python package {missing!r} is missing, which only the HTTP server needs",
+            hint=Hint(shell=f"{sys.executable} -m pip install {what}"),
+        )
+
+
+class Unsafe(ConfigurationError):
+    """Settings that would let strangers in."""
+
+    code = "unsafe-settings"
+
+    def __init__(self, reason: str, *, hint: Hint) -> None:
+        super().__init__("serve", reason, hint=hint)
+
+
+class SchemaDiffers(ConfigurationError):
+    """A database whose tables are not those of this release."""
+
+    code = "schema-differs"
+
+    def __init__(self, where: str, reason: str, *, hint: Hint) -> None:
+        super().__init__(where, reason, hint=hint)
+
+
+class Unauthenticated(UsageError):
+    """A request that does not say who asks, or says it with a login that is not valid."""
+
+    code = "unauthenticated"
+
+    def __init__(self, reason: str = "Authentication required") -> None:
+        super().__init__(reason, hint=Hint("serve", ["--url"]))
+
+
+class Forbidden(UsageError):
+    """A request that its caller may not make; `scope` is what is lacking."""
+
+    code = "forbidden"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(
+            f"this needs the scope {scope!r}", hint=Hint("token", ["create", "NAME", "--scope", scope])
+        )
+
+
+class TooManyRequests(ConflictError):
+    """More requests than are allowed; `seconds` is how long to wait."""
+
+    code = "too-many-requests"
+
+    def __init__(self, reason: str, seconds: int) -> None:
+        super().__init__(reason)
+        self.seconds = seconds

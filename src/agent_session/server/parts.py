@@ -1,0 +1,36 @@
+"""What one running server is made of; endpoints get it as a dependency."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from agent_session.engine.protocol import Engine
+from agent_session.server.audit import AuditLog
+from agent_session.server.auth.guesses import Guesses
+from agent_session.server.database.connection import Database
+from agent_session.server.metrics import Metrics
+from agent_session.server.settings import Settings
+from agent_session.sessions.installation import Installation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The parts of one server."""
+
+    settings: Settings
+    engine: Engine
+    installation: Installation
+    database: Database
+    audit: AuditLog
+    metrics: Metrics
+    guesses: Guesses
+
+
+def parts_of(request: Request) -> Parts:
+    """Return the parts of the server that has a request."""
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+OfServer = Annotated[Parts, Depends(parts_of)]

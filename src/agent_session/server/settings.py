@@ -1,0 +1,105 @@
+"""The choices for the server: flags before variables AGENT_SESSION_<FIELD> before defaults."""
+
+import ipaddress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from agent_session.config import PREFIX
+from agent_session.errors import ConfigurationError, Hint
+from agent_session.host import paths
+from agent_session.server.errors import Unsafe
+
+LOCAL = "local"
+"""The one user of a server without GitHub logins."""
+
+
+class Settings(BaseSettings):
+    """The choices of `agent-session serve`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True, extra="ignore")
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=65535)
+    """0: a free one, which stays the same from then on."""
+    public_url: str = ""
+    """The address that people type, where a proxy is before the server."""
+    database_url: str = ""
+    """postgresql+psycopg://..., or "" for an SQLite file in `server_state`."""
+    behind_proxy: bool = False
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    allowed_hosts: str = ""
+    """More names, separated by commas, by which the server may be called."""
+    server_state: Path = Field(default_factory=lambda: paths.log_folder() / "server")
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is a file of this server's own."""
+        return self.url.startswith("sqlite")
+
+    @property
+    def url(self) -> str:
+        """The database's address for SQLAlchemy, for asynchronous use."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.server_state / 'database.sqlite3'}"
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers reach the server over TLS."""
+        return self.public_url.startswith("https://") or self.tls_cert is not None
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine reaches the server."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def names(self) -> frozenset[str]:
+        """The host names by which the server may be called; "*" is none of them."""
+        own = {"localhost", "127.0.0.1", "::1", self.host, urlsplit(self.public_url).hostname or ""}
+        more = {name.strip().lower() for name in self.allowed_hosts.split(",")}
+        return frozenset(own | more) - {"", "0.0.0.0", "::", "*"}
+
+
+def read(**flags: Any) -> Settings:
+    """Read the settings; a flag that is None was not given. ConfigurationError names the variable."""
+    try:
+        settings = Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + str(first["loc"][0]).upper() if first["loc"] else "serve"
+        raise ConfigurationError(name, first["msg"], hint=Hint("serve", ["--help"])) from None
+    check(settings)
+    return settings
+
+
+def check(settings: Settings) -> None:
+    """Refuse what would let strangers in. Raises Unsafe, ConfigurationError."""
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise ConfigurationError(
+            "serve", "--tls-cert and --tls-key belong together", hint=Hint("serve", ["--help"])
+        )
+    if settings.database_url and not settings.database_url.startswith(
+        ("postgresql+psycopg://", "sqlite+aiosqlite://")
+    ):
+        raise ConfigurationError(
+            PREFIX + "DATABASE_URL",
+            "must begin with postgresql+psycopg:// or sqlite+aiosqlite://",
+            hint=Hint("db", ["inspect"]),
+        )
+    if not settings.loopback and not settings.tls_cert and not settings.behind_proxy:
+        raise Unsafe(
+            f"other machines reach {settings.host}, and what is said there could be read on the way",
+            hint=Hint("serve", ["--host", settings.host, "--tls-cert", "FILE", "--tls-key", "FILE"],
+                      note="or --behind-proxy, where a proxy in front of it speaks TLS"),
+        )  # fmt: skip
+    if settings.behind_proxy and not settings.public_url.startswith("https://"):
+        raise Unsafe(
+            "--behind-proxy needs the https:// address that people type",
+            hint=Hint("serve", ["--behind-proxy", "--public-url", "https://sessions.example.org"]),
+        )
