@@ -7,6 +7,7 @@ from agent_session.cli import output
 from agent_session.cli.commands.serve import read_settings
 from agent_session.cli.context import Invocation, note
 from agent_session.cli.parameters import Argument, Option
+from agent_session.cli.table import print_table
 from agent_session.errors import Hint, UsageError
 
 Action = Annotated[str, Argument(metavar="ACTION", help="upgrade or inspect.")]
@@ -31,4 +32,4 @@ def db(_invocation: Invocation, action: Action, as_json: Json = False) -> None:
         return
     note(f"{found.url}: version {found.version or 'none'}, this release's is {found.newest}")
     if action == "inspect" and found.rows:
-        output.print_table(("TABLE", "ROWS"), [(name, str(rows)) for name, rows in found.rows.items()])
+        print_table(("TABLE", "ROWS"), [(name, str(rows)) for name, rows in found.rows.items()])

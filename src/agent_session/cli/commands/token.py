@@ -8,6 +8,7 @@ from agent_session.cli import output
 from agent_session.cli.commands.serve import read_settings
 from agent_session.cli.context import Invocation, note
 from agent_session.cli.parameters import Argument, Option
+from agent_session.cli.table import print_table
 from agent_session.errors import Hint, UsageError
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _list(found: Any, *, as_json: bool) -> None:
             (one["name"], ",".join(one["scopes"]), one["session"] or "-", one["expires_at"] or "never", one["last_used"] or "never")
             for one in map(_shape, found)
         ]  # fmt: skip
-        output.print_table(("NAME", "SCOPES", "SESSION", "EXPIRES", "LAST USED"), rows)
+        print_table(("NAME", "SCOPES", "SESSION", "EXPIRES", "LAST USED"), rows)
     else:
         note("no tokens; agent-session token create NAME makes one")
 
