@@ -9,13 +9,14 @@ HOME = PurePosixPath("/home/agent")
 WORKSPACE = PurePosixPath("/workspace")
 RUNTIME = PurePosixPath("/run/agent-session")
 """A tmpfs: the seed with its secrets, the agent's state, the marks of a start."""
-SECRETS = PurePosixPath("/run/secrets")
 BORROWED = PurePosixPath("/run/host-objects")
 """Where a clone has the objects, read-only, that it borrows from a repository of the host."""
 SSH_AGENT = PurePosixPath("/run/ssh-agent.sock")
 CA_BUNDLE = PurePosixPath("/etc/ssl/certs/ca-certificates.crt")
 LOGIN_RESULT = PurePosixPath("/run/agent-session-login")
 """Where the program of a login leaves what it got, in a container of its own."""
+SEALED_LOGINS = PurePosixPath(".local/state/agent-session/login-files.sealed")
+"""Below the home: the login files of the session, encrypted."""
 SERVER_PASSWORD = HOME / ".local/state/agent-session/server-password"
 
 DIRECTORIES = (

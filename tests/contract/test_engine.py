@@ -246,6 +246,7 @@ def test_a_secret_is_told_from_the_next_by_its_id(bench: Bench) -> None:
     assert bench.engine.secret_id(name) is None
     bench.engine.put_secret(name, b"one")
     first = bench.engine.secret_id(name)
+    assert bench.engine.read_secret(name) == b"one"
     bench.engine.put_secret(name, b"two")
     assert first
     assert bench.engine.secret_id(name) not in {None, first}

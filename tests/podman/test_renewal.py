@@ -200,7 +200,7 @@ def test_opencode_gets_a_stored_login_as_its_file(account: Account, opencode: st
     assert "no login" not in done.err
     file = "/home/agent/.local/share/opencode/auth.json"
     assert json.loads(account.inside("default", "cat", file)) == login
-    assert account.inside("default", "stat", "-c", "%a", file) == "600"
+    assert account.inside("default", "stat", "-Lc", "%a", file) == "600"
 
 
 # --- where a key can be read

@@ -26,6 +26,7 @@ KEYS = {
     "package",
     "conversations",
     "private",
+    "login_files",
     "disposable",
     "user_config",
     "server",
@@ -108,6 +109,8 @@ class Agent:
     package: Package | None = None
     conversations: str = ""
     private: tuple[str, ...] = ()
+    login_files: tuple[str, ...] = ()
+    """Files in the home that sessions have in memory, and on the disk encrypted alone."""
     disposable: tuple[str, ...] = ()
     user_config: tuple[UserConfig, ...] = ()
     server: Server | None = None
@@ -182,6 +185,7 @@ def read_agent(file: Path) -> Agent:
             package=_package(data.get("package")),
             conversations=_text(data, "conversations", default=""),
             private=_texts(data, "private"),
+            login_files=_texts(data, "login_files"),
             disposable=_texts(data, "disposable"),
             user_config=tuple(_user_config(item) for item in _list(data, "user_config")),
             server=_server(data.get("server")),

@@ -1,8 +1,6 @@
-"""Logins that all sessions of an agent share: made by the agent's command, kept as engine secrets.
+"""Logins that all sessions of an agent share, made by the agent's own command.
 
-One login for each session would end the others when its token changes; a secret can neither be seen in a
-container's specification nor in anybody's arguments. In the container it becomes a part of the seed
-(`add-login` in the base image).
+One login for each session would end the others when its token changes.
 """
 
 import json
@@ -11,10 +9,9 @@ import shlex
 from pathlib import Path, PurePosixPath
 
 from agent_session import inside
-from agent_session.agents.catalog import Agent, Login
+from agent_session.agents.catalog import Login
 from agent_session.engine.command import OneOff
 from agent_session.engine.container import Mount
-from agent_session.engine.protocol import Engine
 from agent_session.errors import UsageError
 from agent_session.host import nofollow
 
@@ -31,14 +28,6 @@ CANCELLED = re.compile(CTRL_C + REPEATED + CTRL_C)
 LARGEST = 400_000
 """Bytes; Podman's limit for a secret is 512000."""
 ESCAPES = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_a-z]")
-
-LOGIN = "agent-session-login"
-"""In the container /run/secrets/<this>; the engine's secret is called <this>-<agent>."""
-
-
-def login_secret(agent: str) -> str:
-    """The engine's secret with the login that all sessions of an agent share."""
-    return f"{LOGIN}-{agent}"
 
 
 def one_off(login: Login, image: str, result: Path, ca_bundle: Path | None) -> OneOff:
@@ -118,9 +107,3 @@ def check(login: Login, text: str) -> str:
         if not readable:
             raise UsageError(f"that is not what is in ~/{login.file}: a JSON object")
     return text
-
-
-def store(engine: Engine, agent: Agent, login: Login, text: str) -> None:
-    """Keep a login for all sessions of the agent that are started from now on."""
-    kept = {"environment": {login.variable: text}} if login.variable else {"files": {login.target: text}}
-    engine.put_secret(login_secret(agent.name), json.dumps(kept).encode())

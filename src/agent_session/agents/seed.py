@@ -11,12 +11,13 @@ import shlex
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Literal
 
 from agent_session.agents import user_config
 from agent_session.agents.catalog import Agent, HostFile
+from agent_session.agents.stored_login import Seal, StoredLogin, json_object
 from agent_session.host import nofollow
 from agent_session.host.git_identity import UNKNOWN, Identity
 
@@ -62,6 +63,9 @@ class Seed:
 
     archive: bytes
     notes: tuple[str, ...] = ()
+    agent: str = ""
+    seal: Seal | None = None
+    """The key of the agent's login files, which is in the tar, too."""
 
 
 def credentials(agent: Agent, environment: Mapping[str, str]) -> list[Credential]:
@@ -113,15 +117,26 @@ def gather(
     timezone: str,
     extra: Mapping[str, str] = NOTHING,
     identity: Identity = UNKNOWN,
+    stored: StoredLogin | None = None,
+    seal: Seal | None = None,
 ) -> Seed:
     """Read all that the session gets. A file that cannot be read is noted and left out.
 
-    Nothing of the host's is changed. `extra` are variables of ours for the agent's start.
+    Nothing of the host's is changed. `extra` are variables of ours for the agent's start. The variables of
+    a `stored` login count less than the host's, its files more.
     """
+    login = stored or StoredLogin()
     given = {name: environment[name] for name in agent.environment if environment.get(name)}
     passed = {name: value for name, value in given.items() if name not in agent.credentials or _is_key(value)}
     proxies = {name: environment[name] for name in PROXIES if environment.get(name)}
-    variables = {"TZ": timezone, **proxies, **passed, **dict(identity.variables), **extra}
+    variables = {
+        "TZ": timezone,
+        **login.environment,
+        **proxies,
+        **passed,
+        **dict(identity.variables),
+        **extra,
+    }
     notes = [
         *identity.notes,
         *(f"{name} holds a placeholder and no key: it was left out" for name in given.keys() - passed.keys()),
@@ -130,16 +145,15 @@ def gather(
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
         _add(tar, "environment", lines.encode("utf-8", "surrogateescape"))
-        for item in agent.files:
-            try:
-                content = _read(_host_path(item))
-            except (OSError, ValueError, RuntimeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else str(error)
-                notes.append(f"{item.source} was left out: {reason}")
-            else:
-                if content is not None:
-                    _add(tar, f"files/{item.target}", content)
-                    notes += _exposed(item) if item.target in agent.credentials else []
+        files, about_files = _files(agent)
+        notes += about_files
+        for name, text in login.files.items():
+            files[PurePosixPath(name).name] = _joined(files.get(PurePosixPath(name).name), text)
+        for name, content in files.items():
+            _add(tar, f"files/{name}", content)
+        if seal:
+            _add(tar, "login-files", "".join(f"{path}\n" for path in agent.login_files).encode())
+            _add(tar, "seal", seal.key)
         if identity.git:
             _add(tar, "gitconfig", identity.configuration())
         if agent.user_config:
@@ -148,7 +162,29 @@ def gather(
             for copy in reading.copies:
                 _add(tar, f"files/user-config/{copy.name}", copy.content, executable=copy.executable)
             notes += reading.notes
-    return Seed(archive=buffer.getvalue(), notes=tuple(notes))
+    return Seed(archive=buffer.getvalue(), notes=tuple(notes), agent=agent.name, seal=seal)
+
+
+def _files(agent: Agent) -> tuple[dict[str, bytes], list[str]]:
+    """Read the host's files for an agent, by their name in the seed, and notes about them."""
+    files, notes = {}, []
+    for item in agent.files:
+        try:
+            content = _read(_host_path(item))
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            notes.append(f"{item.source} was left out: {reason}")
+        else:
+            if content is not None:
+                files[item.target] = content
+                notes += _exposed(item) if item.target in agent.credentials else []
+    return files, notes
+
+
+def _joined(host: bytes | None, stored: str) -> bytes:
+    """A file of the host's and one of a stored login as one, where both are JSON objects."""
+    both = {**json_object((host or b"").decode("utf-8", "replace")), **json_object(stored)}
+    return (json.dumps(both) if both else stored).encode()
 
 
 def without_logins(agent: Agent, environment: Mapping[str, str]) -> tuple[Agent, Mapping[str, str]]:

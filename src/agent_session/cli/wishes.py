@@ -169,7 +169,7 @@ def _performed(
     before(step)
     if isinstance(step, steps.Attach):
         return start.perform(engine, step, None, note)
-    seed = start.seed_for(step, wanted, invocation.installation)
+    seed = start.seed_for(engine, step, wanted, invocation.installation)
     agent = step.agent if isinstance(step, steps.Deliver) else step.request.agent
     with terminal.patience(f"{agent.title if agent else 'the agent'}'s screen"):
         return start.perform(engine, step, seed, note)
@@ -180,7 +180,7 @@ def ensure_image(
 ) -> str:
     """The agent's current image, built if that may be: without `build` (None) a person is asked."""
     from agent_session.agents import seed
-    from agent_session.agents.login import login_secret
+    from agent_session.agents.stored_login import login_secret
     from agent_session.cli import output
     from agent_session.images import build as images
 
@@ -208,7 +208,7 @@ def _can_pick(invocation: Invocation) -> bool:
 
 def _pick(invocation: Invocation, engine: "Engine") -> str:
     from agent_session.agents import seed
-    from agent_session.agents.login import login_secret
+    from agent_session.agents.stored_login import login_secret
     from agent_session.cli import questions
     from agent_session.images import build
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from agent_session.agents import seed
 from agent_session.agents.catalog import Agent, read_agent
-from agent_session.agents.login import login_secret
+from agent_session.agents.stored_login import login_secret
 from agent_session.doctor import findings, machine_checks, session_checks
 from agent_session.doctor.findings import FIX, Check, Finding
 from agent_session.engine import limits

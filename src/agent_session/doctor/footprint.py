@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent_session.agents.login import login_secret
+from agent_session.agents.stored_login import login_secret, seal_secret
 from agent_session.doctor import program
 from agent_session.doctor.program import Removal
 from agent_session.engine.protocol import Engine
@@ -50,7 +50,8 @@ def find(engine: Engine, agents: Iterable[str]) -> Leftovers:
     below = ("base", "debian")
     order = {name: place for place, name in enumerate(below, 1)}
     built.sort(key=lambda image: (order.get(image.removeprefix(PREFIX).partition(":")[0], 0), image))
-    stored = [secret for agent in agents if engine.secret_id(secret := login_secret(agent)) is not None]
+    known = [secret for agent in agents for secret in (login_secret(agent), seal_secret(agent))]
+    stored = [secret for secret in known if engine.secret_id(secret) is not None]
     own = [
         folder
         for folder in (

@@ -20,14 +20,6 @@ class Mount:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SecretFile:
-    """A secret of the engine as a file /run/secrets/<target> that only the container's user may read."""
-
-    name: str
-    target: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class ContainerSpec:
     """A container to create. Its command is the image's own."""
 
@@ -38,7 +30,6 @@ class ContainerSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
-    secrets: tuple[SecretFile, ...] = ()
     stop_timeout: int = 10
     """Seconds between the request to end and the kill."""
     network: str = ""

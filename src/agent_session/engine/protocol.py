@@ -134,8 +134,14 @@ class Engine(Protocol):
     def secret_id(self, name: str) -> str | None:
         """Return an id that changes with the content of a secret, None where there is no such secret."""
 
+    def read_secret(self, name: str) -> bytes | None:
+        """Return the content of a secret, None where there is no such secret.
+
+        Raises EngineRefused where the engine keeps it in a way that this one does not know.
+        """
+
     def put_secret(self, name: str, content: bytes) -> None:
-        """Store a secret, replacing an earlier one. Existing containers keep the content they have."""
+        """Store a secret, replacing an earlier one."""
 
     def remove_secret(self, name: str) -> None:
         """Remove a secret. Nothing happens where there is none."""

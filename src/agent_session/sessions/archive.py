@@ -60,7 +60,8 @@ def save(
     No link is followed in the directories `fenced`, which agents write in. Raises EngineRefused where
     packing fails, OSError where the file cannot be written.
     """
-    asked = {"leave_out": list(agent.private if agent else ())}
+    private = (*agent.private, *agent.login_files) if agent else ()
+    asked = {"leave_out": [*private, str(inside.SEALED_LOGINS)]}
     one_off = OneOff(
         image=session.image,
         command=(inside.PACK,),

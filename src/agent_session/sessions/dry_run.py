@@ -83,7 +83,7 @@ def _planned(engine: Engine, step: "Create | Resume | Replace", seed: "Seed", ac
         projects=tuple(places.as_data(wanted.name, wanted.projects, wanted.clones)),
         mounts=tuple(_mount(mount) for mount in spec.mounts if mount.target not in own),
         variables=(*sorted(spec.environment), *variables),
-        files=(*(str(inside.SECRETS / secret.target) for secret in spec.secrets), *files),
+        files=tuple(files),
         protected=tuple(sorted(str(mount.target) for mount in wanted.protection.mounts if mount.read_only)),
         placeholders=tuple(str(placeholder.path) for placeholder in held),
         commands=(

@@ -14,6 +14,7 @@ from agent_session.sessions.names import check_name, lock_name
 if TYPE_CHECKING:
     from agent_session.agents.catalog import Agent
     from agent_session.agents.seed import Seed
+    from agent_session.engine.protocol import Engine
     from agent_session.images.build import Workshop
     from agent_session.sessions.options import Options
 
@@ -67,30 +68,31 @@ class Installation:
 
     def seed(
         self,
+        engine: "Engine",
         agent: "Agent | None",
         options: "Options",
         *,
-        login: str | None,
         fresh: bool,
         without_logins: bool = False,
     ) -> "Seed":
         """Gather the seed of a session now; its notes say what is missing.
 
-        `login` is the id of a stored login.
         With `without_logins` nothing is sent that is a login or could hold one.
         """
-        from agent_session.agents import seed
+        from agent_session.agents import seed, stored_login
         from agent_session.host import git_identity, timezone
 
         if agent is None:
             note = "the session's agent is not installed here any more; it gets no login from this machine"
             return replace(seed.EMPTY, notes=(note,))
         notes = []
-        environment = self.environment
+        environment, stored, seal = self.environment, None, None
         if without_logins:
             agent, environment = seed.without_logins(agent, environment)
-        elif line := seed.login_note(agent, self.environment, stored=login is not None):
-            notes.append(line)
+        else:
+            stored, seal = stored_login.read(engine, agent.name), stored_login.seal(engine, agent)
+            if line := seed.login_note(agent, self.environment, stored=stored is not None):
+                notes.append(line)
         if options.ssh_agent == git_identity.NO_AGENT:
             notes.append(
                 "no ssh-agent runs here (SSH_AUTH_SOCK), so the session has none; eval $(ssh-agent) && "
@@ -105,6 +107,8 @@ class Installation:
             identity=git_identity.read(
                 self.environment, signing=options.git_signing, github=options.github_token
             ),
+            stored=stored,
+            seal=seal,
         )
         return replace(gathered, notes=(*notes, *gathered.notes))
 

@@ -27,7 +27,9 @@ LABEL_PROJECTS = "agent-session.projects"
 LABEL_CLONES = "agent-session.clones"
 LABEL_MOUNTS = "agent-session.mounts"
 LABEL_OPTIONS = "agent-session.options"
-LABEL_LOGIN = "agent-session.login"
+LABEL_LOGIN = "agent-session.stored-login"
+LABEL_LOGIN_ON_DISK = "agent-session.login"
+"""On a container of an older agent-session: it was made with the login as a secret, which is on the disk."""
 LABEL_CREATED = "agent-session.created"
 LABEL_PROTECTION = "agent-session.protection"
 LABEL_NETWORK = "agent-session.network"
@@ -87,6 +89,7 @@ def read(container: Container) -> Session | None:
         kob=next((path for path, read_only in mounts if not read_only), None),
         options=read_options(container.labels.get(LABEL_OPTIONS, "")),
         login=container.labels.get(LABEL_LOGIN) or None,
+        login_on_disk=bool(container.labels.get(LABEL_LOGIN_ON_DISK)),
         without_logins=bool(container.labels.get(LABEL_WITHOUT_LOGINS)),
         protection=protection,
         placeholders=held,

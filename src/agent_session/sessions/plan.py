@@ -6,8 +6,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from agent_session import inside
-from agent_session.agents.login import LOGIN, login_secret
-from agent_session.engine.container import ContainerSpec, Mount, SecretFile
+from agent_session.engine.container import ContainerSpec, Mount
 from agent_session.sessions.labels import LABEL_RUNS, session_labels
 from agent_session.sessions.names import NETWORK, container_name, hostname, next_name, volume_names
 from agent_session.sessions.request import SessionRequest
@@ -40,7 +39,6 @@ def container_spec(request: SessionRequest) -> ContainerSpec:
         labels=session_labels(request),
         environment=_environment(request),
         mounts=_mounts(request),
-        secrets=(SecretFile(name=login_secret(request.agent.name), target=LOGIN),) if request.login else (),
         network=NETWORK if server else "",
         alias=name if server else "",  # the container's name is another one while it replaces one
         ports=(server.port,) if server else (),

@@ -57,7 +57,7 @@ def new(engine: Engine, wish: Wish, installation: "Installation") -> SessionRequ
     Raises BadName, ProjectRefused, AgentNotFound, CannotProtect, NothingProtected, ConfigurationError.
     """
     from agent_session.agents.catalog import choose
-    from agent_session.agents.login import login_secret
+    from agent_session.agents.stored_login import login_secret
     from agent_session.images import build
 
     typed = directories(engine, wish, installation.home)
@@ -106,7 +106,7 @@ def with_sources(request: SessionRequest, wish: Wish, installation: "Installatio
 def again(engine: Engine, wish: Wish, installation: "Installation", session: "Session") -> SessionRequest:
     """The request that would make an existing session today, on the image that it has."""
     from agent_session.agents.catalog import Agent
-    from agent_session.agents.login import login_secret
+    from agent_session.agents.stored_login import login_secret
 
     gone = Agent(name=session.agent, title=session.agent, folder=NOWHERE)
     request = same(

@@ -39,6 +39,8 @@ class Session:
     kob: Path | None = None
     options: Options = field(default_factory=Options)
     login: str | None = None
+    login_on_disk: bool = False
+    """Its container was made by an older agent-session, which left the login on the disk with it."""
     without_logins: bool = False  # made of an archive, and not started again since
     protection: str = ""  # digest
     placeholders: tuple[Placeholder, ...] = ()

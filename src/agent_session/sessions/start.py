@@ -63,16 +63,16 @@ def check(engine: Engine, wish: Wish, installation: "Installation") -> None:
         choose(installation.agents(), wish.agent)
 
 
-def seed_for(step: Step, wish: Wish, installation: "Installation") -> "Seed | None":
+def seed_for(engine: Engine, step: Step, wish: Wish, installation: "Installation") -> "Seed | None":
     """What crosses over with a step; None where nothing starts. Its notes are for the user."""
     if isinstance(step, Attach) or (isinstance(step, Replace) and not step.runs):
         return None
     if isinstance(step, Deliver):
         agent, started = step.agent, step.session
         return installation.seed(
+            engine,
             agent,
             started.options,
-            login=started.login,
             fresh=wish.fresh,
             without_logins=started.without_logins,
         )
@@ -80,9 +80,9 @@ def seed_for(step: Step, wish: Wish, installation: "Installation") -> "Seed | No
 
     request = step.request
     return installation.seed(
+        engine,
         request.agent if request.agent.folder != NOWHERE else None,
         request.options,
-        login=request.login,
         fresh=wish.fresh,
         without_logins=request.without_logins,
     )
@@ -98,6 +98,10 @@ def perform(engine: Engine, step: Step, seed: "Seed | None", report: "Report") -
         return _settled(engine, step.session) if step.unsettled else step.session
     for line in (*getattr(step, "notes", ()), *(seed.notes if seed else ())):
         report(line)
+    if seed and seed.seal:
+        from agent_session.agents import stored_login
+
+        stored_login.keep_seal(engine, seed.agent, seed.seal)
     from agent_session.agents.seed import EMPTY
     from agent_session.sessions import lifecycle
 
@@ -154,7 +158,7 @@ def _again(engine: Engine, wish: Wish, installation: "Installation", session: "S
     told = notes.on_options(engine, request.options)
     had = (session.login, session.options, session.protection, session.without_logins)
     differs = (request.login, request.options, request.protection.digest, request.without_logins) != had
-    if differs or endpoint.port_taken(engine, session):
+    if differs or session.login_on_disk or endpoint.port_taken(engine, session):
         return Replace(session=session, request=request, screen=wish.screen, notes=told)
     return Resume(session=session, request=request, screen=wish.screen, notes=told)
 

@@ -63,7 +63,7 @@ class House:
         """What a server does."""
         with self.installation.locked(wish.name, waiting=lambda _holder: None):
             step = self.decide(wish)
-            seed = start.seed_for(step, wish, self.installation)
+            seed = start.seed_for(self.engine, step, wish, self.installation)
             return start.perform(self.engine, step, seed, self.reported.append)
 
     def build(self, agent: str = "shell") -> None:
@@ -191,7 +191,7 @@ def test_a_session_whose_update_was_killed_before_the_rename_is_found_by_a_start
     assert isinstance(step, steps.Deliver if runs else steps.Resume)
     from agent_session.sessions import dry_run
 
-    told = dry_run.describe(house.engine, step, start.seed_for(step, wish, house.installation))
+    told = dry_run.describe(house.engine, step, start.seed_for(house.engine, step, wish, house.installation))
     assert told.action == ("attach" if runs else "start")
     assert [one.name for one in house.engine.containers("")] == [next_name("web")], "nothing was changed"
     assert house.fulfil(wish).running
@@ -248,7 +248,7 @@ def test_a_restart_that_is_interrupted_leaves_the_session_running(
 ) -> None:
     before = house.fulfil(house.wish())
     step = house.decide(house.wish(restart=True))
-    seed = start.seed_for(step, house.wish(), house.installation)
+    seed = start.seed_for(house.engine, step, house.wish(), house.installation)
     attribute = {"stop": "stop", "start": "start", "seed": "exec"}[moment]
     usual = getattr(house.engine, attribute)
 

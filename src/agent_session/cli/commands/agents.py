@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from agent_session.agents.login import login_secret
+from agent_session.agents.stored_login import login_secret
 from agent_session.cli import output, table
 from agent_session.cli.context import Invocation
 from agent_session.cli.options import JsonList

@@ -36,6 +36,7 @@ def login(
     The result is kept as a Podman secret; sessions use it from their next start on.
     """
     from agent_session.agents import login as logins
+    from agent_session.agents import stored_login
     from agent_session.agents.catalog import choose
 
     config = invocation.config.with_flags(agent=agent, build=build)
@@ -54,7 +55,7 @@ def login(
             raise UsageError("login needs a terminal, or a token on standard input", hint=hint)
         else:
             text = _ask(invocation, engine, chosen, way, config)
-        logins.store(engine, chosen, way, logins.check(way, text))
+        stored_login.store(engine, chosen, way, logins.check(way, text))
         note(f"{chosen.title} is logged in for every session that starts from now on")
         tell_running(engine, chosen)
 

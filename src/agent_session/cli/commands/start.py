@@ -144,7 +144,7 @@ def _print_plan(invocation: Invocation, wish: "Wish", config: "Config", *, as_js
     with invocation.engine() as engine:
         wish = wishes.named_here(wish, find.find_all(engine), config)
         step = start.decide(engine, wish, invocation.installation)
-        seed = start.seed_for(step, wish, invocation.installation)
+        seed = start.seed_for(engine, step, wish, invocation.installation)
         for line in (*getattr(step, "notes", ()), *(seed.notes if seed else ())):
             note(line)
         if wish.import_from:

@@ -47,11 +47,6 @@ def _run(spec: ContainerSpec, whole: dict[str, Any], labels: list[str]) -> list[
         *labels,
         *(f"--env={key}={value}" for key, value in spec.environment.items()),
         *("=".join(mount_flags(mount)) for mount in spec.mounts),
-        *(
-            f"--secret={secret['Source']},type=mount,target={secret['Target']},"
-            f"uid={secret['UID']},gid={secret['GID']},mode=0400"
-            for secret in whole["secrets"]
-        ),
         spec.image,
     ]  # fmt: skip
 

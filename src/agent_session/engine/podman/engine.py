@@ -166,6 +166,10 @@ class PodmanEngine:
         """The id of a secret's content."""
         return secrets.content_id(self._podman, name)
 
+    def read_secret(self, name: str) -> bytes | None:
+        """The content of a secret."""
+        return secrets.read(self._podman, name)
+
     def put_secret(self, name: str, content: bytes) -> None:
         """Store a secret."""
         secrets.put(self._podman, name, content)

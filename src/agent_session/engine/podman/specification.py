@@ -7,7 +7,7 @@ mounts of one source, security options; podman-py 5.8.0).
 import resource
 from typing import Any
 
-from agent_session.engine.container import ContainerSpec, Mount, SecretFile
+from agent_session.engine.container import ContainerSpec, Mount
 from agent_session.engine.limits import Kernel
 from agent_session.engine.podman.seccomp_profile import profile
 
@@ -30,7 +30,7 @@ def specification(
     whole = {
         **_process(spec),
         **_isolation(spec, kernel),
-        **_storage(spec, uid=0 if rootful else 1000),
+        **_storage(spec),
         **_network(spec, usual="bridge" if rootful else network),
         "resource_limits": _resources(spec, kernel),
     }
@@ -69,7 +69,7 @@ def _isolation(spec: ContainerSpec, kernel: Kernel) -> dict[str, Any]:
     }
 
 
-def _storage(spec: ContainerSpec, *, uid: int) -> dict[str, Any]:
+def _storage(spec: ContainerSpec) -> dict[str, Any]:
     return {
         "volumes": [
             {"Name": m.source, "Dest": str(m.target), "Options": ["ro"] if m.read_only else []}
@@ -77,7 +77,6 @@ def _storage(spec: ContainerSpec, *, uid: int) -> dict[str, Any]:
             if m.kind == "volume"
         ],
         "mounts": [_mount(m) for m in spec.mounts if m.kind != "volume"],
-        "secrets": [_secret(s, uid=uid) for s in spec.secrets],
     }
 
 
@@ -119,10 +118,6 @@ def _mount(mount: Mount) -> dict[str, Any]:
         return {"type": "tmpfs", "source": "tmpfs", "destination": str(mount.target), "options": options}
     options = ["rbind", "ro" if mount.read_only else "rw"]
     return {"type": "bind", "source": mount.source, "destination": str(mount.target), "options": options}
-
-
-def _secret(secret: SecretFile, *, uid: int) -> dict[str, Any]:
-    return {"Source": secret.name, "Target": secret.target, "UID": uid, "GID": uid, "Mode": 0o400}
 
 
 def root_limits() -> list[dict[str, Any]]:

@@ -56,7 +56,8 @@ def write_object(path: Path, content: dict[str, Any]) -> None:
 
 
 def write_text(path: Path, content: str) -> None:
-    """Replace `path` in one step, readable by the agent's user only."""
+    """Replace `path` in one step, readable by the agent's user only; where it is a link (login-files), what it leads to."""
+    path = path.resolve()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 600
     with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
