@@ -29,9 +29,9 @@ rm -f -- "$@"
 
 
 def forget(engine: Engine, session: Session, agent: Agent, request: SessionRequest | None) -> None:
-    """Take an agent's logins out of a session's memory and volumes; a running program keeps what it has read.
+    """Take an agent's logins out of a session's memory and volumes.
 
-    The container of a stopped session that was made with the login is replaced, as `request` says. Raises
+    A running program keeps what it has read. The container of a stopped session that was made with the login is replaced, as `request` says. Raises
     EngineRefused, or as lifecycle.recreate does.
     """
     variables = [agent.login.variable] if agent.login and agent.login.variable else []
