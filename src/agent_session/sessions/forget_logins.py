@@ -31,8 +31,8 @@ rm -f -- "$@"
 def forget(engine: Engine, session: Session, agent: Agent, request: SessionRequest | None) -> None:
     """Take an agent's logins out of a session's memory and volumes.
 
-    A running program keeps what it has read. The container of a stopped session that was made with the login is replaced, as `request` says. Raises
-    EngineRefused, or as lifecycle.recreate does.
+    A running program keeps what it has read. The container of a stopped session that was made with the
+    login is replaced, as `request` says. Raises EngineRefused, or as lifecycle.recreate does.
     """
     variables = [agent.login.variable] if agent.login and agent.login.variable else []
     words = [*variables, "--", *agent.login_files, str(inside.SEALED_LOGINS)]
