@@ -23,7 +23,8 @@ from typing import IO, Any, NoReturn
 import podman.api.client  # noqa: F401 (read once, before forking)
 
 import agent_session
-from agent_session.cli.main import main, run
+from agent_session.cli.main import main
+from agent_session.cli.run import run
 from agent_session.engine.podman import answers, builds
 from agent_session.engine.podman.builds import Builds
 from agent_session.engine.podman.connection import Connection

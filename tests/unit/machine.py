@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_session.cli import main, wishes
+from agent_session.cli import run, wishes
 from agent_session.cli.commands import attach, restart, rm, start
 from agent_session.cli.context import Invocation
 from agent_session.engine.command import ExecResult
@@ -54,7 +54,7 @@ class Machine:
 
     def __call__(self, *arguments: str) -> Ran:
         self.capsys.readouterr()
-        code = main.run(list(arguments))
+        code = run.run(list(arguments))
         captured = self.capsys.readouterr()
         return Ran(code=code, out=captured.out, err=captured.err)
 

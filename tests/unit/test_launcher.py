@@ -47,7 +47,7 @@ def test_it_runs_the_checkouts_package_and_never_a_module_of_the_current_directo
 ) -> None:
     make_environment(checkout / ".venv", "checkout's")
     said = launch(checkout / "agent-session", "start", "-n", "a b", home=tmp_path).stdout.splitlines()
-    assert said == ["checkout's: -P -m agent_session start -n a b", str(checkout / "src")]
+    assert said == [f"checkout's: -P {checkout}/src/agent_session/__main__.py start -n a b", str(checkout / "src")]
 
 
 def test_links_to_links_and_relative_names_lead_to_the_checkout(checkout: Path, tmp_path: Path) -> None:
@@ -62,13 +62,13 @@ def test_links_to_links_and_relative_names_lead_to_the_checkout(checkout: Path, 
         ("./agent-session", checkout),
     ):
         done = launch(program, "ls", home=tmp_path, cwd=cwd)
-        assert done.stdout.startswith("checkout's: -P -m agent_session ls"), done.stderr
+        assert done.stdout.startswith("checkout's: -P /") and "/src/agent_session/__main__.py ls\n" in done.stdout, done.stderr
         assert Path(done.stdout.splitlines()[1]).samefile(checkout / "src")
 
 
 def test_the_users_environment_serves_where_the_checkout_has_none(checkout: Path, tmp_path: Path) -> None:
     make_environment(tmp_path / ".local" / "share" / "agent-session" / "venv", "user's")
-    assert launch(checkout / "agent-session", home=tmp_path).stdout.startswith("user's: -P -m agent_session")
+    assert launch(checkout / "agent-session", home=tmp_path).stdout.startswith("user's: -P ")
 
 
 @pytest.mark.parametrize("half_made", [False, True])

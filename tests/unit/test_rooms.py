@@ -172,7 +172,7 @@ HEAVY = {
 
 def loaded_by(*words: str) -> tuple[str, set[str]]:
     """What a command line prints on stdout, and the packages that are imported for it."""
-    program = f"import sys; from agent_session.cli.main import run; run({list(words)}); print('|', *sys.modules, file=sys.stderr)"
+    program = f"import sys; from agent_session.cli.run import run; run({list(words)}); print('|', *sys.modules, file=sys.stderr)"
     done = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,

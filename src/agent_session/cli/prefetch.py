@@ -1,19 +1,17 @@
-"""The first question to Podman, begun before the command line is read: both take 40 ms.
+"""The first question to Podman, begun before the program is imported: both take 40 ms.
 
 Verbs with one question begin to ask it; those with something to do begin the service that they will need,
 where there is none. It is a guess by the first word. Where it is wrong, that is dropped, and nobody has to
 know.
 """
 
-import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from agent_session.cli import verbs
 from agent_session.engine.podman.listing import Listing, is_local
-from agent_session.errors import AgentSessionError
 
+TYPE_CHECKING = False  # as mypy reads it; the real one is in `typing`
 if TYPE_CHECKING:
     from agent_session.engine.podman.service import Service
 
@@ -30,22 +28,27 @@ class Prefetch:
         self.listing: Listing | None = None
         self._service: Service | None = None
 
-    def begin(self, words: list[str]) -> None:
-        """Guess. What goes wrong is told by whoever asks in earnest."""
-        told = os.environ.get("AGENT_SESSION_VERBOSE")  # each call, in its turn
-        if told or {"-h", "--help", "--dry-run", *LOUD} & set(words) or not is_local(os.environ):
-            return
-        needs = _needs(words)
-        with contextlib.suppress(OSError, AgentSessionError):
-            if needs == verbs.SERVICE:
-                from agent_session.engine.podman import service as podman_service
-                from agent_session.host.signals import held_back
-
-                with held_back():
-                    self._service = podman_service.connect(os.environ)
-            elif needs == verbs.LISTING:
-                self.listing = Listing()
+    def ask(self, words: list[str]) -> None:
+        """Guess, and begin to ask the one question. What goes wrong is told by whoever asks in earnest."""
+        if _needs(words) == verbs.LISTING:
+            self.listing = Listing()
+            try:
                 self.listing.begin()
+            except OSError:
+                return
+
+    def begin(self, words: list[str]) -> None:
+        """Guess, and begin what a verb with something to do will need."""
+        if _needs(words) != verbs.SERVICE:
+            return
+        import contextlib
+
+        from agent_session.engine.podman import service as podman_service
+        from agent_session.errors import AgentSessionError
+        from agent_session.host.signals import held_back
+
+        with contextlib.suppress(OSError, AgentSessionError), held_back():
+            self._service = podman_service.connect(os.environ)
 
     def taken_service(self) -> "Service | None":
         """The service, which is the caller's to end from now on."""
@@ -57,6 +60,10 @@ class Prefetch:
         if self.listing:
             self.listing.drop()
         if service := self.taken_service():
+            import contextlib
+
+            from agent_session.errors import AgentSessionError
+
             with contextlib.suppress(AgentSessionError):
                 service.wait()  # before it answers, a signal might not reach all of it
             service.close()
@@ -64,6 +71,9 @@ class Prefetch:
 
 def _needs(words: list[str]) -> str:
     """The first question of a command line to Podman, by its verb and, where needed, its other words."""
+    told = os.environ.get("AGENT_SESSION_VERBOSE")  # each call, in its turn
+    if told or {"-h", "--help", "--dry-run", *LOUD} & set(words) or not is_local(os.environ):
+        return ""
     if not words:  # the sessions are shown
         return verbs.LISTING
     verb = verbs.find(words[0])

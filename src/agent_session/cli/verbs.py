@@ -1,11 +1,14 @@
 """The verbs as data: groups, lines in `--help`, examples, and first questions to Podman.
 
-It imports nothing of Typer.
+It imports nothing, not even `typing`: it comes before the first question to Podman.
 """
 
-from collections.abc import Callable
-from importlib import import_module
-from typing import Any, NamedTuple
+TYPE_CHECKING = False  # as mypy reads it; the real one is in `typing`
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Examples = tuple[tuple[str, str], ...]
 
 SESSIONS, TALK, LOOK, IMAGES, SERVER, MAINTENANCE = GROUPS = (
     "Sessions", "Talk to agents", "Look inside", "Images and logins", "Server", "Maintenance",
@@ -25,23 +28,37 @@ RUNNING, STOPPED, ANY = "running", "stopped", "any"
 """Which sessions a verb is for: completion offers only those."""
 
 
-class Verb(NamedTuple):
+class Verb:
     """One verb; it is the function `name` of the module cli/commands/<name>.py."""
 
-    name: str
-    group: str
-    summary: str
-    """At most 45 characters: its line in --help, whole at 80 columns."""
-    needs: str = ""
-    sessions: str = ANY
-    examples: tuple[tuple[str, str], ...] = ()
-    """Command lines, and what each does."""
-    alias: str = ""
-    ends_options: bool = False
-    """What follows its first argument is somebody else's command line."""
+    def __init__(
+        self,
+        name: str,
+        group: str,
+        summary: str,
+        needs: str = "",
+        sessions: str = ANY,
+        *,
+        examples: "Examples" = (),
+        alias: str = "",
+        ends_options: bool = False,
+    ) -> None:
+        self.name = name
+        self.group = group
+        self.summary = summary
+        """At most 45 characters: its line in --help, whole at 80 columns."""
+        self.needs = needs
+        self.sessions = sessions
+        self.examples = examples
+        """Command lines, and what each does."""
+        self.alias = alias
+        self.ends_options = ends_options
+        """What follows its first argument is somebody else's command line."""
 
-    def function(self) -> Callable[..., Any]:
+    def function(self) -> "Callable[..., Any]":
         """The verb's function; its module is imported for it."""
+        from importlib import import_module
+
         return getattr(import_module(f"agent_session.cli.commands.{self.name}"), self.name)  # type: ignore[no-any-return]
 
 

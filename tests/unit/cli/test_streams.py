@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_session.cli import main
+from agent_session.cli import run
 from agent_session.cli.verbs import VERBS
 from tests.unit.machine import Machine
 
@@ -26,7 +26,7 @@ def test_a_full_standard_output_is_told_in_a_line(
     machine.capsys.readouterr()
     with monkeypatch.context() as patched, Path("/dev/full").open("w") as full:
         patched.setattr(sys, "stdout", full)
-        code = main.run(list(words))
+        code = run.run(list(words))
     err = machine.capsys.readouterr().err
     assert "Traceback" not in err
     if code == 0:

@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from agent_session import __version__
-from agent_session.cli import app, main, schema
+from agent_session.cli import app, run, schema
 from agent_session.cli.completion import cache, candidates
 from agent_session.cli.completion import sessions as glance
 
@@ -93,7 +93,7 @@ def test_no_podman_means_no_names_and_no_word_about_it(
 ) -> None:
     monkeypatch.undo()
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert main.run(["__complete", "stop", ""]) == 0
+    assert run.run(["__complete", "stop", ""]) == 0
     assert capsys.readouterr() == ("", "")
 
 
@@ -126,7 +126,7 @@ def test_a_cache_that_cannot_be_written_is_no_obstacle(tmp_path: Path) -> None:
 
 
 def test_a_word_is_completed_without_what_reads_command_lines() -> None:
-    program = "import sys; from agent_session.cli.main import run; run(['__complete', 'stop', '--']); print(*sys.modules, file=sys.stderr)"
+    program = "import sys; from agent_session.cli.run import run; run(['__complete', 'stop', '--']); print(*sys.modules, file=sys.stderr)"
     environment = {"PYTHONPATH": str(Path(cache.__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"} | {
         name: os.environ[name] for name in ("HOME", "PATH")
     }
@@ -141,5 +141,5 @@ def test_a_word_is_completed_without_what_reads_command_lines() -> None:
 
 
 def test_a_shell_that_is_not_known_is_2(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main.run(["completion", "tcsh"]) == 2
+    assert run.run(["completion", "tcsh"]) == 2
     assert "tcsh" in capsys.readouterr().err
