@@ -1,6 +1,5 @@
 """Tables: whole in a pipe, and on a terminal as much of them as fits."""
 
-import shutil
 import sys
 from collections.abc import Sequence
 from itertools import product
@@ -51,6 +50,8 @@ def _total(widths: Sequence[int]) -> int:
 
 def _fitting(table: Table, forms: Table, less: Sequence[int]) -> tuple[Table, list[int]]:
     """The table as it fits, and the width of each column; 0 for a column that is left out."""
+    import shutil  # 2 ms that a table in a pipe need not pay
+
     room = shutil.get_terminal_size().columns
     tables = [
         [table[0]] + [[*row[:-1], cell] for row, cell in zip(table[1:], form, strict=True)] for form in forms
@@ -89,5 +90,7 @@ def _cell(text: str, width: int) -> str:
 
 
 def cells(text: str) -> int:
-    """Columns that a text takes on a terminal."""
+    """Columns that a text takes on a terminal; it has no control characters."""
+    if text.isascii():
+        return len(text)
     return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)

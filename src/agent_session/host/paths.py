@@ -2,15 +2,17 @@
 
 import os
 import stat
+import sys
 from pathlib import Path
-from types import ModuleType
 
 APP = "agent-session"
+XDG = {"config": "~/.config", "data": "~/.local/share", "cache": "~/.cache", "state": "~/.local/state"}
+"""Where Linux has a user's files of each kind, unless XDG_<KIND>_HOME names another directory."""
 
 
 def config_file() -> Path:
     """The user's configuration; it need not exist."""
-    return Path(_platformdirs().user_config_path(APP)) / "config.yaml"
+    return _place("config") / "config.yaml"
 
 
 def pins_file() -> Path:
@@ -23,19 +25,18 @@ def agent_folders() -> tuple[Path, ...]:
     package = Path(__file__).resolve().parents[1]
     packaged = package / "data" / "images"
     shipped = packaged if packaged.is_dir() else package.parents[1] / "images"
-    return shipped, Path(_platformdirs().user_data_path(APP)) / "agents"
+    return shipped, _place("data") / "agents"
 
 
 def cache_folders() -> tuple[Path, ...]:
     """Where built parts are looked for, first come first served; the last is the one this user may write."""
     shared = Path("/var/cache") / APP
-    return (shared,) if os.geteuid() == 0 else (shared, Path(_platformdirs().user_cache_path(APP)))
+    return (shared,) if os.geteuid() == 0 else (shared, _place("cache"))
 
 
 def words_folder() -> Path:
     """Where a user's completion keeps what it knows of the command line; it need not exist."""
-    named = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(named) if Path(named).is_absolute() else Path.home() / ".cache") / APP
+    return _place("cache")
 
 
 def log_folder() -> Path:
@@ -43,7 +44,7 @@ def log_folder() -> Path:
 
     It is the XDG state directory, or a temporary one where the home is read-only.
     """
-    folder = Path(_platformdirs().user_state_path(APP))
+    folder = _place("state")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):
@@ -81,7 +82,16 @@ def _temporary() -> str:
     return tempfile.gettempdir()
 
 
-def _platformdirs() -> ModuleType:
-    import platformdirs  # 6 ms that completion need not pay
+def _place(kind: str) -> Path:
+    """The user's directory of that kind for agent-session; it need not exist."""
+    if sys.platform == "linux":  # where the rule is short, and platformdirs takes 5 ms to be imported
+        named = os.environ.get(f"XDG_{kind.upper()}_HOME", "")
+        return Path(named if os.path.isabs(named) else os.path.expanduser(XDG[kind])) / APP  # noqa: PTH111, PTH117
+    import platformdirs
 
-    return platformdirs
+    return {
+        "config": platformdirs.user_config_path,
+        "data": platformdirs.user_data_path,
+        "cache": platformdirs.user_cache_path,
+        "state": platformdirs.user_state_path,
+    }[kind](APP)

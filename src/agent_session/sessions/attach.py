@@ -7,8 +7,6 @@ the next attach ends.
 """
 
 import os
-import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +16,8 @@ VARIABLE = "AGENT_SESSION_CLIENT"
 
 def machine() -> str:
     """This machine's part of a token, without a dot: an engine may be shared by several machines."""
-    import hashlib  # 2 ms that only an attach need pay
+    import hashlib  # 4 ms that only an attach need pay
+    import socket
 
     return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:12]
 
@@ -48,6 +47,8 @@ def _environment_words() -> Iterator[str]:
                 except OSError:
                     continue  # another user's, or gone
     else:
+        import subprocess
+
         listing = subprocess.run(
             ["ps", "-axwwE", "-o", "command"], capture_output=True, text=True, check=False
         )

@@ -3,7 +3,6 @@
 Looks at the file system (does it exist, what does it resolve to) and changes nothing.
 """
 
-import difflib
 import os
 import re
 import shlex
@@ -208,6 +207,8 @@ def _nearest(path: Path) -> Path | None:
                 names = [one.name for one in found.iterdir() if one.is_dir()]
             except OSError:
                 return None
+            import difflib
+
             like = difflib.get_close_matches(name, names, n=1)
             if not like:
                 return None

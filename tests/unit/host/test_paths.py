@@ -4,6 +4,7 @@ import stat
 import tempfile
 from pathlib import Path
 
+import platformdirs
 import pytest
 
 from agent_session.host import ca_certificates, paths, timezone
@@ -73,3 +74,13 @@ def test_a_users_own_agents_come_after_the_shipped_ones(home: Path) -> None:
     shipped, own = paths.agent_folders()
     assert (shipped / "versions.yaml").is_file()
     assert own == home / ".local/share/agent-session/agents"
+
+
+@pytest.mark.parametrize("named", [None, "", "/elsewhere", "relative", " /spaces "])
+def test_places_are_those_of_platformdirs(named: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in paths.XDG:
+        variable = f"XDG_{kind.upper()}_HOME"
+        monkeypatch.delenv(variable, raising=False) if named is None else monkeypatch.setenv(variable, named)
+    assert paths.config_file().parent == platformdirs.user_config_path(paths.APP)
+    assert paths.agent_folders()[1].parent == platformdirs.user_data_path(paths.APP)
+    assert paths.words_folder() == platformdirs.user_cache_path(paths.APP)

@@ -6,8 +6,6 @@ machine, bindings.py) sends the requests.
 
 import contextlib
 import os
-import shutil
-import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from agent_session.engine.podman import answers, troubleshooting
 from agent_session.engine.podman import listing as podman_listing
-from agent_session.engine.podman import service as podman_service
 from agent_session.errors import AgentSessionError, EngineUnavailable, Hint
 from agent_session.host.signals import held_back
 
 if TYPE_CHECKING:
     from agent_session.engine.podman.build_folders import Folder
+    from agent_session.engine.podman.service import Service
 
 ANSWER_SECONDS = 900
 """A first create may copy a large image's layers."""
@@ -34,7 +32,7 @@ class Connection:
         environment: Mapping[str, str],
         *,
         listing: podman_listing.Listing | None = None,
-        service: podman_service.Service | None = None,
+        service: "Service | None" = None,
     ) -> None:
         """Use a `listing` that has been begun for the first question, and a `service` that `close` ends."""
         self.environment = environment
@@ -57,6 +55,8 @@ class Connection:
 
     def open(self) -> None:
         """Reach Podman now. Our own service ends with the thread that started it (PR_SET_PDEATHSIG)."""
+        from agent_session.engine.podman import service as podman_service
+
         podman_service.podman()
         self._opened()
 
@@ -120,6 +120,8 @@ class Connection:
 
         Raises EngineUnavailable without podman.
         """
+        from agent_session.engine.podman import service as podman_service
+
         command = podman_service.podman()
         if self.is_local:
             return [command]
@@ -127,17 +129,23 @@ class Connection:
 
     def listing(self) -> list[dict[str, Any]]:
         """List all containers by the podman command."""
-        podman_service.podman()
         try:
             return self._listing.answer()
         except podman_listing.Failed as error:
             raise troubleshooting.explain(str(error), "listing containers") from None
+        except OSError:
+            from agent_session.engine.podman import service as podman_service
+
+            podman_service.podman()  # says so where there is none
+            raise
 
     def run_command(self, words: Sequence[str], doing: str) -> None:
         """Run one podman command: quicker than a service that has to be started for it.
 
         Every failure is raised as an error of ours.
         """
+        import subprocess
+
         command = [*self.command(), "--log-level=error", *words]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -152,6 +160,8 @@ class Connection:
 
     def usual_network(self) -> str:
         """The program that connects a container that joins no network; containers.conf is not asked."""
+        import shutil
+
         if self.rootful:
             return "bridge"
         if self.is_local and not shutil.which("pasta"):
@@ -199,7 +209,7 @@ class Connection:
             return answer
         return answers.refusal(answer.status_code, answer.text, doing, absent_is_fine=absent_is_fine)
 
-    def _opened(self) -> tuple[podman_service.Service, Any]:
+    def _opened(self) -> "tuple[Service, Any]":
         with self._opening:
             if self._closed:
                 raise EngineUnavailable("agent-session is about to end", hint=Hint("doctor"))
@@ -216,7 +226,9 @@ class Connection:
                     raise
             return service, self._client
 
-    def _connected(self) -> podman_service.Service:
+    def _connected(self) -> "Service":
+        from agent_session.engine.podman import service as podman_service
+
         if not self._begun:
             with held_back():  # a service that is not stored here yet would leave its socket
                 self._begun = podman_service.connect(self.environment, self._folder)

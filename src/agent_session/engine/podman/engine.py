@@ -2,34 +2,27 @@
 
 Quirks of Podman's versions stay in this package: connection (how Podman is reached and asked), specification
 (requests), answers (replies), containers, volumes, secrets, networks, image_store and builds, execution and
-one_off (commands), local_files and container_root (files).
+one_off (commands), local_files and container_root (files). What not every verb needs is imported where it is
+needed: `ls` asks one question.
 """
 
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from agent_session.engine import limits
 from agent_session.engine.command import ExecResult, OneOff
 from agent_session.engine.container import Container, ContainerSpec
-from agent_session.engine.podman import (
-    answers,
-    cgroups,
-    commands,
-    containers,
-    execution,
-    networks,
-    secrets,
-    troubleshooting,
-    volumes,
-)
-from agent_session.engine.podman import listing as podman_listing
-from agent_session.engine.podman import service as podman_service
+from agent_session.engine.podman import answers, containers, networks, secrets, volumes
 from agent_session.engine.podman.connection import Connection
-from agent_session.engine.podman.image_store import PodmanImages
 from agent_session.engine.podman.local_files import PodmanFiles
 from agent_session.engine.protocol import EngineInfo
 from agent_session.errors import ConflictError, Hint
+
+if TYPE_CHECKING:
+    from agent_session.engine.podman.image_store import PodmanImages
+    from agent_session.engine.podman.listing import Listing
+    from agent_session.engine.podman.service import Service
 
 ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
@@ -41,12 +34,12 @@ class PodmanEngine:
         self,
         environment: Mapping[str, str],
         *,
-        listing: podman_listing.Listing | None = None,
-        service: podman_service.Service | None = None,
+        listing: "Listing | None" = None,
+        service: "Service | None" = None,
     ) -> None:
         """Use a `listing` that has been begun for the first question, and a `service` that `close` ends."""
         self._podman = Connection(environment, listing=listing, service=service)
-        self.images = PodmanImages(self._podman)
+        self._images: PodmanImages | None = None
         self.local = PodmanFiles(self._podman) if self._podman.is_local else None
 
     def __enter__(self) -> "PodmanEngine":
@@ -65,8 +58,17 @@ class PodmanEngine:
 
     def close(self) -> None:
         """End our own service, if there is one, and clean up after an interrupted build."""
-        self._podman.close(with_its_work=self.images.builds_now)
-        self.images.close()
+        self._podman.close(with_its_work=self._images is not None and self._images.builds_now)
+        if self._images:
+            self._images.close()
+
+    @property
+    def images(self) -> "PodmanImages":
+        """The images of this Podman."""
+        from agent_session.engine.podman.image_store import PodmanImages
+
+        self._images = self._images or PodmanImages(self._podman)
+        return self._images
 
     @property
     def rootful(self) -> bool:
@@ -85,6 +87,9 @@ class PodmanEngine:
 
     def check(self) -> None:
         """Raise EngineUnavailable without subordinate ids, which Podman misses late and in odd words."""
+        from agent_session.engine.podman import service as podman_service
+        from agent_session.engine.podman import troubleshooting
+
         if self._podman.is_local and not self.rootful and not podman_service.has_subordinate_ids():
             raise troubleshooting.explain(
                 "no subuid ranges found for you", "looking at /etc/subuid and /etc/subgid"
@@ -109,6 +114,8 @@ class PodmanEngine:
 
     def equivalent_commands(self, spec: ContainerSpec) -> list[list[str]]:
         """The podman commands that do the same as `create` and `start`."""
+        from agent_session.engine.podman import commands
+
         network_there = bool(spec.network and networks.look(self._podman, spec.network))
         lines = commands.commands(
             spec,
@@ -188,16 +195,22 @@ class PodmanEngine:
         timeout: float = 60,
     ) -> ExecResult:
         """Run a command in a running container."""
+        from agent_session.engine.podman import execution
+
         return execution.run(self._podman, name, command, stdin=stdin, stdout=stdout, timeout=timeout)
 
     def exec_stream(
         self, name: str, command: Sequence[str], *, stdin: bytes = b"", timeout: float | None = None
     ) -> Generator[bytes, None, ExecResult]:
         """Run a command in a running container, yielding its output."""
+        from agent_session.engine.podman import execution
+
         return execution.stream(self._podman, name, command, stdin=stdin, timeout=timeout)
 
     def exec_as_root(self, name: str, command: Sequence[str]) -> None:
         """Start a command in a container as its root."""
+        from agent_session.engine.podman import execution
+
         execution.start_as_root(self._podman, name, command)
 
     def attach_command(
@@ -217,17 +230,25 @@ class PodmanEngine:
         timeout: float = 60,
     ) -> ExecResult:
         """Run a one-off container."""
+        from agent_session.engine.podman import execution
+
         return execution.run_one_off(self._podman, one_off, stdin=stdin, stdout=stdout, timeout=timeout)
 
     def run_one_off_on_terminal(self, one_off: OneOff, *, cancelled: Callable[[], bool]) -> int:
         """The command line that runs a one-off container on the caller's terminal."""
+        from agent_session.engine.podman import execution
+
         return execution.run_one_off_on_terminal(self._podman, one_off, cancelled=cancelled)
 
     def log_tail(self, name: str) -> str:
         """The last lines of a container's output."""
+        from agent_session.engine.podman import execution
+
         return execution.log_tail(self._podman, name)
 
     def _kernel(self) -> limits.Kernel:
+        from agent_session.engine.podman import cgroups
+
         if self._podman.is_local:
             return cgroups.kernel(rootful=self.rootful)
         host = self._podman.info()["host"]

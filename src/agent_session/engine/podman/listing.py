@@ -1,8 +1,8 @@
 """All containers by one podman command, which may be begun before the question is known.
 
 The command answers in 45 ms, and 50 containers are no slower than one. The program takes as long to be
-imported, so the two are done at once (cli/prefetch). To be that early this module imports next to nothing: the
-module subprocess and what it needs take 8 ms.
+imported, so the two are done at once (cli/prefetch). To be that early this module imports next to nothing:
+subprocess and what that needs take 8 ms.
 """
 
 import os
@@ -22,7 +22,7 @@ FRESH_SECONDS = 2
 DROP_SECONDS = 3
 KILL = 9
 IGNORED = (13, 25)
-"""SIGPIPE and SIGXFSZ, which Python ignores and a program of its own must not; the module signal takes 2 ms."""
+"""SIGPIPE and SIGXFSZ, which Python ignores and other programs must not; the module signal takes 2 ms."""
 
 
 class Failed(Exception):
