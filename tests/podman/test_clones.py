@@ -107,6 +107,27 @@ def test_git_gc_of_the_host_leaves_what_a_clone_borrows(house: Host, app: Path) 
     assert house.git(app, "cat-file", "-e", tip, ok=False).code != 0
 
 
+def test_work_comes_back_from_running_and_stopped_sessions_and_rm_counts_what_did_not(
+    house: Host, app: Path, a1: str
+) -> None:
+    account = house.account
+    inside(
+        house,
+        a1,
+        "set -e; git commit -q -am first; echo more >> file; git commit -q -am second; echo x > left",
+    )
+    assert account.ok("fetch", a1) == "agent/a1\n"
+    assert house.git(app, "rev-list", "--count", "main..agent/a1").out == "2\n"
+    assert account.ok("diff", a1, "--stat").splitlines()[-1].strip() == "2 files changed, 2 insertions(+)"
+    account.ok("stop", a1)
+    done = account.run("rm", "-f", a1)
+    assert (done.code, "/workspace/app: 2 uncommitted changes" in done.err) == (5, True), done
+    assert account.ok("fetch", "--uncommitted", a1) == "agent/a1\nagent/a1-uncommitted\n"
+    assert account.ok("apply", a1, "--dry-run", "--only", "left").split() == ["left"]
+    account.ok("start", "-d", "-n", a1)
+    assert inside(house, a1, "git status --short") == "?? left\n?? new"
+
+
 def test_a_clone_that_fails_leaves_nothing_and_says_why(house: Host) -> None:
     account = house.account
     before = (account.containers(), account.volumes())

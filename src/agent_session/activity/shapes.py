@@ -12,12 +12,18 @@ from agent_session.host.clock import utc
 from agent_session.sessions import endpoint, places
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from agent_session.activity.describe import Description
     from agent_session.activity.event_log import Event
     from agent_session.activity.protocol import Ended, Model, Used
     from agent_session.activity.state import State
     from agent_session.activity.watch import Change
+    from agent_session.sessions.apply import Applied
+    from agent_session.sessions.difference import FileChange
+    from agent_session.sessions.fetch import Fetched
     from agent_session.sessions.session import Session
+    from agent_session.workspace.clones import Clone
 
 Json = dict[str, Any]
 
@@ -48,6 +54,52 @@ def session(found: Session, state: State | None = None) -> Json:
         "pids": options.pids or None,
         "allow_user_namespaces": options.allow_user_namespaces,
         "allow_setuid": options.allow_setuid,
+    }
+
+
+def fetched(done: Fetched) -> Json:
+    """What `fetch --json` tells of a clone."""
+    return {
+        "into": str(done.into),
+        "branch": done.branch,
+        "from": done.of,
+        "tip": done.tip,
+        "commits": done.commits,
+        "replaced": done.replaced or None,
+        "uncommitted": done.uncommitted or None,
+        "not_committed": done.left,
+        "stashes": done.stashes,
+        "not_fetched": [{"branch": one.name, "commits": one.ahead} for one in done.others],
+    }
+
+
+def applied(done: Applied) -> Json:
+    """What `apply --json` tells of a clone."""
+    return {
+        "into": str(done.into),
+        "written": list(done.written),
+        "unchanged": list(done.same),
+        "submodules": list(done.left),
+        "runs_by_itself": [{"path": path, "why": why} for path, why in done.running],
+    }
+
+
+def difference(clone: Clone, changes: Iterable[FileChange]) -> Json:
+    """A clone in `diff --json`; lines are null for a file that is no text."""
+    return {
+        "source": clone.source or None,
+        "target": str(clone.target),
+        "files": [
+            {
+                "path": one.path,
+                "status": one.status,
+                "added": one.added,
+                "removed": one.removed,
+                "old_mode": one.old_mode,
+                "new_mode": one.new_mode,
+            }
+            for one in changes
+        ],
     }
 
 

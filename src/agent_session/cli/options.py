@@ -3,6 +3,7 @@
 Not in choices.py: importing all that a start can be told takes 1 ms, which `ls` and `attach` need not pay.
 """
 
+from pathlib import Path
 from typing import Annotated
 
 from agent_session.cli.parameters import Argument, Option
@@ -30,6 +31,19 @@ DetachKey = Annotated[
         help="The key that leaves the session: Ctrl q, Alt x, F12. Without it, in your own Zellij and in "
         "VS Code, which take Ctrl q, it is "
         "Ctrl and ]. [env: AGENT_SESSION_DETACH_KEY] [default: Ctrl q]",
+    ),
+]
+Project = Annotated[
+    str | None,
+    Argument(metavar="[PROJECT]", help="The clone, by its name or what it was made from. [default: all]"),
+]
+Into = Annotated[
+    Path | None,
+    Option(
+        "--into",
+        metavar="DIRECTORY",
+        parser=Path,
+        help="A repository of this machine. [default: the one that the clone was made from]",
     ),
 ]
 All = Annotated[bool, Option("--all", help="All of them.")]

@@ -78,6 +78,15 @@ VERBS = {
         Verb("rm", SESSIONS, "Remove stopped sessions; projects stay", SERVICE, STOPPED),
         Verb("update", SESSIONS, "Move sessions to their agent's newest image"),
         Verb("export", SESSIONS, "Save a session in one file"),
+        Verb("diff", SESSIONS, "Show what a session changed in its clones", LISTING, examples=(
+            ("agent-session diff web", "all since the session's start, committed or not"),
+            ("agent-session diff web --stat src", "a line a file, of those in src"),
+        )),
+        Verb("fetch", SESSIONS, "Bring a session's commits here, as a branch", LISTING, examples=(
+            ("agent-session fetch web && git merge agent/web", "its commits into this branch"),
+            ("agent-session fetch web --uncommitted", "also what it has not committed, as agent/web-uncommitted"),
+        )),
+        Verb("apply", SESSIONS, "Bring a session's changes here, uncommitted", LISTING),
         Verb("prompt", TALK, "Give an agent a turn, wait for its answer", LISTING, RUNNING, examples=(
             ("agent-session prompt --wait web 'why is the login page slow?'", "the answer on stdout"),
             ("git diff | agent-session prompt --wait web -", "the prompt from standard input"),

@@ -5,6 +5,7 @@ Nothing of the host is writable there, and what it says is a stranger's: an agen
 
 import json
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -40,7 +41,7 @@ def run(
     read_only: bool = True,
     more: tuple[Mount, ...] = (),
     network: bool = False,
-    rest: IO[bytes] | None = None,
+    rest: Path | None = None,
     stdout: IO[bytes] | None = None,
     seconds: float = SECONDS,
 ) -> ExecResult:
@@ -56,9 +57,8 @@ def run(
     with tempfile.TemporaryFile() as given:
         given.write(b"%012d" % len(said) + said)
         if rest:
-            rest.seek(0)
-            while piece := rest.read(1 << 20):
-                given.write(piece)
+            with rest.open("rb") as file:
+                shutil.copyfileobj(file, given, 1 << 20)
         given.seek(0)
         return engine.run_one_off(one_off, stdin=given, stdout=stdout, timeout=seconds)
 

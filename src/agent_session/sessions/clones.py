@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from agent_session import inside, sanitize
 from agent_session.engine.container import Mount
@@ -112,7 +112,7 @@ def _make(engine: Engine, request: "SessionRequest", clone: Clone, access: Acces
 
 def _from_directory(
     request: "SessionRequest", clone: Clone, access: Access, scratch: Path
-) -> tuple[Clone, dict[str, Any], IO[bytes]]:
+) -> tuple[Clone, dict[str, Any], Path]:
     """What is sent of a host's repository: names, settings, and the objects that cannot be borrowed."""
     environment = access.environment
     clone, repository = clone_sources.read(clone, access.home, environment, allow_secrets=True)
@@ -154,7 +154,7 @@ def _from_directory(
         "sha256": repository.sha256,
         "pack": bool(asked),
     }
-    return clone, order, pack.open("rb")
+    return clone, order, pack
 
 
 def _commits(repository: HostRepository, oids: list[str], environment: Mapping[str, str]) -> list[str]:

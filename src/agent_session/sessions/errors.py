@@ -67,6 +67,15 @@ class CopyRefused(ConflictError):
         super().__init__(f"cannot copy {what!r}: {reason}", hint=Hint("cp", ["--help"]))
 
 
+class FetchRefused(ConflictError):
+    """What a session's clone sent and the host does not take, and why."""
+
+    code = "fetch-refused"
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"{what}: {reason}; nothing was changed", hint=Hint("diff", ["--help"]))
+
+
 class SessionRunning(ConflictError):
     """`rm` of a running session."""
 

@@ -3,11 +3,13 @@
 It is the session of this directory, else the only one, else `default`.
 """
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from agent_session.errors import Hint, NotFoundError, UsageError
 from agent_session.sessions.session import Session
+from agent_session.workspace.clones import Clone
 
 DEFAULT = "default"
 
@@ -28,6 +30,32 @@ def containing(sessions: Sequence[Session], directory: Path) -> list[Session]:
     }
     deepest = max(depths.values(), default=0)
     return [session for session in sessions if depths.get(session.name) == deepest]
+
+
+def clones_meant(session: Session, project: str | None) -> tuple[Clone, ...]:
+    """The clones of a session that are meant: all of them, or the one of that name, directory or URL.
+
+    UsageError where it has none, or none such.
+    """
+    if not session.clones:
+        directory = str(session.projects[0].source) if session.projects else "."
+        raise UsageError(
+            f"session '{session.name}' has no clone: its projects are mounted, so what it changes is in them",
+            hint=Hint(shell=f"git -C {shlex.quote(directory)} diff HEAD"),
+        )
+    if project is None:
+        return session.clones
+    directory = str(Path(project).expanduser().absolute())
+    found = [
+        one for one in session.clones if project in {one.target.name, one.source} or directory == one.source
+    ]
+    if not found:
+        names = ", ".join(one.target.name for one in session.clones)
+        raise UsageError(
+            f"session '{session.name}' has no clone {project!r}; there are: {names}",
+            hint=Hint("status", [session.name]),
+        )
+    return tuple(found)
 
 
 def meant(sessions: Sequence[Session], directory: Path | None, *, verb: str = "attach") -> Session:

@@ -9,6 +9,7 @@ on stderr.
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -113,6 +114,9 @@ def receive(order: Order, rest: IO[bytes]) -> None:
     (own / "info/exclude").write_text(order["exclude"], encoding="utf-8", errors="surrogateescape")
     if order["borrowed"]:
         (own / "objects/info/alternates").write_text(order["borrowed"] + "\n")
+        # Git gc would drop each object that can be borrowed, and the host may drop it after that.
+        git(top, "config", "core.repositoryFormatVersion", "1")
+        git(top, "config", "extensions.preciousObjects", "true")
     if order["shallow"]:
         (own / "shallow").write_text(order["shallow"])
     if order["pack"]:
@@ -198,9 +202,9 @@ def read(order: Order, _rest: IO[bytes]) -> None:
             "stashes": len(text(top, "stash", "list", more=own).splitlines()),
         }
         tip = tip_asked(top, order, answer, own)
-        answer["tip"], answer["work"] = tip, ""
-        if order["uncommitted"]:
-            answer["work"] = work(top, head, own)
+        answer["tip"] = tip
+        answer["work"] = work(top, head, own)
+        answer["changes"] = changed(top, head, answer["work"], own)
         told = answer["work"] or head if order["objects"] == "difference" else answer["work"] or tip
         if order["objects"] == "difference":
             found = difference(top, order["base"], told, own) if told else []
@@ -208,7 +212,8 @@ def read(order: Order, _rest: IO[bytes]) -> None:
             pack(top, [], found, own)
         elif order["objects"] == "history" and told:
             tell(**answer, to=told)
-            pack(top, ["--revs", "--thin"], [*{tip, told}, *(f"^{oid}" for oid in existing)], own)
+            tips = [tip, answer["work"] if order["with_work"] else ""]
+            pack(top, ["--revs", "--thin"], [*tips, *(f"^{oid}" for oid in existing)], own)
         else:
             tell(**answer, to=told)
 
@@ -228,7 +233,8 @@ def private(top: str, scratch: str) -> dict[str, str]:
     Path(scratch, "objects").mkdir()
     copy = Path(scratch, "index")
     if Path(top, index).is_file():
-        copy.write_bytes(Path(top, index).read_bytes())
+        # With its time: git takes a file for changed, or not, by whether it is older than the index.
+        shutil.copy2(Path(top, index), copy)
     quoted = str(Path(top, objects).resolve()).replace("\\", "\\\\").replace('"', '\\"')
     return {
         "GIT_INDEX_FILE": str(copy), "GIT_OBJECT_DIRECTORY": f"{scratch}/objects",
@@ -279,6 +285,14 @@ def work(top: str, head: str, own: dict[str, str]) -> str:
     parents = ["-p", head] if head else []
     words = ["commit-tree", tree, *parents, "-m", "Uncommitted work of a session"]
     return git(top, *words, more=own | WRITER).decode().strip()
+
+
+def changed(top: str, head: str, made: str, own: dict[str, str]) -> int:
+    """Count the files in which the uncommitted work differs from HEAD."""
+    words = ["diff-tree", "-r", "--no-renames", "--name-only", "-z", head, made]
+    if not head:
+        words = ["ls-tree", "-r", "--name-only", "-z", made]
+    return text(top, *words, more=own).count("\0") if made else 0
 
 
 def there(top: str, oids: "list[str]", own: dict[str, str]) -> list[str]:
@@ -332,8 +346,9 @@ def whole(order: Order, _rest: IO[bytes]) -> None:
     """Copy what a clone borrows, so that it borrows nothing any more."""
     alternates = Path(order["target"], ".git/objects/info/alternates")
     if alternates.is_file():
-        git(order["target"], "repack", "-a", "-d", "--quiet")
+        git(order["target"], "repack", "-a", "--quiet")
         alternates.unlink()
+        git(order["target"], "config", "--unset", "extensions.preciousObjects")
 
 
 def exactly(rest: IO[bytes], count: int) -> bytes:

@@ -40,7 +40,7 @@ def snapshot(
     index = scratch / "index"
     own = git.text(here, "rev-parse", "--git-path", "index", environment=environment)
     with contextlib.suppress(FileNotFoundError):
-        shutil.copyfile(here / own, index)
+        shutil.copy2(here / own, index)  # its time tells git which files may have changed since
     more = {**private_objects(scratch, repository.objects), "GIT_INDEX_FILE": str(index)}
     staged = git.run(here, "write-tree", environment=environment, more=more).decode().strip()
     git.run(here, "add", "--all", "--", ":/", environment=environment, more=more)

@@ -158,8 +158,22 @@ class PodmanEngine:
             )
 
     def remove_volume(self, name: str) -> None:
-        """Remove a volume."""
-        volumes.remove(self._podman, name)
+        """Remove a volume; what only holds it for a command that was killed is removed first."""
+        try:
+            volumes.remove(self._podman, name)
+        except ConflictError:
+            from datetime import UTC, datetime
+
+            from agent_session.engine.podman import one_off
+
+            now, local = datetime.now(UTC), self._podman.is_local
+            found = self.containers("")
+            left = [one.name for one in found if one_off.is_abandoned(one, local=local, now=now)]
+            if not left:
+                raise
+            for container in left:
+                self.remove(container)
+            volumes.remove(self._podman, name)
 
     def create_network(self, name: str, labels: Mapping[str, str]) -> bool:
         """Make sure of a network."""
