@@ -208,14 +208,16 @@ def test_an_answer_to_a_claude_that_is_slow_is_pressed_once(account: Account) ->
     claude.model.script(bash("touch one"), bash("touch two"), {"text": "Both"})
     first = claude.ask("make both")["state"]["question"]
     claude.seen("waiting")
-    account.inside("default", "pkill", "-STOP", "-x", "claude")
+    account.inside(
+        "default", "pkill", "-STOP", "-x", "session-pane|agent|claude"
+    )  # or it would go on at once
     answering = account.begin("answer", "default", "yes")
     until(
         lambda: seconds_of(account, "agent/answer") >= 8,
         "time for several keys",
         told=lambda: answering.communicate() if answering.poll() is not None else answering.args,
     )
-    account.inside("default", "pkill", "-CONT", "-x", "claude")
+    account.inside("default", "pkill", "-CONT", "-x", "session-pane|agent|claude")
     out, err = answering.communicate(timeout=60)
     assert (answering.returncode, out) == (0, "approved once: Bash: touch one\n"), err
     until(lambda: "touch two" in claude.state()["reason"], "the second question", seconds=60)

@@ -161,8 +161,9 @@ def _refuse(session: Session, error: Any) -> NoReturn:
     message = f"session '{session.name}': {sanitize.message(error['message'])}"
     match error.get("kind"):
         case "refused":
-            doing = protocol.state(error["state"]).value if error.get("state") else ""
-            raise OrderRefused(session.name, message, doing=doing)
+            told = error.get("state")
+            doing = told.get("value") if isinstance(told, dict) else ""
+            raise OrderRefused(session.name, message, doing=doing if doing in VALUES else "")
         case "usage":
             raise UsageError(message, hint=Hint("prompt", ["--help"]))
         case "server":

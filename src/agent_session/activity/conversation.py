@@ -119,9 +119,9 @@ def _question(engine: Engine, session: Session) -> Question:
     return state.question
 
 
-def abort(engine: Engine, session: Session) -> None:
-    """End the agent's turn; returns when it is over."""
-    agent_command.object_of(engine, session, ["abort"])
+def abort(engine: Engine, session: Session, *, clear: bool = False) -> None:
+    """End the agent's turn; returns when it is over. With `clear` nothing is left in its input."""
+    agent_command.object_of(engine, session, ["abort", *(["--clear"] if clear else [])])
 
 
 def models(engine: Engine, session: Session) -> list[Model]:

@@ -13,6 +13,7 @@ class OrderRefused(ConflictError):
             "working": Hint("wait", [name]),
             "waiting": Hint("answer", [name, "once"]),
             "exited": Hint("restart", [name]),
+            "failed": Hint("restart", [name]),
         }
         super().__init__(message, hint=hints.get(doing, Hint("screen", [name])))
         self.doing = doing

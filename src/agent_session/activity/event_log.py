@@ -91,6 +91,8 @@ def sentence(event: Event) -> str:
             return f"agent is {detail.get('value', 'unknown')}{': ' if reason else ''}{reason}"
         case "agent-end" if "status" in detail:
             return f"agent ended with status {detail['status']}"
+        case "agent-crash" if "status" in detail:
+            return f"agent was killed with status {detail['status']} and comes back"
         case "failed" if "reason" in detail:
             return f"failed: {detail['reason']}"
         case "prompt" | "answer" if "bytes" in detail:

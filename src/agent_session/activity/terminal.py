@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from agent_session import inside, sanitize
 from agent_session.activity import keys
+from agent_session.activity.errors import ImageTooOld
 from agent_session.engine.protocol import Engine
 from agent_session.errors import ConflictError, Hint, NotReady
 from agent_session.sessions import find
@@ -74,12 +75,10 @@ def shown(engine: Engine, session: Session, *, scrollback: bool = False) -> str:
 
     With `scrollback` also the rows above.
     """
-    dump = ["dump-screen", "--pane-id", "terminal_0", "--ansi", *(["--full"] if scrollback else [])]
-    done = engine.exec(
-        session.container,
-        [inside.TIMEOUT, "20", inside.ZELLIJ, "--session", session.name, "action", *dump],
-        timeout=60,
-    )
+    words = [inside.SHOW_SCREEN, *(["--full"] if scrollback else [])]
+    done = engine.exec(session.container, words, timeout=60)
+    if done.exit_code == 127 and inside.SHOW_SCREEN in done.message:
+        raise ImageTooOld(session.name)
     if done.exit_code:
         raise NotReady(
             session.name,

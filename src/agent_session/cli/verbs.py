@@ -94,6 +94,7 @@ VERBS = {
         )),
         Verb("chat", TALK, "Talk with an agent on this terminal", LISTING, RUNNING),
         Verb("answer", TALK, "Answer what an agent waits for", LISTING, RUNNING),
+        Verb("interrupt", TALK, "End what an agent is doing", LISTING, RUNNING),
         Verb("send", TALK, "Type into a session's terminal", LISTING, RUNNING),
         Verb("wait", TALK, "Wait until agents are done or need you", LISTING, examples=(
             ("agent-session wait web", "until it is idle, waits for a person, has quit or failed"),

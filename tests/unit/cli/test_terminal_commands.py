@@ -98,6 +98,22 @@ def test_a_stopped_session_is_a_conflict_that_says_how_to_wake_it(made: Make) ->
         ("-", "-"),
         ("C--", "Ctrl -"),
         ("ö", "ö"),
+        # tmux's names
+        ("Escape", "Esc"),
+        ("BSpace", "Backspace"),
+        ("PPage", "PageUp"),
+        ("NPage", "PageDown"),
+        ("IC", "Insert"),
+        ("DC", "Delete"),
+        ("BTab", "Shift Tab"),
+        ("C-BTab", "Ctrl Shift Tab"),
+        ("S-BTab", "Shift Tab"),
+        ("KPEnter", "Enter"),
+        ("^C", "Ctrl c"),
+        ("^", "^"),
+        ("Ctrl-c", "Ctrl c"),
+        ("Alt+Enter", "Alt Enter"),
+        ("shift-tab", "Shift Tab"),
     ],
 )
 def test_keys_have_names(typed: str, zellij: str) -> None:

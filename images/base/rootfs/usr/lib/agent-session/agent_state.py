@@ -21,11 +21,22 @@ State = dict
 
 
 class Pane:
-    """The session's first pane: its process, and the status its agent ended with (None while it runs)."""
+    """The session's first pane: its process, the status its agent ended with (None while it runs), and whether it was killed too often."""
 
-    def __init__(self, pid: int, status: int | None) -> None:
+    def __init__(self, pid: int, status: int | None, crashed: bool = False) -> None:
         self.pid = pid
         self.status = status
+        self.crashed = crashed
+
+    def end(self) -> State:
+        """The state of an agent that has ended."""
+        if self.crashed:
+            return {
+                "value": "failed",
+                "reason": f"it was killed again and again (status {self.status})",
+                "source": "pane",
+            }
+        return {"value": "exited", "reason": f"it ended with status {self.status}", "source": "pane"}
 
 
 def pane() -> Pane | None:
@@ -33,7 +44,7 @@ def pane() -> Pane | None:
     try:
         with open(f"{RUN}/agent") as file:
             words = file.read(100).split()
-        return Pane(int(words[1]), int(words[2]) if words[0] == "ended" else None)
+        return Pane(int(words[1]), int(words[2]) if words[0] != "running" else None, words[0] == "crashed")
     except (OSError, ValueError, IndexError):
         return None
 

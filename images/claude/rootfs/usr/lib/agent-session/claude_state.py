@@ -48,9 +48,7 @@ def look(before: "Reading | None" = None) -> Reading:
             else Reading({"value": "starting", "source": "its process"}, again=0.5)
         )
     if pane.status is not None:
-        return Reading(
-            {"value": "exited", "reason": f"it ended with status {pane.status}", "source": "pane"}, again=2
-        )
+        return Reading(pane.end(), again=2)
     return Reading({"value": "starting", "source": "pane"}, again=0.5)
 
 

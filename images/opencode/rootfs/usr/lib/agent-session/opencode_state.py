@@ -53,9 +53,7 @@ class Follower:
         pane = agent_state.pane()
         if not terminal(pane):
             if pane and pane.status is not None:
-                return self.told(
-                    "exited", f"OpenCode's terminal ended with status {pane.status}", source="pane"
-                )
+                return self.told(**pane.end())
             return self.told("starting", "", source="pane")
         if self.events is None:
             return self.told(*self.without_server())
