@@ -5,6 +5,7 @@ Keys are only ever added. Every time is in UTC, with milliseconds and a Z: 2026-
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +25,16 @@ if TYPE_CHECKING:
     from agent_session.sessions.fetch import Fetched
     from agent_session.sessions.session import Session
     from agent_session.workspace.clones import Clone
+    from agent_session.workspace.review import Change as ReviewChange
 
 Json = dict[str, Any]
 
 
-def session(found: Session, state: State | None = None) -> Json:
-    """A session, as `ls --json` lists it; without a state where nobody asked for one."""
+def session(found: Session, state: State | None = None, *, changes: int = 0) -> Json:
+    """A session, as `ls --json` lists it; without a state where nobody asked for one.
+
+    `changes` counts what `review` would list.
+    """
     options = found.options
     return {
         "name": found.name,
@@ -54,6 +59,7 @@ def session(found: Session, state: State | None = None) -> Json:
         "pids": options.pids or None,
         "allow_user_namespaces": options.allow_user_namespaces,
         "allow_setuid": options.allow_setuid,
+        "changes": changes,
     }
 
 
@@ -140,18 +146,35 @@ def agent_state(state: State, *, question: bool = False) -> Json:
     return told
 
 
+def review_change(found: ReviewChange, *, shown_as: str) -> Json:
+    """A path that differs since a session was made, as `review --json` lists it."""
+    return {
+        "path": shown_as,
+        "host_path": str(found.host_path),
+        "kind": found.kind,
+        "files": found.files,
+        "why": found.why,
+        "when": found.when,
+        "keys": list(found.keys),
+    }
+
+
 def named_state(name: str, state: State) -> Json:
     """A session that `wait` waited for."""
     return {"name": name, "state": agent_state(state, question=True)}
 
 
-def change(found: Change, *, now: datetime) -> Json:
-    """A change of a session's state for `watch --json`; `state` is null for a session that is gone."""
+def change(found: Change, *, now: datetime, review: Sequence[str] | None = None) -> Json:
+    """A change of a session's state for `watch --json`; `state` is null for a session that is gone.
+
+    `review` lists the files that differ and run by themselves; null where nobody looked.
+    """
     return {
         "time": utc(now),
         "name": found.name,
         "state": agent_state(found.state, question=True) if found.state else None,
         "before": found.before.value if found.before else None,
+        "review": None if review is None else list(review),
     }
 
 

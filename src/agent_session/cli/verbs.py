@@ -103,6 +103,11 @@ VERBS = {
         )),
         Verb("watch", TALK, "Tell each change of a session's state", LISTING),
         Verb("models", TALK, "List the models a session can use", LISTING, RUNNING),
+        Verb("review", LOOK, "List changed files that run by themselves", LISTING, examples=(
+            ("agent-session review web", "what differs, and what would run it"),
+            ("agent-session review --diff web .vscode", "line by line"),
+            ("agent-session review --revert web .vscode/tasks.json", "what was there before"),
+        )),
         Verb("status", LOOK, "Tell everything about one session", LISTING),
         Verb("screen", LOOK, "Print what a session's terminal shows", LISTING, RUNNING),
         Verb("logs", LOOK, "Tell what happened to a session", LISTING),

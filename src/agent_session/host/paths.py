@@ -39,6 +39,12 @@ def words_folder() -> Path:
     return _place("cache")
 
 
+def review_folder() -> Path:
+    """Where it is kept what projects held when their sessions were made; it need not exist."""
+    named = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(named) if Path(named).is_absolute() else Path.home() / ".local/state") / APP / "review"
+
+
 def log_folder() -> Path:
     """Return a directory for logs that can be written.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from agent_session.engine.protocol import Engine
 from agent_session.errors import DOCTOR, Interrupted, NotFoundError, NotReady
 from agent_session.host.signals import uninterrupted
-from agent_session.sessions import endpoint, find, plan
+from agent_session.sessions import endpoint, find, plan, review
 from agent_session.sessions.errors import SessionNotFound, SessionRunning
 from agent_session.sessions.leftovers import settle, tidy
 from agent_session.sessions.names import check_name, container_name, importing_name, next_name, volume_names
@@ -43,6 +43,7 @@ def create(
                 made = True
                 if not new:
                     engine.remove_volume(importing_name(request.name))  # what was unpacked has a session now
+            review.record(request)
             told += endpoint.start(engine, spec)
         told += bring_up(engine, spec.name, request.name, seed, screen=screen)
     except BaseException as error:
@@ -51,6 +52,7 @@ def create(
                 engine.remove(spec.name)
                 for volume in new:
                     engine.remove_volume(volume)
+                review.forget(request.name)
             tidy(engine, request.protection.placeholders)
         if isinstance(error, NotReady):
             error.hints = (DOCTOR,)  # there is no session any more that could be stopped
@@ -110,6 +112,7 @@ def recreate(
                 stopped = True
                 engine.stop(session.container)
             if seed:
+                review.keep(request)
                 told += endpoint.start(engine, spec)
         if seed:
             told += bring_up(engine, spec.name, session.name, seed, screen=screen)
@@ -172,6 +175,7 @@ def remove(engine: Engine, name: str) -> None:
             engine.remove(session.container)
         for volume in (*volume_names(name), importing_name(name)):
             engine.remove_volume(volume)
+        review.forget(name)
         tidy(engine, session.placeholders if session else ())
 
 

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent_session.engine.protocol import Engine
 from agent_session.sessions import options
 from agent_session.sessions.names import check_name
 from agent_session.sessions.options import DEFAULTS, NOTHING_LENT, Options
+from agent_session.sessions.review import host_directories
 from agent_session.sessions.wish import Wish, directories
 from agent_session.workspace.clones import Clone
 from agent_session.workspace.projects import Project
@@ -151,10 +152,8 @@ def same(
 
 def protected(request: SessionRequest, *, insisted: bool) -> SessionRequest:
     """Add to the request what protects the host from its agent. Raises as scan.protect does."""
-    trees = [
-        *request.projects,
-        *([Project(source=request.kob.resolve(), target=PurePosixPath(request.kob))] if request.kob else []),
-    ]
     options = request.options
-    protection = protect(trees, options.unprotected, mode=options.protect, insisted=insisted)
+    protection = protect(
+        host_directories(request), options.unprotected, mode=options.protect, insisted=insisted
+    )
     return replace(request, protection=protection)

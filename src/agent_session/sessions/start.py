@@ -110,6 +110,9 @@ def perform(engine: Engine, step: Step, seed: "Seed | None", report: "Report") -
     if isinstance(step, Create):
         return _create(engine, step, seed or EMPTY, report)
     if isinstance(step, Resume):
+        from agent_session.sessions import review
+
+        review.keep(step.request)
         return lifecycle.resume(engine, step.session, seed or EMPTY, screen=step.screen, report=report)
     if not step.built:
         raise ImageMissing(step.request.agent.name)

@@ -1,5 +1,6 @@
 """The expected failures that concern projects and their protection."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,4 +38,24 @@ class NothingProtected(UsageError):
         super().__init__(
             f"{path!r} is not protected in any project; protected are: {', '.join(known)}",
             hint=START_HELP,
+        )
+
+
+class TooManyRepositories(UsageError):
+    """A project with more repositories than can be protected; `found` are their directories."""
+
+    code = "too-many-repositories"
+
+    def __init__(self, project: Path, found: Sequence[Path], most: int) -> None:
+        above = Counter(path.relative_to(project).parts[:1] for path in found if path != project)
+        where = ", ".join("/".join(parts) for parts, _ in above.most_common(3))
+        some, _ = above.most_common(1)[0]
+        super().__init__(
+            f"{project} has {len(found)} git repositories in it (most are in or below: {where}), and only "
+            f"{most} can be protected. If you did not make them, an agent did: look, and remove them. "
+            "Or name fewer directories, or leave some to the agent",
+            hint=(
+                Hint("start", [str(project / "/".join(some))]),
+                Hint("start", ["--unprotected", "/".join(some), str(project)]),
+            ),
         )

@@ -119,4 +119,5 @@ def _named_by_config(plan: MountPlan, top: Place, root: Place, git: Path) -> Non
         ):
             kind = "directory" if hooks else "file"
             why = f"git runs it, or what it says: {key} in git's config names it"
+            plan.named[top.at(path).name] = key
             plan.guard(top, top.at(path), Entry(path=path.name, kind=kind, why=why, placeholder=""))

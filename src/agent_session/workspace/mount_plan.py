@@ -50,7 +50,9 @@ class MountPlan:
     git: list[tuple[str, PurePosixPath]] = field(default_factory=list)
     worktrees: dict[Path, set[str]] = field(default_factory=dict)
     """The mounted ones, by their main git directory."""
-    watched: dict[Path, Watched] = field(default_factory=dict)
+    watched: list[Watched] = field(default_factory=list)
+    named: dict[str, str] = field(default_factory=dict)
+    """Files of the project being looked at that git's config names, with the key."""
     notes: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     known: set[str] = field(default_factory=set)
@@ -80,14 +82,13 @@ class MountPlan:
         return False
 
     def guard(self, top: Place, place: Place, entry: Entry) -> None:
-        """Hold or watch one path of a working tree, as the mode says."""
+        """Hold one path of a working tree, if the mode is strict."""
         if self.mode == protect_mode.STRICT:
             if entry.strict:
                 for one in _fitting(place) if entry.pattern else [place]:
                     self._hold_in(top, one, entry)
-        elif not self.leaves_out(place) and self.mode == protect_mode.REVIEW:
-            watched = Watched(tree=top.target, path=place.name, why=entry.why)
-            self.watched.setdefault(place.source, watched)
+        else:
+            self.leaves_out(place)
 
     def _hold_in(self, top: Place, place: Place, entry: Entry) -> None:
         """Hold a path and the way to it; where a directory on the way is missing, that one."""

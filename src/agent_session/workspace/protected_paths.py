@@ -1,5 +1,7 @@
 """The lines of protected.yaml: which paths run something on the host by themselves, and why."""
 
+import fnmatch
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -67,3 +69,15 @@ def guarded() -> list[str]:
         for line in lines
         if line.placeholder is not None
     ]
+
+
+def entry_for(path: str, roots: Iterable[str]) -> Entry | None:
+    """The line for a path of a project with those roots; None where it is protected for another reason."""
+    for root in sorted(roots, key=len, reverse=True):
+        if root != "." and not path.startswith(f"{root}/"):
+            continue
+        inner = path if root == "." else path[len(root) + 1 :]
+        for entry in entries("repository"):
+            if inner == entry.path or (entry.pattern and fnmatch.fnmatch(inner, entry.path)):
+                return entry
+    return None

@@ -17,14 +17,18 @@ VARIABLE = "AGENT_SESSION_PROTECTED_GIT"
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """A path that the agent may write, and that is told when it differs; `why` says what would run it.
+    """What is told of a project when it differs, in paths relative to it.
 
-    `path` is relative to the project that is at `tree` in the container.
+    `tree` is its place in the container; `roots` are it, the other projects and the repositories in it, in
+    each of which the paths of protected.yaml count; `named` are files that git's config names, with the key.
     """
 
     tree: PurePosixPath
-    path: str
-    why: str
+    roots: tuple[str, ...] = ()
+    repositories: tuple[str, ...] = ()
+    """Those of them that have a `.git`."""
+    bare: tuple[str, ...] = ()
+    named: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

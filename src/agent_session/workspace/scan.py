@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent_session.workspace import protect_mode, repositories
-from agent_session.workspace.errors import NothingProtected
+from agent_session.workspace.errors import NothingProtected, TooManyRepositories
 from agent_session.workspace.git_directories import protect_directory, protect_git
 from agent_session.workspace.mount_plan import MountPlan, Place
 from agent_session.workspace.projects import Project
 from agent_session.workspace.protected_paths import Entry, entries
-from agent_session.workspace.protection import Protection
+from agent_session.workspace.protection import Protection, Watched
 
+MOST_REPOSITORIES = 200
+"""Of one project: each takes a dozen mounts, and one that is left out silently would not be protected."""
 HEAD = Entry(
     path="HEAD",
     kind="directory",
@@ -46,7 +48,7 @@ def protect(
     return Protection(
         mounts=tuple(plan.mounts.values()),
         placeholders=tuple(plan.placeholders.values()),
-        watched=tuple(plan.watched.values()),
+        watched=tuple(plan.watched),
         git=tuple(dict.fromkeys(plan.git)),
         notes=tuple(plan.notes),
     )
@@ -54,7 +56,9 @@ def protect(
 
 def _protect_tree(plan: MountPlan, tree: Project, inner: Sequence[Path]) -> None:
     """Protect one writable directory, the other ones in it and all repositories in it."""
-    found = repositories.find(tree.source)
+    found = repositories.find(tree.source, skip=plan.opted_out)
+    if len(found.roots) + len(found.bare) > MOST_REPOSITORIES:
+        raise TooManyRepositories(tree.source, [*found.roots, *found.bare], MOST_REPOSITORIES)
     if not found.complete:
         plan.notes.append(
             f"{tree.source} is very large: repositories deep inside it may be unprotected from the agent"
@@ -79,3 +83,13 @@ def _protect_tree(plan: MountPlan, tree: Project, inner: Sequence[Path]) -> None
     for git in (top.at(path) for path in found.bare):
         if not plan.closed(git):
             protect_directory(plan, top, git)
+    plan.watched.append(
+        Watched(
+            tree=tree.target,
+            roots=tuple(root.name for root in roots),
+            repositories=tuple(top.at(path).name for path in found.roots),
+            bare=tuple(top.at(path).name for path in found.bare),
+            named=tuple(plan.named.items()),
+        )
+    )
+    plan.named.clear()

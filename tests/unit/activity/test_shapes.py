@@ -53,6 +53,7 @@ LISTED = {
     "pids": 4096,
     "allow_user_namespaces": False,
     "allow_setuid": False,
+    "changes": 0,
 }
 
 
@@ -103,6 +104,7 @@ def test_a_change() -> None:
         "name": "web",
         "state": {**STATE, "question": ASKED},
         "before": "idle",
+        "review": None,
     }
     gone = shapes.change(Change(name="web", state=None, before=None), now=MORNING)
     assert (gone["state"], gone["before"]) == (None, None)

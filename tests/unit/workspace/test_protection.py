@@ -168,20 +168,16 @@ def test_nothing_in_the_working_tree_is_masked_unless_strictly(app: Path, mode: 
     found = protect(app, mode=mode)
     assert {path.partition("/")[0] for path in mounts(found)} == {".git"}
     assert all(".git" in placeholder.path.parts for placeholder in found.placeholders)
-    watched = {one.path for one in found.watched}
-    assert ({".vscode", "tools/clean.sh"} <= watched) == (mode == "review")
+    (watched,) = found.watched
+    assert (watched.roots, watched.named) == ((".",), (("tools/clean.sh", "filter.x.clean"),))
 
 
-def test_a_file_in_two_projects_is_guarded_by_both_ways_and_watched_once(app: Path) -> None:
+def test_a_file_in_two_projects_is_guarded_by_both_ways_in_strict_mode(app: Path) -> None:
     (app / "pkg").mkdir()
     both = [app, app / "pkg"]
     targets = {str(m.target) for m in protect(*both).mounts if m.read_only}
     assert {"/workspace/app/pkg/.vscode", "/workspace/pkg/.vscode"} <= targets
-    watched = [w for w in protect(*both, mode="review").watched if w.path.endswith(".vscode")]
-    assert [(str(one.tree), one.path) for one in watched] == [
-        ("/workspace/app", ".vscode"),
-        ("/workspace/app", "pkg/.vscode"),
-    ]
+    assert [one.roots for one in protect(*both, mode="review").watched] == [(".", "pkg"), (".",)]
 
 
 def test_a_path_in_a_directory_that_is_missing_is_held_by_that_directory(app: Path) -> None:

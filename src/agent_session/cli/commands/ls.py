@@ -8,6 +8,7 @@ from agent_session.cli.context import Invocation, note
 from agent_session.cli.options import JsonList
 from agent_session.cli.parameters import Option
 from agent_session.errors import AgentSessionError, Hint, UsageError
+from agent_session.sessions import review
 from agent_session.workspace import protect_mode
 
 if TYPE_CHECKING:
@@ -30,12 +31,15 @@ def ls(invocation: Invocation, as_json: JsonList = False, names: Names = False) 
                 print(session.name)
         return
     found, now = _look(invocation)
+    differing = review.counts(found)
     if as_json:
         from agent_session.activity import shapes
 
-        output.print_json([shapes.session(session, now[session.name]) for session in found])
+        output.print_json(
+            [shapes.session(one, now[one.name], changes=differing.get(one.name, 0)) for one in found]
+        )
     elif found:
-        _print(found, now)
+        _print(found, now, differing)
     else:
         note("no sessions; start one in a project's directory: agent-session start")
 
@@ -50,7 +54,7 @@ def overview(invocation: Invocation) -> None:
         note(f"the sessions cannot be listed: {error.message}\nhint: agent-session doctor")
     else:
         if found:
-            _print(found, now)
+            _print(found, now, review.counts(found))
             print()
     print(app.short_help(), end="")
 
@@ -84,8 +88,9 @@ def _cloned(clone: "Clone") -> str:
     return f"{clone.source or clone.target.name} (clone)"
 
 
-def _print(found: "list[Session]", now: "dict[str, State]") -> None:
-    columns = ["NAME", "AGENT", "STATUS", "STATE", "SINCE", "CREATED", "OPTIONS", "PROJECTS"]
+def _print(found: "list[Session]", now: "dict[str, State]", differing: "dict[str, int]") -> None:
+    """The sessions in a table; REVIEW is a column of it only where there is something to look at."""
+    columns = ["NAME", "AGENT", "STATUS", "STATE", "SINCE", "CREATED", "OPTIONS", "REVIEW", "PROJECTS"]
     options = [_options(session) for session in found]
     rows = [
         [
@@ -96,12 +101,15 @@ def _print(found: "list[Session]", now: "dict[str, State]") -> None:
             output.since(now[session.name]),
             output.ago(session.created),
             *([told or "-"] if any(options) else []),
+            *([f"{differing.get(session.name, 0)} changed"] if differing else []),
             ", ".join(_places(session, "")),
         ]
         for session, told in zip(found, options, strict=True)
     ]
     if not any(options):
         columns.remove("OPTIONS")
+    if not differing:
+        columns.remove("REVIEW")
     home = str(Path.home())
     places = [_places(session, home) for session in found]
     names = [[place.rpartition("/")[2] for place in some] for some in places]

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-from agent_session.cli import questions
+from agent_session.cli import questions, reviews
 from agent_session.cli.context import Exit, Invocation, note, on_terminal
 from agent_session.cli.options import All, Names
 from agent_session.cli.parameters import Option
@@ -53,6 +53,8 @@ def rm(
             note("no sessions")
             return
         found = _removable(engine, wanted)
+        for one in filter(None, found.values()):
+            reviews.tell(one, remark="what was there before is forgotten with the session")
         if config.force:
             _check_work(invocation, engine, found, discard=config.discard_work)
         else:

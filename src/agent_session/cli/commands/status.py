@@ -10,11 +10,16 @@ from agent_session.cli.context import Invocation
 from agent_session.cli.options import NameOrDefault
 from agent_session.cli.parameters import Option
 from agent_session.errors import Hint, UsageError
+from agent_session.sessions import review
 from agent_session.workspace import protect_mode
 
 if TYPE_CHECKING:
     from agent_session.activity.describe import Description
     from agent_session.sessions.session import Session
+    from agent_session.workspace.review import Change
+
+MOST_CHANGES = 5
+"""Lines of what is to be reviewed."""
 
 Json = Annotated[bool, Option("--json", help="An object on stdout.")]
 Explain = Annotated[bool, Option("--explain", help="Also ids and digests, and how each part is known.")]
@@ -40,13 +45,23 @@ def status(
         found = describe.describe(engine, session)
         hidden = {"secrets": describe.secrets(engine, session)} if secrets else {}
     explained = dict(describe.explanations(found)) if explain else {}
+    differing = review.look(session).changes
     if as_json:
-        output.print_json(shapes.description(found) | hidden | ({"explained": explained} if explain else {}))
+        listed = [shapes.review_change(one, shown_as=review.shown(session, one)) for one in differing]
+        described = shapes.description(found) | {"changes": len(listed), "review": listed}
+        output.print_json(described | hidden | ({"explained": explained} if explain else {}))
         return
     login = _login(invocation, session)
+    changed = [("changed", _changed(session, one)) for one in differing[:MOST_CHANGES]]
+    more = [("changed", f"... and {len(differing) - MOST_CHANGES} more: agent-session review {session.name}")]
+    changed = [*changed, *(more if len(differing) > MOST_CHANGES else [])]
     how = ((f"how: {what}", how) for what, how in explained.items())
-    for key, value in [*_lines(found, login=login, details=explain), *how]:
+    for key, value in [*_lines(found, login=login, details=explain), *changed, *how]:
         print(f"{key + ':':22} {sanitize.shown(value)}")
+
+
+def _changed(session: "Session", change: "Change") -> str:
+    return f"{review.shown(session, change)} ({change.kind}: {change.why})"
 
 
 def _lines(found: "Description", *, login: str, details: bool) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
+from agent_session import sanitize
 from agent_session.cli import output, table
 from agent_session.cli.context import Invocation, note
 from agent_session.cli.options import JsonLines
@@ -13,6 +14,7 @@ from agent_session.errors import Hint, UsageError
 if TYPE_CHECKING:
     from agent_session.activity.notify import StateCommand
     from agent_session.activity.watch import Change
+    from agent_session.engine.protocol import Engine
 
 NARROWEST_NAME = 12
 Names = Annotated[
@@ -59,14 +61,28 @@ def watch(
     lines = _Lines()
     with invocation.engine(one_question=True) as engine:
         for change in changes.changes(engine, names or ()):
+            differing = _differing(engine, change)
             if as_json:
-                output.print_line(shapes.change(change, now=datetime.now(UTC)))
-            elif line := lines.line(change):
-                print(line, flush=True)
+                output.print_line(shapes.change(change, now=datetime.now(UTC), review=differing))
+            else:
+                for line in (lines.line(change), lines.review(change, differing or [])):
+                    if line:
+                        print(line, flush=True)
             if notifier:
                 notifier.handle(change)
             if runner:
                 runner.handle(change)
+
+
+def _differing(engine: "Engine", change: "Change") -> list[str] | None:
+    """The files of a session that has come to rest that differ and run by themselves; None for others."""
+    from agent_session.activity.watch import RESTING
+    from agent_session.sessions import find, review
+
+    if change.state is None or change.state.value not in RESTING:
+        return None
+    session = find.find_session(engine, change.name)
+    return [review.shown(session, one) for one in review.look(session).changes] if session else None
 
 
 def _command(on: tuple[str, str]) -> "StateCommand":
@@ -85,6 +101,7 @@ class _Lines:
     def __init__(self) -> None:
         self._width = NARROWEST_NAME
         self._last: dict[str, tuple[str, str]] = {}
+        self._reviewed: dict[str, list[str]] = {}
 
     def line(self, change: "Change") -> str:
         """The line of a change, "" where it would say the same again."""
@@ -92,8 +109,18 @@ class _Lines:
         if self._last.get(change.name) == (value, reason):
             return ""
         self._last[change.name] = value, reason
-        self._width = max(self._width, table.cells(change.name))
-        name = change.name + " " * (self._width - table.cells(change.name))
+        return self._aligned(change.name, value, reason)
+
+    def review(self, change: "Change", differing: list[str]) -> str:
+        """The line about files that differ and run by themselves, "" where it would say nothing new."""
+        before, self._reviewed[change.name] = self._reviewed.get(change.name, []), differing
+        if not differing or differing == before:
+            return ""
+        return self._aligned(change.name, "review", sanitize.shown(", ".join(differing[:5])))
+
+    def _aligned(self, session: str, word: str, text: str) -> str:
+        self._width = max(self._width, table.cells(session))
+        name = session + " " * (self._width - table.cells(session))
         moment = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        colour = output.coloured(f"{value:8}", sys.stdout)
-        return f"{moment}  {name}  {colour}  {reason}".rstrip()
+        colour = output.coloured(f"{word:8}", sys.stdout)
+        return f"{moment}  {name}  {colour}  {text}".rstrip()
