@@ -171,8 +171,19 @@ def _from_environment(key: str, value: str) -> Any:
             raise ConfigurationError(PREFIX + key.upper(), f"must be 0, 1 or 2, not {value!r}")
         return int(value)
     if "tuple" in _kind(key):
-        return tuple(item for item in value.split(os.pathsep) if item)
+        return _listed(value)
     return value
+
+
+def _listed(value: str) -> tuple[str, ...]:
+    """A colon-separated list; `ro` behind a path belongs to that (a directory of that name is ./ro)."""
+    items: list[str] = []
+    for item in filter(None, value.split(os.pathsep)):
+        if item == "ro" and items:
+            items[-1] += ":ro"
+        else:
+            items.append(item)
+    return tuple(items)
 
 
 def _read(path: Path) -> dict[Any, Any]:

@@ -94,16 +94,24 @@ def test_several_mounts_are_a_colon_list(account: Account) -> None:
     account.inside("default", "ls", *map(str, folders))
 
 
-def test_two_projects_of_one_name_both_get_in(account: Account) -> None:
+def test_two_projects_of_one_name_get_in_and_a_read_only_one_stays_as_it_is(account: Account) -> None:
     one, two = (account.home / place / "api" for place in ("client", "server"))
     for project in (one, two):
         project.mkdir(parents=True)
         (project / "whose").write_text(project.parent.name)
-    account.ok("start", "-d", "-a", "shell", one, two)
+    account.ok("start", "-d", "-a", "shell", one, f"{two}:ro")
     assert (
         account.inside("default", "cat", "/workspace/client-api/whose", "/workspace/server-api/whose")
         == "clientserver"
     )
+    account.inside("default", "touch", "/workspace/client-api/new")
+    for words in (["touch", "new"], ["rm", "whose"], ["chmod", "777", "whose"], ["mkdir", ".vscode"]):
+        done = account.run("exec", "default", "--", *words[:-1], f"/workspace/server-api/{words[-1]}")
+        assert "Read-only file system" in done.err
+    assert account.run("cp", one / "new", "default:/workspace/server-api").code != 0
+    account.ok("stop", "default")
+    assert account.run("cp", one / "new", "default:/workspace/server-api").code != 0
+    assert [path.name for path in two.iterdir()] == ["whose"]
 
 
 @pytest.mark.parametrize(

@@ -262,7 +262,9 @@ class Machine(RuleBasedStateMachine):
             assert session["container"] == f"agent_{session['name']}" or session["container"].startswith(
                 "agent-next_"
             )
-            assert session["projects"] == [{"source": str(self.project), "target": "/workspace/app"}]
+            assert session["projects"] == [
+                {"source": str(self.project), "target": "/workspace/app", "read_only": False}
+            ]
         return {s["name"]: {key: s[key] for key in ("agent", "image", "status")} for s in found}
 
     def told(self, world: World) -> dict[str, dict[str, str]]:

@@ -50,4 +50,5 @@ def _told(mount: dict[str, object]) -> str:
 def _project(project: dict[str, Any]) -> str:
     clone = project.get("clone")
     cloned = f", a clone on the branch {clone['branch']}" if clone else ""
-    return f"{project['source']} at {project['target']}{cloned}"
+    read_only = ", read-only" if project["read_only"] else ""
+    return f"{project['source']} at {project['target']}{cloned}{read_only}"

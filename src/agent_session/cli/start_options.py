@@ -35,7 +35,7 @@ Projects = Annotated[
     list[str] | None,
     Argument(
         metavar="[PROJECT]...",
-        help="Directories for the agent, each at /workspace/<its name>; for a new session the current one. "
+        help="Directories for the agent, each at /workspace/<its name>, PATH:ro for one that it may only read; for a new session the current one. "
         "A git URL is cloned. "
         "[env: AGENT_SESSION_PROJECTS, colon-separated]",
     ),

@@ -22,7 +22,7 @@ from agent_session.engine.protocol import Engine
 from agent_session.errors import ConflictError, EngineRefused, Hint, UsageError
 from agent_session.host import atomic, nofollow
 from agent_session.host.signals import uninterrupted
-from agent_session.sessions import lifecycle, plan, readiness
+from agent_session.sessions import lifecycle, places, plan, readiness
 from agent_session.sessions.errors import ArchiveRefused
 from agent_session.sessions.labels import LABEL_NAME, session_labels
 from agent_session.sessions.names import NAME, container_name, importing_name, volume_names
@@ -117,13 +117,14 @@ def suggested(wish: Wish, manifest: Manifest, home: Path) -> tuple[str, ...]:
             f"projects of the archive are not on this machine: {', '.join(missing)}",
             hint=(Hint("start", [*words, "PROJECT..."]), Hint("start", [*words, "--no-projects"])),
         )
-    sources = [project.source for project in manifest.projects]
     try:
-        projects = resolve_projects(sources, home=home, allow_secrets=wish.allow_secret_directories)
+        projects = resolve_projects(
+            map(str, manifest.projects), home=home, allow_secrets=wish.allow_secret_directories
+        )
     except ProjectRefused as error:
         error.hints = commands(wish, manifest, ())
         raise
-    return tuple(str(project.source) for project in projects)
+    return tuple(map(str, projects))
 
 
 def commands(wish: Wish, manifest: Manifest, projects: Sequence[str]) -> tuple[Hint, ...]:
@@ -245,7 +246,7 @@ def _manifest(session: Session) -> dict[str, Any]:
         "made_by": f"agent-session {__version__}",
         "name": session.name,
         "agent": session.agent,
-        "projects": [{"source": str(p.source), "target": str(p.target)} for p in session.projects],
+        "projects": places.as_data(session.name, session.projects, ()),
         "options": asdict(session.options),
     }
 
@@ -254,7 +255,11 @@ def _read(said: dict[str, Any]) -> Manifest:
     if said["format"] != 1:
         raise ValueError("a newer agent-session wrote it")
     projects = tuple(
-        Project(source=Path(item["source"]), target=PurePosixPath(item["target"]))
+        Project(
+            source=Path(item["source"]),
+            target=PurePosixPath(item["target"]),
+            read_only=bool(item.get("read_only")),
+        )
         for item in said["projects"]
     )
     for project in projects:

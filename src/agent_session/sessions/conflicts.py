@@ -46,9 +46,12 @@ def _strangers(
 ) -> tuple[list[str], list[str]]:
     """All projects that were typed, and those of them that the session does not have in that way."""
     mounted, cloned = split(typed, clone=wish.clone and "clone" in wish.insisted)
-    directories = [str(one.source) for one in resolved(engine, wish, mounted, home, allow_secrets=True)]
-    had = set(map(str, session.sources))
-    others = [path for path in directories if path not in had]
+    projects = resolved(engine, wish, mounted, home, allow_secrets=True)
+    directories = list(map(str, projects))
+    had, writable = set(session.sources), {one.source for one in session.projects if not one.read_only}
+    others = [
+        str(one) for one in projects if one.source not in had or (one.read_only and one.source in writable)
+    ]
     if not cloned:
         return directories, others
     from agent_session.workspace import clone_sources
@@ -61,7 +64,7 @@ def _strangers(
 
 def _described(session: "Session") -> list[str]:
     clones = [f"a clone of {clone.source or 'an archive'}" for clone in session.clones]
-    return [*(str(project.source) for project in session.projects), *clones]
+    return [*map(str, session.projects), *clones]
 
 
 def check_effect(wish: Wish, session: "Session", environment: Mapping[str, str]) -> None:

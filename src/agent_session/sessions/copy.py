@@ -165,7 +165,12 @@ def _run(
     read_only = words[0] == "get"
     mounts = [*plan.volume_mounts(session.name, read_only=read_only)]
     mounts += [
-        Mount(kind="bind", source=str(project.source), target=project.target, read_only=read_only)
+        Mount(
+            kind="bind",
+            source=str(project.source),
+            target=project.target,
+            read_only=read_only or project.read_only,
+        )
         for project in session.projects
         if os.path.lexists(project.source)
     ]

@@ -41,7 +41,6 @@ LABEL_RUNS = "agent-session.runs"
 
 def session_labels(request: "SessionRequest") -> dict[str, str]:
     """What the container says of itself; no secret ever."""
-    projects = [{"source": str(p.source), "target": str(p.target)} for p in request.projects]
     mounts = [{"path": str(path), "read_only": True} for path in request.mounts]
     if request.kob:
         mounts.append({"path": str(request.kob), "read_only": False})
@@ -51,7 +50,7 @@ def session_labels(request: "SessionRequest") -> dict[str, str]:
         **without_logins,
         LABEL_NAME: request.name,
         LABEL_AGENT: request.agent.name,
-        LABEL_PROJECTS: json.dumps(projects, ensure_ascii=False),
+        LABEL_PROJECTS: json.dumps([_project(one) for one in request.projects], ensure_ascii=False),
         **(cloned if request.clones else {}),
         LABEL_MOUNTS: json.dumps(mounts, ensure_ascii=False),
         LABEL_OPTIONS: json.dumps(asdict(request.options)),
@@ -177,12 +176,21 @@ def _clones(label: str) -> tuple[Clone, ...]:
         return ()
 
 
+def _project(project: Project) -> dict[str, Any]:
+    mode = {"read_only": True} if project.read_only else {}
+    return {"source": str(project.source), "target": str(project.target), **mode}
+
+
 def _projects(label: str) -> tuple[Project, ...]:
     """Labels can be made by anybody: what does not read as projects is none."""
     try:
         return tuple(
-            Project(source=Path(item["source"]), target=PurePosixPath(item["target"]))
+            Project(
+                source=Path(item["source"]),
+                target=PurePosixPath(item["target"]),
+                read_only=bool(item.get("read_only")),
+            )
             for item in json.loads(label)
         )
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return ()

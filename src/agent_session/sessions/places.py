@@ -9,12 +9,15 @@ from agent_session.workspace.projects import Project
 
 
 def as_data(name: str, projects: Iterable[Project], clones: Iterable[Clone]) -> list[dict[str, Any]]:
-    """Each project's source and target; `clone` only of a clone."""
-    mounted = [{"source": str(one.source), "target": str(one.target)} for one in projects]
+    """Each project's source, target and whether it is read-only; `clone` only of a clone."""
+    mounted = [
+        {"source": str(one.source), "target": str(one.target), "read_only": one.read_only} for one in projects
+    ]
     cloned = [
         {
             "source": one.source or None,
             "target": str(one.target),
+            "read_only": False,
             "clone": {
                 "branch": branch_name(name),
                 "started_from": one.branch or None,

@@ -57,7 +57,10 @@ def _mounts(request: SessionRequest) -> tuple[Mount, ...]:
     return (
         *volume_mounts(request.name),
         Mount(kind="tmpfs", target=inside.RUNTIME),
-        *(Mount(kind="bind", source=str(one.source), target=one.target) for one in request.projects),
+        *(
+            Mount(kind="bind", source=str(one.source), target=one.target, read_only=one.read_only)
+            for one in request.projects
+        ),
         *borrowed(request.clones),
         *(_bind(path, PurePosixPath(path), read_only=True) for path in request.mounts),
         *([_bind(kob, PurePosixPath(kob))] if kob else []),

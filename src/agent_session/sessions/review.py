@@ -27,7 +27,7 @@ NAMED = 2
 def host_directories(one: "Session | SessionRequest") -> list[Project]:
     """The directories of this machine in which a session may write."""
     kob = [Project(source=one.kob.resolve(), target=PurePosixPath(one.kob))] if one.kob else []
-    return [*one.projects, *kob]
+    return [*(project for project in one.projects if not project.read_only), *kob]
 
 
 def record(request: "SessionRequest") -> None:

@@ -90,8 +90,13 @@ def split(typed: Sequence[str], *, clone: bool) -> tuple[list[str], list[str]]:
     if not clone and not any(":" in text for text in typed):
         return list(typed), []
     from agent_session.workspace import git_urls
+    from agent_session.workspace.projects import split_mode
 
-    cloned = [text for text in typed if clone or git_urls.read(text)]
+    modes = {text: split_mode(text) for text in typed}
+    read_only = [text for text, (path, only) in modes.items() if only and Path(path).expanduser().is_dir()]
+    if clone and read_only:
+        raise ProjectRefused(read_only[0], "a clone is the session's own, so it cannot be read-only")
+    cloned = [text for text in typed if clone or (text not in read_only and git_urls.read(text))]
     return [text for text in typed if text not in cloned], cloned
 
 

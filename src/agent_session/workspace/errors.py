@@ -12,7 +12,7 @@ class ProjectRefused(UsageError):
 
     code = "project-refused"
 
-    def __init__(self, path: Path | str, reason: str, *, hint: Hint = SOME_PROJECT) -> None:
+    def __init__(self, path: Path | str, reason: str, *, hint: Hint | Sequence[Hint] = SOME_PROJECT) -> None:
         super().__init__(f"cannot use {str(path)!r} as a project: {reason}", hint=hint)
 
 

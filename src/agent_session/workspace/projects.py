@@ -5,10 +5,9 @@ Looks at the file system (does it exist, what does it resolve to) and changes no
 
 import os
 import re
-import shlex
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from agent_session import inside
@@ -96,6 +95,8 @@ SYSTEM_DIRECTORIES = ("/proc", "/sys", "/dev", "/boot", "/run/user", "/run/podma
 MOST_LINKS = 40
 """As many as the kernel follows."""
 ALLOW_SECRETS = "--allow-secret-directories"
+READ_ONLY = ":ro"
+"""What is typed behind a project that the agent may read and not write."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,17 +105,37 @@ class Project:
 
     source: Path
     target: PurePosixPath
+    read_only: bool = False
+
+    def __str__(self) -> str:
+        """The directory as it is typed."""
+        return f"{self.source}{READ_ONLY if self.read_only else ''}"
+
+
+def split_mode(text: str) -> tuple[str, bool]:
+    """Split PATH:ro into the path and whether it is read-only. A directory of that name is itself."""
+    path = text.removesuffix(READ_ONLY)
+    if path == text or not path or Path(text).expanduser().exists():
+        return text, False
+    return path, True
 
 
 def resolve_projects(paths: Iterable[str | Path], *, home: Path, allow_secrets: bool) -> tuple[Project, ...]:
     """Resolve these paths to projects, each once, in the order given. Raises ProjectRefused.
 
     The target is /workspace/<directory's real name>; where two share a name, parents are put in front until
-    they differ.
+    they differ. What is given once as PATH:ro is read-only.
     """
-    sources = list(dict.fromkeys(resolve(path, home=home, allow_secrets=allow_secrets) for path in paths))
-    names = _distinct_names(sources)
-    return tuple(Project(source=source, target=inside.WORKSPACE / names[source]) for source in sources)
+    modes: dict[Path, bool] = {}
+    for text in map(str, paths):
+        path, read_only = split_mode(text)
+        source = resolve(path, home=home, allow_secrets=allow_secrets)
+        modes[source] = modes.get(source, False) or read_only
+    names = _distinct_names(list(modes))
+    return tuple(
+        Project(source=source, target=inside.WORKSPACE / names[source], read_only=read_only)
+        for source, read_only in modes.items()
+    )
 
 
 def retargeted(projects: tuple[Project, ...], targets: Sequence[PurePosixPath]) -> tuple[Project, ...]:
@@ -124,7 +145,7 @@ def retargeted(projects: tuple[Project, ...], targets: Sequence[PurePosixPath]) 
     """
     if len(targets) != len(projects) or len(set(targets)) != len(targets):
         return projects
-    return tuple(Project(source=p.source, target=target) for p, target in zip(projects, targets, strict=True))
+    return tuple(replace(one, target=target) for one, target in zip(projects, targets, strict=True))
 
 
 def resolve_mounts(paths: Iterable[str | Path], *, home: Path, allow_secrets: bool) -> tuple[Path, ...]:
@@ -182,12 +203,10 @@ def _missing(text: str) -> ProjectRefused:
     """The refusal of a path that does not exist, with the command that was perhaps meant."""
     path, _, suffix = text.rpartition(":")
     if re.fullmatch(r"[a-zA-Z,]{1,12}", suffix) and path and Path(path).expanduser().is_dir():
-        variable = shlex.quote(f"AGENT_SESSION_MOUNTS={Path(path).expanduser().resolve()}")
         return ProjectRefused(
             text,
-            f"a project has no :{suffix}, the agent may always write in it; what AGENT_SESSION_MOUNTS "
-            "names is read-only",
-            hint=Hint(shell=f"env {variable} agent-session start"),
+            f":{suffix} is not known; a project is writable, and read-only with {READ_ONLY} behind it",
+            hint=(Hint("start", [path]), Hint("start", [path + READ_ONLY])),
         )
     near = _nearest(Path(text).expanduser())
     hint = Hint("start", [str(near)]) if near else SOME_PROJECT

@@ -35,7 +35,7 @@ LISTED = {
     "agent": "stub",
     "status": "running",
     "state": STATE,
-    "projects": [{"source": "/p/app", "target": "/workspace/app"}],
+    "projects": [{"source": "/p/app", "target": "/workspace/app", "read_only": False}],
     "created": TIME,
     "container": "agent_web",
     "base_url": None,

@@ -79,6 +79,7 @@ def test_a_clone_is_on_its_own_branch_with_the_branches_of_the_host(desk: Desk) 
         {
             "source": str(desk.here),
             "target": "/workspace/app",
+            "read_only": False,
             "clone": {
                 "branch": "agent/a1",
                 "started_from": None,

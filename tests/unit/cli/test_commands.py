@@ -127,7 +127,9 @@ def test_the_default_agent_starts_in_the_current_directory(machine: Machine) -> 
     machine.ok("start", "-d")
     (session,) = machine.listed()
     assert session["agent"] == "claude"
-    assert session["projects"] == [{"source": str(machine.project), "target": "/workspace/app"}]
+    assert session["projects"] == [
+        {"source": str(machine.project), "target": "/workspace/app", "read_only": False}
+    ]
 
 
 def test_start_prints_its_session_as_json(machine: Machine) -> None:
@@ -151,8 +153,8 @@ def test_ls_prints_exactly_what_scripts_rely_on(machine: Machine) -> None:
         }.items()
     )
     assert b["projects"] == [
-        {"source": str(machine.project), "target": "/workspace/app"},
-        {"source": str(other), "target": "/workspace/two words"},
+        {"source": str(machine.project), "target": "/workspace/app", "read_only": False},
+        {"source": str(other), "target": "/workspace/two words", "read_only": False},
     ]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", created)
     assert datetime.fromisoformat(created).tzinfo
@@ -357,7 +359,7 @@ def test_the_environment_chooses_like_flags(machine: Machine, monkeypatch: pytes
     (session,) = machine.listed()
     assert session["agent"] == "shell"
     assert session["projects"] == [
-        {"source": str(path), "target": f"/workspace/{path.name}"} for path in (one, two)
+        {"source": str(path), "target": f"/workspace/{path.name}", "read_only": False} for path in (one, two)
     ]
     machine.ok("stop")
     monkeypatch.setenv("AGENT_SESSION_FORCE", "1")
@@ -965,3 +967,50 @@ def test_an_error_that_knows_no_better_points_to_doctor(machine: Machine) -> Non
     machine.trouble.append(EngineUnavailable("it said nothing"))
     ran = machine("start", "-d", "-a", "shell")
     assert (ran.code, ran.err.splitlines()[-1]) == (6, "hint: agent-session doctor")
+
+
+def projects_modes(machine: Machine) -> list[bool]:
+    """Whether each project of the only session is read-only, as ls --json tells it."""
+    return [one["read_only"] for one in json.loads(machine.ok("ls", "--json"))[0]["projects"]]
+
+
+def test_a_read_only_project_is_mounted_so_listed_so_and_needs_no_protection(
+    machine: Machine, home: Path
+) -> None:
+    docs = home / "docs"
+    docs.mkdir()
+    machine.ok("start", "-d", "-n", "both", str(machine.project), f"{docs}:ro")
+    spec = machine.engine.specification("agent_both")
+    modes = {mount.source: mount.read_only for mount in spec.mounts if mount.kind == "bind"}
+    assert (modes[str(machine.project)], modes[str(docs)]) == (False, True)
+    assert not any(source.startswith(f"{docs}/") for source in modes)
+    assert projects_modes(machine) == [False, True]
+    assert f"{docs}:ro" in machine.ok("ls")
+    assert f"{docs} at /workspace/docs, read-only" in machine.ok("status", "both")
+
+
+def test_what_is_asked_to_be_read_only_is_never_silently_writable(machine: Machine, home: Path) -> None:
+    docs = home / "docs"
+    docs.mkdir()
+    machine.ok("start", "-d", "-n", "open", str(docs))
+    ran = machine("start", "-d", "-n", "open", f"{docs}:ro")
+    assert ran.code == 5
+    assert f"{docs}:ro" in ran.err
+    machine.ok("start", "-d", "-n", "closed", f"{docs}:ro")
+    machine.ok("start", "-d", "-n", "closed", str(docs))
+
+
+def test_a_variable_names_read_only_projects_too(
+    machine: Machine, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        (home / name).mkdir()
+    monkeypatch.setenv("AGENT_SESSION_PROJECTS", f"{home}/one:ro:{home}/two")
+    machine.ok("start", "-d", "-n", "both")
+    assert projects_modes(machine) == [True, False]
+
+
+def test_a_clone_cannot_be_read_only(machine: Machine, home: Path) -> None:
+    (home / "one").mkdir()
+    ran = machine("start", "-d", "-n", "x", "--clone", f"{home}/one:ro")
+    assert (ran.code, "a clone is the session's own" in ran.err) == (2, True)

@@ -492,7 +492,9 @@ def test_projects_that_are_not_here_are_refused_unless_others_are_given(laptop: 
     assert f"hint: agent-session start --import {saved} -n x PROJECT..." in ran.err
     laptop.ok("start", "-d", "--import", str(saved), "-n", "x", str(elsewhere))
     # Where it was in the container: there its conversations are about.
-    assert laptop.listed()[1]["projects"] == [{"source": str(elsewhere), "target": "/workspace/app"}]
+    assert laptop.listed()[1]["projects"] == [
+        {"source": str(elsewhere), "target": "/workspace/app", "read_only": False}
+    ]
 
 
 def test_an_import_that_is_refused_leaves_nothing(laptop: Machine, saved: Path) -> None:
@@ -575,7 +577,9 @@ def test_projects_of_an_archive_are_only_a_suggestion(machine: Machine, tmp_path
     typed, without = (shlex.split(line[6:])[1:] for line in ran.err.splitlines()[-2:])
     assert typed == ["start", "--import", file, "-n", "x", "--memory", "512m", str(private)]
     machine.ok(*typed)
-    assert machine.listed()[0]["projects"] == [{"source": str(private), "target": "/workspace/p0"}]
+    assert machine.listed()[0]["projects"] == [
+        {"source": str(private), "target": "/workspace/p0", "read_only": False}
+    ]
     machine.ok("stop", "x")
     machine.ok("rm", "-f", "x")
     machine.ok(*without[: without.index("--no-projects") + 1])

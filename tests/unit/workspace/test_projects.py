@@ -298,9 +298,33 @@ def test_a_path_that_is_like_nothing_gets_no_directory_and_no_mkdir(home: Path) 
     assert "mkdir" not in refused.hint
 
 
-@pytest.mark.parametrize("suffix", ["ro", "rw", "z", "Z,ro"])
+@pytest.mark.parametrize("suffix", ["rw", "z", "Z,ro"])
 def test_a_mounts_suffix_is_told_what_there_is_in_its_place(home: Path, suffix: str) -> None:
     app = folder(home, "app")
     refused = refusal(f"{app}:{suffix}", home)
-    assert f"no :{suffix}" in refused.message
-    assert refused.hint == f"env AGENT_SESSION_MOUNTS={app} agent-session start"
+    assert f":{suffix} is not known" in refused.message
+    assert refused.hint == f"agent-session start {app}, or: agent-session start {app}:ro"
+
+
+def test_a_project_is_read_only_where_that_is_typed(home: Path) -> None:
+    app, api = folder(home, "app"), folder(home, "api")
+    found = resolve_projects([f"{app}:ro", api, app], home=home, allow_secrets=False)
+    assert [(one.source, str(one.target), one.read_only) for one in found] == [
+        (app, "/workspace/app", True),
+        (api, "/workspace/api", False),
+    ]
+    assert list(map(str, found)) == [f"{app}:ro", str(api)]
+
+
+def test_a_directory_whose_name_ends_so_is_itself(home: Path) -> None:
+    odd = folder(home, "app:ro")
+    folder(home, "app")
+    (found,) = resolve_projects([odd], home=home, allow_secrets=False)
+    assert (found.source, found.read_only) == (odd, False)
+
+
+def test_a_read_only_project_is_refused_as_any_other(home: Path) -> None:
+    folder(home, ".ssh")
+    folder(home, "projects", "webapp")
+    assert "your SSH keys are there" in refusal(f"{home}/.ssh:ro", home).message
+    assert "no such directory" in refusal(f"{home}/projects/webap:ro", home).message

@@ -121,7 +121,7 @@ def _print(found: "list[Session]", now: "dict[str, State]", differing: "dict[str
 
 def _places(session: "Session", home: str) -> list[str]:
     """The session's projects and clones as a person calls them: the home directory is ~ where it is given."""
-    places = [str(project.source) for project in session.projects]
+    places = [str(project) for project in session.projects]
     if home:
         places = [
             f"~{place[len(home) :]}" if f"{place}/".startswith(f"{home}/") else place for place in places

@@ -84,7 +84,10 @@ def _lines(found: "Description", *, login: str, details: bool) -> Iterator[tuple
         if state.question.choices:
             yield "answers", ", ".join(state.question.choices)
     for project in session.projects:
-        yield "project", f"{project.source} at {project.target}"
+        yield (
+            "project",
+            f"{project.source} at {project.target}" + (", read-only" if project.read_only else ""),
+        )
     for clone in session.clones:
         source = clone.source or "an archive"
         start = f", from {clone.start[:12]}" if clone.start else ""
