@@ -72,7 +72,12 @@ Detach = Annotated[
 ]
 Build = Annotated[
     bool | None,
-    _switch("BUILD", "Build a missing image without asking, or never.", AGENT, values="1 or 0"),
+    _switch(
+        "BUILD",
+        "Build a missing image without asking, or never; start then takes one that is out of date.",
+        AGENT,
+        values="1 or 0",
+    ),
 ]
 Json = Annotated[
     bool, _option("--json", meaning="Like --detach, and print the session as JSON.", group=SESSION)

@@ -148,6 +148,8 @@ def fulfil(
             step = None
             if found or wanted.agent or not _can_pick(invocation):
                 step = start.decide_for(engine, wanted, installation, found)
+                if build is False and isinstance(step, steps.Create) and not step.built:
+                    step = _on_older_image(engine, step)
                 if asked or getattr(step, "built", True):
                     return step, _performed(invocation, engine, step, wanted, before)
         if isinstance(step, steps.Create | steps.Replace):
@@ -175,6 +177,19 @@ def _performed(
         return start.perform(engine, step, seed, note)
 
 
+def _on_older_image(engine: "Engine", step: steps.Create) -> steps.Create:
+    """The same with the image that is there, where it is out of date and nothing is to be built."""
+    from agent_session.images import build as images
+
+    agent = step.request.agent
+    older = images.older(engine, agent.name)
+    if older is None:
+        return step
+    why = f"the image of {agent.title} is out of date, and the session gets it as it is"
+    line = f"{why}; to renew it: agent-session build {agent.name} && agent-session update {step.request.name}"
+    return replace(step, request=replace(step.request, image=older), built=True, notes=(*step.notes, line))
+
+
 def ensure_image(
     invocation: Invocation, engine: "Engine", workshop: "Workshop", agent: "Agent", *, build: bool | None
 ) -> str:
@@ -186,18 +201,23 @@ def ensure_image(
 
     if images.is_current(engine, workshop, agent):
         return images.reference(engine, workshop, agent)
+    older = images.older(engine, agent.name) is not None
     if build is None and on_terminal():
         from agent_session.cli import questions
 
         stored = engine.secret_id(login_secret(agent.name)) is not None
         if line := seed.login_note(agent, invocation.environment, stored=stored):
             note(line)
-        if not questions.confirm("Image not built. Build now?", default=True):
+        state = "out of date" if older else "not built"
+        if not questions.confirm(f"Image {state}. Build now?", default=True):
             note(f"nothing was built or started; to build it: agent-session build {agent.name}", needed=True)
+            if older:
+                old = f"agent-session start --no-build -a {agent.name}"
+                note(f"with the image that is there: {old}", needed=True)
             raise Exit(1)
         build = True
     if not build:
-        raise ImageMissing(agent.name)
+        raise ImageMissing(agent.name, older=older)
     with output.build_progress(f"Building {agent.title}") as tell:
         return images.ensure_image(engine, workshop, agent, tell=tell)
 

@@ -64,6 +64,16 @@ def any_built(engine: Engine) -> str:
     )
 
 
+def older(engine: Engine, agent: str) -> str | None:
+    """The reference of an image that was built of another version of the agent's folder; None without one.
+
+    A build removes those before it that no session uses, so that there is rarely more than one.
+    """
+    return max(
+        (one for one in engine.images.references() if one.startswith(f"{PREFIX}{agent}:")), default=None
+    )
+
+
 def ensure_image(
     engine: Engine, workshop: Workshop, agent: Agent, *, tell: Tell, no_cache: bool = False
 ) -> str:

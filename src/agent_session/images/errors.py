@@ -8,7 +8,10 @@ class ImageMissing(BuildFailed):
 
     code = "image-missing"
 
-    def __init__(self, agent: str) -> None:
-        super().__init__(
-            f"Image not built: agent '{agent}' has no current image", hint=Hint("build", [agent])
-        )
+    def __init__(self, agent: str, *, older: bool = False) -> None:
+        build = Hint("build", [agent])
+        if older:
+            old = Hint("start", ["--no-build", "-a", agent], note="with the image that is there")
+            super().__init__(f"Image out of date: agent '{agent}' has an older one", hint=(build, old))
+        else:
+            super().__init__(f"Image not built: agent '{agent}' has no image", hint=build)

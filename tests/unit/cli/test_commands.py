@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tarfile
 import threading
 from collections.abc import Sequence
 from datetime import datetime
@@ -476,6 +477,24 @@ def test_a_missing_image_is_8_where_nobody_can_be_asked(bare: Machine) -> None:
         assert "Image not built" in ran.err
         assert "hint: agent-session build claude\n" in ran.err
     assert bare.listed() == []
+
+
+@pytest.mark.usefixtures("no_questions")
+def test_an_image_that_is_out_of_date_is_used_where_none_is_to_be_built(
+    bare: Machine, tmp_path: Path
+) -> None:
+    old = "localhost/agent-session-claude:0123456789abcdef"
+    with tarfile.open(tmp_path / "old.tar", "w"):
+        pass
+    bare.engine.images.import_archive(tmp_path / "old.tar", old)
+    ran = bare("start", "-d")
+    assert (ran.code, "Image out of date" in ran.err) == (8, True)
+    assert "hint: agent-session build claude\nor:   agent-session start --no-build -a claude " in ran.err
+    ran = bare("start", "-d", "--no-build")
+    assert ran.out == "default\n"
+    assert "is out of date" in ran.err
+    assert "agent-session build claude && agent-session update default" in ran.err
+    assert bare.listed()[0]["image"] == old
 
 
 @pytest.mark.usefixtures("no_questions")
