@@ -51,6 +51,11 @@ def wants_colour(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def marked(word: str, colour: str, stream: TextIO) -> str:
+    """The word that a line begins with, in its colour on a terminal that wants any."""
+    return f"\x1b[1;{colour}m{word}\x1b[0m" if wants_colour(stream) else word
+
+
 def print_line(value: object) -> None:
     """The value on stdout, as one line of a stream."""
     print(_json(value), flush=True)

@@ -76,9 +76,9 @@ def _fail(message: str, *hint: Hint, code: int) -> int:
 
 def _marked(word: str, colour: str) -> str:
     """The word that a line of stderr begins with, in its colour on a terminal that wants any."""
-    from agent_session.cli.output import wants_colour
+    from agent_session.cli.output import marked
 
-    return f"\x1b[1;{colour}m{word}\x1b[0m" if wants_colour(sys.stderr) else word
+    return marked(word, colour, sys.stderr)
 
 
 def _fail_unexpectedly(error: Exception) -> int:

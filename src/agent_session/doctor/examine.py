@@ -5,6 +5,7 @@ can repair harms nothing: what sessions, builds and updates that ended or were k
 """
 
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from agent_session.engine.command import OneOff
 from agent_session.engine.container import Container
 from agent_session.engine.podman import troubleshooting
 from agent_session.engine.protocol import Engine
-from agent_session.errors import AgentSessionError
+from agent_session.errors import AgentSessionError, Hint
 from agent_session.host.lock import is_held, lock, lock_file
 from agent_session.images import build
 from agent_session.images.base_image import DEFAULT_BASE_IMAGE
@@ -60,7 +61,7 @@ def examine(engine: Engine, around: Surroundings, *, seconds: float = SECONDS) -
         remote = engine.local is None
     except AgentSessionError as failure:
         unreachable = findings.error("podman", failure)
-        podman = lambda: [unreachable]  # noqa: E731 (it is a check like the others)
+        podman = partial(_known, unreachable)
     agents: dict[str, Agent] = {}
     containers: list[Container] = []
     first: dict[str, Check] = {
@@ -86,6 +87,11 @@ def examine(engine: Engine, around: Surroundings, *, seconds: float = SECONDS) -
     return findings.by_level(found)
 
 
+def _known(finding: Finding) -> list[Finding]:
+    """A check whose finding is known already."""
+    return [finding]
+
+
 def _podman(engine: Engine) -> Iterator[Finding]:
     about = engine.info()
     words = f"Podman {about.version} answers ({about.driver}, {about.runtime}, cgroups {about.cgroups}, {about.network or 'no network'})"
@@ -93,14 +99,17 @@ def _podman(engine: Engine) -> Iterator[Finding]:
     yield findings.error("podman", old) if old else Finding(level="ok", subject="podman", words=words)
     network, overlay, ids = troubleshooting.NETWORK, troubleshooting.OVERLAY, troubleshooting.SUBORDINATE_IDS
     if not engine.rootful and not about.network:
-        yield Finding(level="error", subject="network", words=network.cause, fix=network.cure.text(), code=6)
+        yield Finding(level="error", subject="network", words=network.cause, cures=(network.cure,), code=6)
     if not engine.rootful and about.ids < ENOUGH_IDS:
         words = f"{ids.cause}: it uses {about.ids}"
-        yield Finding(level="error", subject="subordinate ids", words=words, fix=ids.cure.text(), code=6)
+        yield Finding(level="error", subject="subordinate ids", words=words, cures=(ids.cure,), code=6)
     if about.driver == "vfs":
         words = f"{overlay.cause}, so each image is copied whole for every session (vfs)"
-        fix = f'{overlay.cure.command()}, and in ~/.config/containers/storage.conf: [storage] driver = "overlay", then podman system reset'
-        yield Finding(level="warning", subject="storage", words=words, fix=fix)
+        choose = (
+            'in ~/.config/containers/storage.conf: [storage] driver = "overlay"; then: podman system reset'
+        )
+        cures = (overlay.cure._replace(note=choose),)
+        yield Finding(level="warning", subject="storage", words=words, cures=cures)
     if about.storage:
         yield from machine_checks.space("storage", about.storage)
 
@@ -122,7 +131,13 @@ def _agents(around: Surroundings, found: dict[str, Agent]) -> Iterator[Finding]:
     for folder in around.agent_folders:
         if folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
             words = f"{folder} cannot be read, so its agents are none"
-            yield Finding(level="error", subject="agents", words=words, fix=f"chmod u+rx {folder}", code=3)
+            yield Finding(
+                level="error",
+                subject="agents",
+                words=words,
+                cures=(Hint(shell=f"chmod u+rx {shlex.quote(str(folder))}"),),
+                code=3,
+            )
         for file in sorted(folder.glob("*/agent.yaml")):
             try:
                 found[file.parent.name] = read_agent(file)
@@ -132,7 +147,7 @@ def _agents(around: Surroundings, found: dict[str, Agent]) -> Iterator[Finding]:
         yield Finding(level="ok", subject="agents", words=", ".join(sorted(found)))
     else:
         words = f"there are none in {' or '.join(map(str, around.agent_folders))}"
-        yield Finding(level="error", subject="agents", words=words, fix="agent-session agents", code=3)
+        yield Finding(level="error", subject="agents", words=words, cures=(Hint("agents"),), code=3)
 
 
 def _trial(engine: Engine, seconds: float) -> Iterator[Finding]:
@@ -160,18 +175,21 @@ def _images(engine: Engine, around: Surroundings, agents: Mapping[str, Agent]) -
             yield Finding(level="ok", subject=subject, words="built and current")
         elif any(image.startswith(f"{build.PREFIX}{agent.name}:") for image in built):
             words = "older than what it would be built of now; sessions that exist keep it, a new one needs a build"
-            yield Finding(
-                level="warning", subject=subject, words=words, fix=f"agent-session build {agent.name}"
-            )
+            yield Finding(level="warning", subject=subject, words=words, cures=(Hint("build", [agent.name]),))
         else:
             words = "not built; start asks, or takes --build"
-            yield Finding(level="ok", subject=subject, words=words, fix=f"agent-session build {agent.name}")
+            yield Finding(level="ok", subject=subject, words=words, cures=(Hint("build", [agent.name]),))
     based = {workshop.base_image, build.DEBIAN} & built or any(
         image.startswith(build.PREFIX) for image in built
     )
     if not based and workshop.base_image == DEFAULT_BASE_IMAGE and not shutil.which("mmdebstrap"):
         words = f"a first build needs a registry that offers {workshop.base_image}, or else mmdebstrap, which is not installed"
-        yield Finding(level="warning", subject="images", words=words, fix="sudo apt-get install mmdebstrap")
+        yield Finding(
+            level="warning",
+            subject="images",
+            words=words,
+            cures=(Hint(shell="sudo apt-get install mmdebstrap"),),
+        )
 
 
 def _logins(engine: Engine, around: Surroundings, agents: Mapping[str, Agent]) -> Iterator[Finding]:
@@ -183,11 +201,13 @@ def _logins(engine: Engine, around: Surroundings, agents: Mapping[str, Agent]) -
     if notes and all(notes.values()):
         words = f"none found for {' or '.join(notes)}: the agent will ask in each session"
         yield Finding(
-            level="warning", subject="logins", words=words, fix=f"agent-session login {next(iter(notes))}"
+            level="warning", subject="logins", words=words, cures=(Hint("login", [next(iter(notes))]),)
         )
     for name, note in notes.items():
-        fix = f"agent-session login {name}" if note else ""
-        yield Finding(level="ok", subject=f"login {name}", words="none found" if note else "found", fix=fix)
+        cures = (Hint("login", [name]),) if note else ()
+        yield Finding(
+            level="ok", subject=f"login {name}", words="none found" if note else "found", cures=cures
+        )
 
 
 def _limits(engine: Engine) -> Iterator[Finding]:
@@ -195,7 +215,7 @@ def _limits(engine: Engine) -> Iterator[Finding]:
     for why in dict.fromkeys(lacking.values()):
         flags = " and ".join(f"--{name}" for name in lacking if lacking[name] == why)
         words = f"{flags} cannot be enforced here: {why}"
-        yield Finding(level="warning", subject="limits", words=words, fix=limits.CURES.get(why, ""))
+        yield Finding(level="warning", subject="limits", words=words, cures=limits.CURES.get(why, ()))
     if not lacking:
         yield Finding(level="ok", subject="limits", words="all of them can be enforced")
 
@@ -221,7 +241,7 @@ def _builds(engine: Engine, folder: Callable[[], Path]) -> Iterator[Finding]:
         return f"removed {len(still)} containers and directories of builds that were killed"
 
     words = f"{len(left)} containers and directories left behind by builds that were killed"
-    yield Finding(level="warning", subject="builds", words=words, fix=FIX, repair=remove_leftovers)
+    yield Finding(level="warning", subject="builds", words=words, cures=(FIX,), repair=remove_leftovers)
 
 
 def _containers(engine: Engine, found: list[Container]) -> Sequence[Finding]:

@@ -14,22 +14,26 @@ Level = Literal["error", "warning", "ok"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "ok")
 AT_ONCE = 16
 DOCTOR = "agent-session doctor"
-FIX = f"{DOCTOR} --fix"
+FIX = Hint("doctor", ["--fix"])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """The result of one check. `fix` is a command to type, `code` an error's exit code.
-
-    `repair` does what `fix` says without harm, and returns what it did.
-    """
+    """The result of one check. `code` is an error's exit code."""
 
     level: Level
     subject: str
     words: str
-    fix: str = ""
+    cures: tuple[Hint, ...] = ()
+    """Commands to type; each of them is a way on."""
     code: int = 0
     repair: Callable[[], str] | None = None
+    """Does without harm what FIX says, and returns what it did."""
+
+    @property
+    def fix(self) -> str:
+        """The cures in words; "" where there is none."""
+        return ", or: ".join(cure.text() for cure in self.cures)
 
 
 Check = Callable[[], Iterable[Finding]]
@@ -37,8 +41,8 @@ Check = Callable[[], Iterable[Finding]]
 
 def error(subject: str, failure: AgentSessionError) -> Finding:
     """The finding for an expected failure; where its hint is only doctor, Podman may know more."""
-    fix = "podman info" if failure.hint in {"", DOCTOR} else failure.hint
-    return Finding(level="error", subject=subject, words=failure.message, fix=fix, code=failure.exit_code)
+    cures = (Hint(shell="podman info"),) if failure.hint in {"", DOCTOR} else failure.hints
+    return Finding(level="error", subject=subject, words=failure.message, cures=cures, code=failure.exit_code)
 
 
 def gather(checks: Mapping[str, Check], *, seconds: float) -> list[Finding]:
@@ -83,7 +87,7 @@ def repaired(finding: Finding) -> Finding:
     if finding.repair is None:
         return finding
     try:
-        return replace(finding, level="ok", words=f"fixed: {finding.repair()}", fix="", code=0, repair=None)
+        return replace(finding, level="ok", words=f"fixed: {finding.repair()}", cures=(), code=0, repair=None)
     except (AgentSessionError, OSError) as failure:
         return replace(finding, words=f"{finding.words}; could not be fixed: {failure}", repair=None)
 
@@ -94,10 +98,12 @@ def _look(name: str, check: Check, answers: "queue.SimpleQueue[tuple[str, list[F
     except AgentSessionError as failure:
         found = [error(name, failure)]
     except OSError as failure:
-        found = [Finding(level="error", subject=name, words=str(failure), fix="df -h", code=3)]
+        found = [
+            Finding(level="error", subject=name, words=str(failure), cures=(Hint(shell="df -h"),), code=3)
+        ]
     except Exception as failure:  # a bug in one check must not hide what all the others found
         words = f"this check failed: {type(failure).__name__}: {failure}"
-        found = [Finding(level="error", subject=name, words=words, fix="agent-session --version", code=1)]
+        found = [Finding(level="error", subject=name, words=words, cures=(Hint("--version"),), code=1)]
     answers.put((name, found))
 
 

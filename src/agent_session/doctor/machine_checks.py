@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import shutil
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from agent_session.doctor.findings import FIX, Check, Finding, Level
 from agent_session.engine.podman import service, troubleshooting
+from agent_session.errors import Hint
 from agent_session.host import paths
 from agent_session.host.lock import is_held
 
@@ -22,6 +24,8 @@ FUSE = Path("/dev/fuse")
 ADMINISTRATORS = "/usr/local/sbin:/usr/sbin:/sbin"
 """Where such programs are; Podman looks there, and an ordinary user's PATH does not."""
 OLDEST_PYTHON = (3, 11)
+CLOCK = Hint(shell="sudo timedatectl set-ntp true")
+LINGERING = Hint(shell="loginctl enable-linger")
 FULL, SCARCE = 100 << 20, 2 << 30
 """Bytes: with less than the first nothing can be written, an image takes about the second."""
 FEW_INODES = 1_000, 20_000
@@ -53,7 +57,13 @@ def python() -> Iterator[Finding]:
         return
     needed = ".".join(map(str, OLDEST_PYTHON))
     words = f"Python {platform.python_version()} is too old; {needed} or newer is needed"
-    yield Finding(level="error", subject="python", words=words, fix="sudo apt-get install python3", code=3)
+    yield Finding(
+        level="error",
+        subject="python",
+        words=words,
+        cures=(Hint(shell="sudo apt-get install python3"),),
+        code=3,
+    )
 
 
 def clock() -> Iterator[Finding]:
@@ -66,7 +76,7 @@ def clock() -> Iterator[Finding]:
         )
         return
     words = f"it says {datetime.fromtimestamp(now, UTC):%Y-%m-%d}, before agent-session was installed: no certificate will be valid"
-    yield Finding(level="warning", subject="clock", words=words, fix="sudo timedatectl set-ntp true")
+    yield Finding(level="warning", subject="clock", words=words, cures=(CLOCK,))
 
 
 def space(subject: str, folder: Path, *, vital: bool = True) -> Iterator[Finding]:
@@ -82,14 +92,15 @@ def space(subject: str, folder: Path, *, vital: bool = True) -> Iterator[Finding
     left = f"{_size(free)} and {inodes} inodes left" if counted else f"{_size(free)} left"
     full = troubleshooting.FULL
     if not os.access(there, os.W_OK):
-        words, fix = f"{there} cannot be written", f"ls -ld {there}; findmnt -T {there}"
-        yield Finding(level=level, subject=subject, words=words, fix=fix, code=3)
+        look = Hint(shell=f"ls -ld {shlex.quote(str(there))}; findmnt -T {shlex.quote(str(there))}")
+        words = f"{there} cannot be written"
+        yield Finding(level=level, subject=subject, words=words, cures=(look,), code=3)
     elif free < FULL or (counted and inodes < FEW_INODES[0]):
         words = f"{full.cause}: {left} for {folder}"
-        yield Finding(level=level, subject=subject, words=words, fix=full.cure.text(), code=7)
+        yield Finding(level=level, subject=subject, words=words, cures=(full.cure,), code=7)
     elif free < SCARCE or (counted and inodes < FEW_INODES[1]):
         words = f"{left} for {folder}, too little to build an image"
-        yield Finding(level="warning", subject=subject, words=words, fix=full.cure.text())
+        yield Finding(level="warning", subject=subject, words=words, cures=(full.cure,))
     else:
         yield Finding(level="ok", subject=subject, words=f"{folder}: {left}")
 
@@ -102,11 +113,14 @@ def runtime(environment: Mapping[str, str]) -> Iterator[Finding]:
     proper = f"/run/user/{os.geteuid()}"
     if os.geteuid() != 0 and str(base) != (wanted or proper):
         words = f"{wanted or proper} is not there or cannot be written, so locks and sockets are in {base}"
-        fix = f"loginctl enable-linger   (or: sudo install -d -m 700 -o $USER {wanted or proper})"
-        yield Finding(level="warning", subject=subject, words=words, fix=fix)
+        make = Hint(shell=f"sudo install -d -m 700 -o $USER {shlex.quote(wanted or proper)}")
+        yield Finding(level="warning", subject=subject, words=words, cures=(LINGERING, make))
     elif os.geteuid() != 0 and base.stat().st_mode & 0o077:
         yield Finding(
-            level="warning", subject=subject, words=f"{base} is open to others", fix=f"chmod 700 {base}"
+            level="warning",
+            subject=subject,
+            words=f"{base} is open to others",
+            cures=(Hint(shell=f"chmod 700 {shlex.quote(str(base))}"),),
         )
     else:
         yield Finding(level="ok", subject=subject, words=str(base))
@@ -125,14 +139,15 @@ def locks() -> Iterator[Finding]:
         pid = file.read_text(errors="replace").strip() or "?"
         since = time.time() - file.stat().st_mtime
         if _state(pid) == "T":
-            words, fix = f"process {pid} holds {file.name} and is suspended", f"kill -CONT {pid}"
+            words, cure = f"process {pid} holds {file.name} and is suspended", f"kill -CONT {pid}"
         elif _state(pid) == "":
-            words, fix = f"{file.name} is held, but not by process {pid}, which is gone", f"fuser -v {file}"
+            words = f"{file.name} is held, but not by process {pid}, which is gone"
+            cure = f"fuser -v {shlex.quote(str(file))}"
         elif since > LONG_WORK:
-            words, fix = f"process {pid} holds {file.name} for {since / 60:.0f} minutes", f"kill {pid}"
+            words, cure = f"process {pid} has held {file.name} for {since / 60:.0f} minutes", f"kill {pid}"
         else:
             continue
-        yield Finding(level="warning", subject="locks", words=words, fix=fix)
+        yield Finding(level="warning", subject="locks", words=words, cures=(Hint(shell=cure),))
     yield Finding(level="ok", subject="locks", words=f"{held} held" if held else "none held")
 
 
@@ -153,7 +168,7 @@ def sockets() -> Iterator[Finding]:
         return f"removed {len(dead)} dead sockets"
 
     words = f"{len(dead)} left behind by commands that were killed"
-    yield Finding(level="warning", subject="sockets", words=words, fix=FIX, repair=remove)
+    yield Finding(level="warning", subject="sockets", words=words, cures=(FIX,), repair=remove)
 
 
 def subordinate_ids() -> Iterator[Finding]:
@@ -162,7 +177,7 @@ def subordinate_ids() -> Iterator[Finding]:
     lacking = [name for name in ("newuidmap", "newgidmap") if not shutil.which(name)]
     if lacking or not service.has_subordinate_ids():
         words = f"{row.cause}{': no ' + lacking[0] if lacking else ''}"
-        yield Finding(level="error", subject="subordinate ids", words=words, fix=row.cure.text(), code=6)
+        yield Finding(level="error", subject="subordinate ids", words=words, cures=(row.cure,), code=6)
     else:
         yield Finding(
             level="ok", subject="subordinate ids", words="newuidmap, newgidmap and ranges are there"
@@ -174,11 +189,13 @@ def devices() -> Iterator[Finding]:
     if why := _refusal(TUN):
         row = troubleshooting.NETWORK
         yield Finding(
-            level="error", subject="devices", words=f"{TUN}: {why}: {row.cause}", fix=row.cure.text(), code=6
+            level="error", subject="devices", words=f"{TUN}: {why}: {row.cause}", cures=(row.cure,), code=6
         )
     if why := _refusal(FUSE):
         words = f"{FUSE}: {why}; only needed where the kernel has no overlay for users of its own"
-        yield Finding(level="warning", subject="devices", words=words, fix=f"sudo chmod 666 {FUSE}")
+        yield Finding(
+            level="warning", subject="devices", words=words, cures=(Hint(shell=f"sudo chmod 666 {FUSE}"),)
+        )
     if not _refusal(TUN) and not _refusal(FUSE):
         yield Finding(level="ok", subject="devices", words=f"{TUN} and {FUSE} can be opened")
 
@@ -194,10 +211,10 @@ def firewall(environment: Mapping[str, str], *, rootful: bool) -> Iterator[Findi
         return
     row = troubleshooting.FIREWALL
     if rootful:
-        yield Finding(level="error", subject="firewall", words=row.cause, fix=row.cure.text(), code=7)
+        yield Finding(level="error", subject="firewall", words=row.cause, cures=(row.cure,), code=7)
     else:
         words = f"{row.cause}: sessions whose agent is a server have no base_url"
-        yield Finding(level="warning", subject="firewall", words=words, fix=row.cure.text())
+        yield Finding(level="warning", subject="firewall", words=words, cures=(row.cure,))
 
 
 def lingering() -> Iterator[Finding]:
@@ -210,7 +227,7 @@ def lingering() -> Iterator[Finding]:
         yield Finding(level="ok", subject="lingering", words="on: sessions outlive a logout")
     else:
         words = "off: sessions end when you log out"
-        yield Finding(level="warning", subject="lingering", words=words, fix="loginctl enable-linger")
+        yield Finding(level="warning", subject="lingering", words=words, cures=(LINGERING,))
 
 
 def _size(count: int) -> str:

@@ -9,10 +9,12 @@ from pathlib import Path
 from agent_session.agents.catalog import Agent
 from agent_session.doctor import footprint
 from agent_session.doctor.findings import FIX, Check, Finding
+from agent_session.doctor.machine_checks import CLOCK
 from agent_session.engine.container import Container
 from agent_session.engine.errors import NameTaken
 from agent_session.engine.podman import one_off
 from agent_session.engine.protocol import Engine
+from agent_session.errors import Hint
 from agent_session.host.lock import is_held, lock, lock_file
 from agent_session.sessions import find, leftovers
 from agent_session.sessions.labels import LABEL_NAME, read, unreadable
@@ -61,21 +63,24 @@ def checks(
 def _strangers(containers: Sequence[Container]) -> Iterator[Finding]:
     """Containers that have a session's name or a session's label, and not both."""
     for container in containers:
-        name = container.name.removeprefix("agent_")
+        name, quoted = container.name.removeprefix("agent_"), shlex.quote(container.name)
         labelled = container.labels.get(LABEL_NAME)
         if read(container):
             continue
         if labelled is not None:
             words = f"the container '{container.name}' is labelled as the session {labelled!r}, whose container would have another name"
-            fix = f"podman rm {shlex.quote(container.name)}   (look first: podman inspect {shlex.quote(container.name)})"
-            yield Finding(level="warning", subject="names", words=words, fix=fix)
+            cures = (
+                Hint(shell=f"podman inspect {quoted}", note="look first"),
+                Hint(shell=f"podman rm {quoted}"),
+            )
+            yield Finding(level="warning", subject="names", words=words, cures=cures)
         elif container.name.startswith("agent_") and NAME.fullmatch(name):
             taken = NameTaken(name, container.name)
             yield Finding(
                 level="warning",
                 subject="names",
                 words=taken.message,
-                fix=f"podman rm {shlex.quote(container.name)}",
+                cures=(Hint(shell=f"podman rm {quoted}"),),
             )
 
 
@@ -95,16 +100,15 @@ def _session(
 
 
 def _labels(container: Container, session: Session) -> Iterator[Finding]:
-    subject, quoted = f"session {session.name}", shlex.quote(session.name)
+    subject = f"session {session.name}"
     if wrong := unreadable(container):
         words = f"{', '.join(wrong)}: not what agent-session writes there; a label somebody edited counts for nothing"
-        fix = (
-            f"agent-session export {quoted} {quoted}.tar.zst && agent-session rm {quoted}, and start it anew"
-        )
-        yield Finding(level="error", subject=subject, words=words, fix=fix, code=5)
+        remove = Hint("rm", [session.name], note="then start it again from the archive")
+        save = Hint("export", [session.name, f"{session.name}.tar.zst"], then=remove)
+        yield Finding(level="error", subject=subject, words=words, cures=(save,), code=5)
     if session.created > datetime.now(UTC) + timedelta(minutes=5):
         words = f"made on {session.created:%Y-%m-%d %H:%M} UTC, which is yet to come: the clock has gone back"
-        yield Finding(level="warning", subject=subject, words=words, fix="sudo timedatectl set-ntp true")
+        yield Finding(level="warning", subject=subject, words=words, cures=(CLOCK,))
 
 
 def _places(engine: Engine, session: Session) -> Iterator[Finding]:
@@ -115,46 +119,46 @@ def _places(engine: Engine, session: Session) -> Iterator[Finding]:
     for path in [*projects, *session.mounts, *([session.kob] if session.kob else [])]:
         if not path.is_dir() if path in projects else not path.exists():
             words = f"{path} does not exist any more" + ("" if session.running else ", so it cannot start")
-            fix = f"mkdir -p {shlex.quote(str(path))}, or: agent-session rm {shlex.quote(session.name)}"
-            yield Finding(level="error", subject=f"session {session.name}", words=words, fix=fix, code=7)
+            cures = (Hint(shell=f"mkdir -p {shlex.quote(str(path))}"), Hint("rm", [session.name]))
+            yield Finding(level="error", subject=f"session {session.name}", words=words, cures=cures, code=7)
 
 
 def _parts(engine: Engine, session: Session, agents: Mapping[str, Agent]) -> Iterator[Finding]:
     """What it has in Podman, and its agent."""
-    subject, quoted = f"session {session.name}", shlex.quote(session.name)
+    subject = f"session {session.name}"
     for volume in volume_names(session.name):
         if engine.volume_labels(volume) is None:
             words = f"its volume {volume} is gone, and what was in it"
-            fix = f"agent-session rm {quoted} && agent-session start -n {quoted}"
-            yield Finding(level="error", subject=subject, words=words, fix=fix, code=7)
+            anew = Hint("rm", [session.name], then=Hint("start", ["-n", session.name]))
+            yield Finding(level="error", subject=subject, words=words, cures=(anew,), code=7)
     if not engine.images.exists(session.image):
         words = f"its image {session.image} is gone: it runs as it is, but cannot be changed"
-        fix = f"agent-session update --build {quoted}"
-        yield Finding(level="warning", subject=subject, words=words, fix=fix)
+        renew = Hint("update", ["--build", session.name])
+        yield Finding(level="warning", subject=subject, words=words, cures=(renew,))
     if session.agent not in agents:
         words = (
             f"its agent '{session.agent}' is not installed here any more: it gets no login from this machine"
         )
-        yield Finding(level="warning", subject=subject, words=words, fix="agent-session agents")
+        yield Finding(level="warning", subject=subject, words=words, cures=(Hint("agents"),))
 
 
 def _answers(engine: Engine, session: Session) -> Iterator[Finding]:
     """Of one that runs: is its screen up, and does it still work in the directories that are there now."""
-    subject, quoted = f"session {session.name}", shlex.quote(session.name)
-    again = f"agent-session stop {quoted} && agent-session start -n {quoted}"
+    subject = f"session {session.name}"
+    again = (Hint("stop", [session.name], then=Hint("start", ["-n", session.name])),)
     targets = [str(project.target) for project in session.projects]
     done = engine.exec(session.container, ["sh", "-c", PROBE, "probe", *targets], timeout=ANSWER_SECONDS)
     if done.exit_code == NOT_UP and find.needs_seed(session):
         return  # somebody may be starting it just now
     if done.exit_code not in {0, STAT_FAILED}:
         why = "its screen has not come up" if done.exit_code == NOT_UP else "its terminal does not answer"
-        yield Finding(level="error", subject=subject, words=f"it runs, but {why}", fix=again, code=9)
+        yield Finding(level="error", subject=subject, words=f"it runs, but {why}", cures=again, code=9)
     elif engine.local:
         inside = done.stdout.decode("ascii", "replace").split()
         for project, number in zip(session.projects, inside, strict=False):
             if _number(project) not in {"", number}:
                 words = f"{project.source} has been replaced since it started: its agent works in the old one, which nobody else sees"
-                yield Finding(level="error", subject=subject, words=words, fix=again, code=5)
+                yield Finding(level="error", subject=subject, words=words, cures=again, code=5)
 
 
 def _number(project: Project) -> str:
@@ -177,7 +181,7 @@ def _unfinished(engine: Engine, session: Session, locks: Callable[[], Path]) -> 
         return f"settled the update of session '{session.name}'"
 
     words = "it was killed half-way; the session's next start settles it, too"
-    yield Finding(level="warning", subject=subject, words=words, fix=FIX, repair=settle)
+    yield Finding(level="warning", subject=subject, words=words, cures=(FIX,), repair=settle)
 
 
 def _volumes(engine: Engine, names: Collection[str], locks: Callable[[], Path]) -> Iterator[Finding]:
@@ -186,17 +190,17 @@ def _volumes(engine: Engine, names: Collection[str], locks: Callable[[], Path]) 
     for name, volumes in remains.items():
         if is_held(lock_file(locks(), lock_name(name))):
             continue
-        subject, quoted = f"volumes of {name}", shlex.quote(name)
+        subject = f"volumes of {name}"
         if importing_name(name) in volumes:
             words = (
                 "an import that was killed left them half full; the session's next start removes them, too"
             )
             repair = partial(_forget_half, engine, name, locks)
-            yield Finding(level="warning", subject=subject, words=words, fix=FIX, repair=repair)
+            yield Finding(level="warning", subject=subject, words=words, cures=(FIX,), repair=repair)
         else:
             words = f"the session's container is gone, and they are still there: {', '.join(volumes)}"
-            fix = f"agent-session start -n {quoted}   (takes them up), or: agent-session rm {quoted}"
-            yield Finding(level="warning", subject=subject, words=words, fix=fix)
+            cures = (Hint("start", ["-n", name], note="a session with them"), Hint("rm", [name]))
+            yield Finding(level="warning", subject=subject, words=words, cures=cures)
     if not remains:
         yield Finding(level="ok", subject="volumes", words="each has its session")
 
@@ -229,7 +233,7 @@ def _placeholders(engine: Engine, known: Sequence[Session]) -> Iterator[Finding]
         return f"removed {len(over)} placeholders"
 
     words = f"{len(over)} left in projects of sessions that ended: {', '.join(str(held.path) for held in over[:3])}"
-    yield Finding(level="warning", subject="placeholders", words=words, fix=FIX, repair=tidy)
+    yield Finding(level="warning", subject="placeholders", words=words, cures=(FIX,), repair=tidy)
 
 
 def _one_offs(engine: Engine, containers: Sequence[Container]) -> Iterator[Finding]:
@@ -253,4 +257,4 @@ def _one_offs(engine: Engine, containers: Sequence[Container]) -> Iterator[Findi
     words = (
         f"{len(left)} throw-away containers left behind by commands that were killed: {', '.join(left[:3])}"
     )
-    yield Finding(level="warning", subject="one-off containers", words=words, fix=FIX, repair=clear)
+    yield Finding(level="warning", subject="one-off containers", words=words, cures=(FIX,), repair=clear)

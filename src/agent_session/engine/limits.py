@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from agent_session.errors import Hint
+
 SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(?:([kmgt])i?b?|b)?", re.IGNORECASE)
 UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 LEAST_MEMORY = 64 << 20
@@ -27,14 +29,22 @@ NO_CONTROLLER = "the kernel has no cgroup controller for that"
 FIRST_VERSION = "cgroups v1 obey root only"
 UNDELEGATED = "systemd does not delegate its cgroup controller to you"
 CURES = {
-    NO_CONTROLLER: "cat /proc/cgroups /proc/cmdline",
-    FIRST_VERSION: "sudo sed -i 's/^GRUB_CMDLINE_LINUX=\"/&systemd.unified_cgroup_hierarchy=1 /' "
-    "/etc/default/grub "
-    "&& sudo update-grub   (then restart the machine)",
-    UNDELEGATED: r"sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\nDelegate=cpu "
-    r"cpuset io memory pids\n' | "
-    "sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload   (then "
-    "log in again)",
+    NO_CONTROLLER: (Hint(shell="cat /proc/cgroups /proc/cmdline"),),
+    FIRST_VERSION: (
+        Hint(
+            shell="sudo sed -i 's/^GRUB_CMDLINE_LINUX=\"/&systemd.unified_cgroup_hierarchy=1 /' "
+            "/etc/default/grub && sudo update-grub",
+            note="then restart the machine",
+        ),
+    ),
+    UNDELEGATED: (
+        Hint(
+            shell="sudo mkdir -p /etc/systemd/system/user@.service.d && "
+            r"printf '[Service]\nDelegate=cpu cpuset io memory pids\n' | "
+            "sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload",
+            note="then log in again",
+        ),
+    ),
 }
 """Why a limit is none, and the command that changes it (systemd.resource-control(5))."""
 CONTROLLERS = {"memory": "memory", "cpus": "cpu", "pids": "pids"}

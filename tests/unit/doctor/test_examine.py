@@ -372,7 +372,7 @@ def test_volumes_whose_container_somebody_removed_are_told_with_both_ways_out(wa
     problem = ward.problem()
     assert (problem.level, problem.subject, problem.repair) == ("warning", "volumes of web", None)
     assert "agent_web_home, agent_web_workspace" in problem.words
-    assert problem.fix == "agent-session start -n web   (takes them up), or: agent-session rm web"
+    assert problem.fix == "agent-session start -n web   (a session with them), or: agent-session rm web"
     ward.session()
     assert ward.problems() == []
 

@@ -158,7 +158,7 @@ def test_a_lock_that_is_held_for_hours_names_who_holds_it() -> None:
         os.utime(folder / "session-web.lock", (1, 1))
         warning, _ = machine_checks.locks()
         assert warning.level == "warning"
-        assert f"process {os.getpid()} holds session-web.lock" in warning.words
+        assert f"process {os.getpid()} has held session-web.lock" in warning.words
         assert warning.fix == f"kill {os.getpid()}"
 
 

@@ -1,10 +1,11 @@
 """`agent-session doctor`: faults of this machine or its sessions, with the commands that cure them."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from agent_session import sanitize
-from agent_session.cli import output
+from agent_session.cli import hints, output
 from agent_session.cli.context import Exit, Invocation, note
 from agent_session.cli.parameters import Option
 from agent_session.host import paths
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from agent_session.doctor.examine import Surroundings
     from agent_session.doctor.findings import Finding
 
+COLOURS = {"error": "31", "warning": "33", "ok": "32"}
 Json = Annotated[bool, Option("--json", help="All findings, a list of objects on stdout.")]
 Fix = Annotated[
     bool, Option("--fix", help="Repair what can be repaired without harm, and say what was done.")
@@ -68,10 +70,13 @@ def _print(found: "list[Finding]") -> None:
     """A line a finding, what it says further and its fix underneath."""
     for finding in found:
         first, *more = finding.words.splitlines() or [""]
-        lines = [f"{finding.level:<9}{finding.subject}: {first}", *(f"{'':9}{line.strip()}" for line in more)]
-        lines += [f"{'':9}fix: {finding.fix}"] if finding.fix else []
-        for line in lines:
-            print(sanitize.shown(line))
+        level = output.marked(finding.level, COLOURS[finding.level], sys.stdout)
+        print(f"{level}{'':{9 - len(finding.level)}}{sanitize.shown(f'{finding.subject}: {first}')}")
+        for line in more:
+            print(f"{'':9}{sanitize.shown(line.strip())}")
+        for cure, line in enumerate(hints.lines(finding.cures)):
+            word = output.marked("or:" if cure else "fix:", "36", sys.stdout)
+            print(f"{'':9}{word}{sanitize.shown(line[5:])}")
 
 
 def _summary(found: "list[Finding]", *, every: bool) -> str:
