@@ -14,5 +14,5 @@ def tell(session: "Session", *, remark: str = "") -> None:
         return
     from agent_session.sessions import review
 
-    if line := review.summary(session, review.look(session).changes, remark=remark):
+    if line := review.summary(session, review.look(session), remark=remark):
         note(line)

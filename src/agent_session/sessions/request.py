@@ -9,7 +9,7 @@ from agent_session.engine.protocol import Engine
 from agent_session.sessions import options
 from agent_session.sessions.names import check_name
 from agent_session.sessions.options import DEFAULTS, NOTHING_LENT, Options
-from agent_session.sessions.review import host_directories
+from agent_session.sessions.review import host_directories, known_repositories
 from agent_session.sessions.wish import Wish, directories
 from agent_session.workspace.clones import Clone
 from agent_session.workspace.projects import Project
@@ -154,6 +154,10 @@ def protected(request: SessionRequest, *, insisted: bool) -> SessionRequest:
     """Add to the request what protects the host from its agent. Raises as scan.protect does."""
     options = request.options
     protection = protect(
-        host_directories(request), options.unprotected, mode=options.protect, insisted=insisted
+        host_directories(request),
+        options.unprotected,
+        mode=options.protect,
+        insisted=insisted,
+        known=known_repositories(request.name),
     )
     return replace(request, protection=protection)

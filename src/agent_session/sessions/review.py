@@ -30,6 +30,16 @@ def host_directories(one: "Session | SessionRequest") -> list[Project]:
     return [*(project for project in one.projects if not project.read_only), *kob]
 
 
+def known_repositories(name: str) -> dict[PurePosixPath, list[str]]:
+    """The repositories that a session's projects had when it was made, by the projects' places inside."""
+    if not (paths.review_folder() / name).is_dir():
+        return {}
+    from agent_session.workspace import baseline
+
+    known = baseline.load(name)
+    return {tree.target: tree.repositories for tree in known.trees} if known else {}
+
+
 def record(request: "SessionRequest") -> None:
     """Record what the projects of a new session hold; a state directory that is full is no reason to stop."""
     from agent_session.workspace import baseline, protect_mode
@@ -98,8 +108,9 @@ def shown(session: "Session", change: "Change") -> str:
     return f"{change.target.name}/{change.path}"
 
 
-def summary(session: "Session", changes: "Sequence[Change]", *, remark: str = "") -> str:
+def summary(session: "Session", found: "Review", *, remark: str = "") -> str:
     """What differs, in one line; "" where nothing does. It ends with a remark, or the command to see more."""
+    changes = found.changes
     if not changes:
         return ""
     told = [f"{shown(session, one)} ({one.kind}: {one.why})" for one in changes[:NAMED]]

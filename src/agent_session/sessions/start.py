@@ -158,7 +158,7 @@ def _again(engine: Engine, wish: Wish, installation: "Installation", session: "S
     from agent_session.sessions import request as requests
 
     request = requests.again(engine, wish, installation, session)
-    told = notes.on_options(engine, request.options)
+    told = (*request.protection.notes, *notes.on_options(engine, request.options))
     had = (session.login, session.options, session.protection, session.without_logins)
     differs = (request.login, request.options, request.protection.digest, request.without_logins) != had
     if differs or session.login_on_disk or endpoint.port_taken(engine, session):
@@ -185,7 +185,7 @@ def _move(engine: Engine, wish: Wish, installation: "Installation", found: Found
         screen=wish.screen,
         built=engine.images.exists(image),
         runs=runs,
-        notes=notes.on_options(engine, request.options),
+        notes=(*request.protection.notes, *notes.on_options(engine, request.options)),
     )
 
 

@@ -59,3 +59,16 @@ class TooManyRepositories(UsageError):
                 Hint("start", ["--unprotected", "/".join(some), str(project)]),
             ),
         )
+
+
+class IgnoresCase(UsageError):
+    """A project on a file system that ignores case, where masks hold no name."""
+
+    code = "ignores-case"
+
+    def __init__(self, project: Path) -> None:
+        super().__init__(
+            f"{project} is on a file system that ignores case: --protect strict cannot be promised there, as "
+            "a name in another case is another way to the same file",
+            hint=Hint("start", ["--protect", "review", str(project)]),
+        )

@@ -19,7 +19,7 @@ from agent_session.host.lock import lock
 
 BEGIN = "# agent-session: while sessions run, these hold names so that nothing can be planted there"
 END = "# agent-session: end"
-BLOCK = re.compile(rf"^{re.escape(BEGIN)}(?: \((.*)\))?\n((?:.*\n)*?){re.escape(END)}\n", re.MULTILINE)
+HEAD = re.compile(rf"{re.escape(BEGIN)}(?: \((.*)\))?\n")
 LARGEST = 1_000_000
 WALK = getattr(os, "O_PATH", os.O_RDONLY)
 """A directory on the way need not be readable."""
@@ -157,19 +157,11 @@ def _exclude(file: Path, *, add: set[str], keep: set[str] | None) -> None:
         if info is None:
             return
         text = _read(file.name, info)
-        match = BLOCK.search(text or "")
-        if match and text:
-            made, rest = (
-                match[1] or "",
-                text[: match.start()].removesuffix("\n" if match[1] == "new line" else "")
-                + text[match.end() :],
-            )
-        else:
-            rest = text or ""
-            made = made or (
-                "new file" if text is None else "new line" if rest and not rest.endswith("\n") else ""
-            )
-        had = set(match[2].splitlines()) if match else set()
+        known, had, rest = _own_lines(text or "")
+        if had:
+            made = known
+        elif not made:
+            made = "new file" if text is None else "new line" if rest and not rest.endswith("\n") else ""
         lines = (had if keep is None else had & keep) | add
         if lines == had:
             return
@@ -181,6 +173,22 @@ def _exclude(file: Path, *, add: set[str], keep: set[str] | None) -> None:
         with _directory(file.parent.parent) as git:
             if git is not None:
                 os.rmdir(file.parent.name, dir_fd=git)
+
+
+def _own_lines(text: str) -> tuple[str, set[str], str]:
+    """What our first line remembers, our other lines, and all that is not ours.
+
+    Ours are the last that are complete: an agent may write more such lines.
+    """
+    whole = f"\n{text}"
+    last = whole.rfind(f"\n{END}\n")
+    begin = whole.rfind(f"\n{BEGIN}", 0, last) if last >= 0 else -1
+    end = whole.find(f"\n{END}\n", begin)
+    head = HEAD.match(whole, begin + 1) if begin >= 0 else None
+    if head is None:
+        return "", set(), text
+    before = whole[1 : begin + 1].removesuffix("\n" if head[1] == "new line" else "")
+    return head[1] or "", set(whole[head.end() : end + 1].splitlines()), before + whole[end + len(END) + 2 :]
 
 
 def _read(name: str, directory: int) -> str | None:

@@ -30,6 +30,7 @@ SECRET_DIRECTORIES = {
     ".local/share/containers": "Podman keeps its images and containers there",
     ".local/share/opencode": "your OpenCode login and history are there",
     ".local/share/agent-session": "agent-session keeps your own agents there",
+    ".local/state/agent-session": "agent-session keeps there what your projects held",
     ".codex": "your Codex login is there",
     ".gemini": "your Gemini login is there",
     ".netlify": "your Netlify login is there",

@@ -70,7 +70,7 @@ def revert(name: str, changes: Sequence[Change]) -> list[Reverted]:
     for tree, own in found:
         for change in own:
             _check(baseline, tree, change)
-    aside = paths.review_folder().parent / "reverted" / name / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+    aside = paths.reverted_folder() / name / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
     done = []
     for tree, own in found:
         for change in own:

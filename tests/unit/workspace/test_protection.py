@@ -2,13 +2,14 @@
 
 import os
 import subprocess
+import time
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from agent_session.engine.container import Mount
 from agent_session.workspace import placeholders, protected_paths, protection, repositories, scan
-from agent_session.workspace.errors import CannotProtect, NothingProtected
+from agent_session.workspace.errors import CannotProtect, NothingProtected, TooManyRepositories
 from agent_session.workspace.mount_plan import MountPlan, Place
 from agent_session.workspace.placeholders import Placeholder
 from agent_session.workspace.projects import Project
@@ -333,3 +334,64 @@ def test_nothing_is_written_through_a_link_of_the_agents(app: Path, tmp_path: Pa
     placeholders.clear([*made, placeholder], needed=())
     assert os.listdir(outside) == ["exclude"]  # noqa: PTH208
     assert (outside / "exclude").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize("line", [placeholders.BEGIN, placeholders.BEGIN + " (new file)", placeholders.END])
+def test_an_exclude_file_full_of_our_own_words_makes_nobody_wait_and_loses_no_line(
+    app: Path, line: str
+) -> None:
+    file = app / ".git" / "info" / "exclude"
+    flood = f"*.log\n{line}\n" * (900_000 // (len(line) + 7)) + "mine\n"
+    file.write_text(flood)
+    found = protect(app)
+    begun = time.monotonic()
+    with placeholders.made(found.placeholders):
+        assert "/.mcp.json\n" in file.read_text()
+    placeholders.clear(found.placeholders, [])
+    assert time.monotonic() - begun < 2
+    assert file.read_text() == flood
+
+
+def decoys(app: Path, count: int) -> None:
+    for number in range(count):
+        (app / f"a{number}" / ".git").mkdir(parents=True, exist_ok=True)
+
+
+def test_decoys_do_not_take_protection_away_from_a_repository(app: Path) -> None:
+    lib = repository(app / "packages" / "lib")
+    decoys(app, 60)
+    assert mounts(protect(app, mode="review"))["packages/lib/.git/config"] == "ro"
+    decoys(app, 300)
+    with pytest.raises(TooManyRepositories) as refused:
+        protect(app, mode="review")
+    assert refused.value.exit_code == 2
+    assert "--unprotected a" in refused.value.hint
+    assert lib.is_dir()
+
+
+def test_what_was_protected_before_is_so_whatever_is_put_in_front_of_it(
+    app: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository(app / "deep" / "lib")
+    (app / "link").symlink_to(app / "deep")
+    monkeypatch.setattr(repositories, "ENTRIES", 3)
+    project = Project(source=app, target=TARGET)
+    known = {TARGET: [".", "deep/lib", "gone", "link/lib", "../other"]}
+    found = scan.protect([project], mode="review", known=known)
+    assert mounts(found)["deep/lib/.git/config"] == "ro"
+    assert not [path for path in mounts(found) if path.startswith(("link", "gone", ".."))]
+    assert "deep/lib/.git/config" not in mounts(scan.protect([project], mode="review"))
+
+
+def test_a_repository_that_the_user_leaves_out_counts_for_nothing(app: Path) -> None:
+    (app / "vendor").mkdir()
+    decoys(app / "vendor", 300)
+    assert protect(app, mode="review", unprotected=("vendor",)).notes == ()
+
+
+def test_this_file_system_tells_case_apart(app: Path, tmp_path: Path) -> None:
+    (app / "README").touch()
+    os.link(app / "README", app / "readme")
+    assert not scan.ignores_case(app)
+    (tmp_path / "empty").mkdir()
+    assert not scan.ignores_case(tmp_path / "empty")
