@@ -113,8 +113,8 @@ def test_tools_find_an_empty_directory_and_may_write_everything(host: Host) -> N
     assert names(empty) == []
     done = host.inside("s", TOOLS, "/workspace/store/origin.git")
     assert done.code == 0, done
-    names = [".claude", ".envrc", ".git", ".husky", ".mcp.json", ".vscode", "opencode.json", "src"]
-    assert done.out.split()[: len(names)] == names
+    expected = [".claude", ".envrc", ".git", ".husky", ".mcp.json", ".vscode", "opencode.json", "src"]
+    assert done.out.split()[: len(expected)] == expected
     packed = [
         ".envrc",
         ".mcp.json",
@@ -144,10 +144,8 @@ def test_what_the_agent_changed_is_told_wherever_the_session_is_looked_at(host: 
     app = many_branches(host, host.account.home / "projects" / "app")
     host.account.ok("start", "-d", "-a", "shell", "-n", "s", app)
     assert "REVIEW" not in host.account.ok("ls")
-    host.inside(
-        "s",
-        "echo '{}' >.vscode/tasks.json; echo evil >>.envrc; mkdir -p sub && cd sub && /usr/bin/git init -q . && /usr/bin/git config core.fsmonitor evil",
-    )
+    plant = "/usr/bin/git init -q sub; /usr/bin/git -C sub config core.fsmonitor evil"
+    host.inside("s", f"echo '{{}}' >.vscode/tasks.json; echo evil >>.envrc; {plant}")
     assert "2 changed" in host.account.ok("ls")
     assert json.loads(host.account.ok("ls", "--json"))[0]["changes"] == 2
     status = host.account.ok("status", "s")
