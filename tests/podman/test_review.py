@@ -50,7 +50,7 @@ def many_branches(host: Host, app: Path) -> Path:
     for branch in ("feature", "main"):
         for path in TRACKED:
             (app / path).parent.mkdir(exist_ok=True)
-            (app / path).write_text(f"{branch}\n")
+            (app / path).write_text(f'"{branch}"\n')
         host.git(app, "add", "-A")
         host.git(app, "commit", "--quiet", "-m", branch)
         if branch == "feature":
@@ -159,7 +159,7 @@ def test_what_the_agent_changed_is_told_wherever_the_session_is_looked_at(host: 
     assert "agent-session review s" in stopped.err
     host.account.ok("review", "--accept", "s", ".vscode")
     reverted = host.account.ok("review", "--revert", "s", app / ".envrc", "sub")
-    assert (app / ".envrc").read_text() == "main\n"
+    assert (app / ".envrc").read_text() == '"main"\n'
     assert not (app / "sub" / ".git").exists()
     kept = [Path(line.rpartition(" is in ")[2]) for line in reverted.splitlines()]
     assert [path.exists() for path in kept] == [True, True]
