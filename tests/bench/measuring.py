@@ -91,16 +91,23 @@ def on_terminal(words: Sequence[str | Path], environment: Mapping[str, str], *, 
 
 
 def first_screen(
-    words: Sequence[str | Path], environment: Mapping[str, str], mark: bytes, *, leave: bytes = b"\x11"
+    words: Sequence[str | Path],
+    environment: Mapping[str, str],
+    mark: bytes,
+    *,
+    leave: bytes = b"\x11",
+    cwd: Path | None = None,
 ) -> float:
     """Seconds until a command has written the mark on its terminal, which is then left (by Ctrl q) and waited for."""
     begun = time.perf_counter()
     pid, terminal = pty.fork()
     if pid == 0:
+        os.chdir(cwd or ".")
         os.execvpe(words[0], [str(word) for word in words], dict(environment))
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     try:
-        shown, taken = _shown(terminal, mark), time.perf_counter() - begun
+        shown, seen = _shown(terminal, mark)
+        taken = time.perf_counter() - begun
         os.write(terminal, leave)
         ended = _drained(terminal)
     finally:
@@ -108,19 +115,21 @@ def first_screen(
         os.close(terminal)
         os.waitpid(pid, 0)
     if not shown or not ended:
-        raise Broken(f"{' '.join(map(str, words))[:200]}: {'did not end' if shown else 'no screen'}")
+        trouble = "did not end" if shown else f"no screen, but {seen[-500:]!r}"
+        raise Broken(f"{' '.join(map(str, words))[:200]}: {trouble}")
     return taken
 
 
-def _shown(terminal: int, mark: bytes) -> bool:
+def _shown(terminal: int, mark: bytes) -> tuple[bool, bytes]:
+    """Whether the mark was written in time, and what was."""
     seen, deadline = b"", time.monotonic() + SCREEN_SECONDS
     while mark not in seen and time.monotonic() < deadline:
         if select.select([terminal], [], [], 0.2)[0]:
             try:
                 seen += os.read(terminal, 1 << 16)
             except OSError:
-                return False
-    return mark in seen
+                break
+    return mark in seen, seen
 
 
 def _drained(terminal: int) -> bool:

@@ -180,14 +180,20 @@ def attaching(bench: Bench) -> list[Figure]:
         "here",
     ]
     theirs = run_boxes(bench)
+    home = bench.account.home  # which all of them have
     commands = {
         "start": partial(first_screen, [LAUNCHER, "start", "-n", "here"], environment, MARK),
         "podman exec": partial(first_screen, raw, environment, MARK),
         "distrobox enter": partial(
-            first_screen, ["distrobox", "enter", "distrobox"], theirs, PROMPT, leave=b"exit\n"
+            first_screen,
+            ["distrobox", "enter", "--no-workdir", "distrobox"],
+            theirs,
+            PROMPT,
+            leave=b"exit\n",
+            cwd=home,
         ),
         "toolbox enter": partial(
-            first_screen, ["toolbox", "enter", "toolbox"], theirs, PROMPT, leave=b"exit\n"
+            first_screen, ["toolbox", "enter", "toolbox"], theirs, PROMPT, leave=b"exit\n", cwd=home
         ),
     }
     samples = Samples()

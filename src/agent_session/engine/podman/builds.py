@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from agent_session.engine.image_store import BuildSpec
-from agent_session.engine.podman import answers, build_folders, service
+from agent_session.engine.podman import answers, build_folders, program
 from agent_session.engine.podman.connection import Connection
 from agent_session.errors import BuildFailed
 from agent_session.host.signals import uninterrupted
@@ -82,7 +82,7 @@ class Builds:
             )
         for path in leftovers:
             if path.startswith("/"):
-                build_folders.remove(Path(path), service.podman())
+                build_folders.remove(Path(path), program.podman())
 
     def _lines(self, answer: Any) -> Iterator[str]:
         last = ""
@@ -107,7 +107,7 @@ class Builds:
         with uninterrupted():
             if self._folder:
                 self._podman.end_service()
-                self._folder.remove(service.podman())
+                self._folder.remove(program.podman())
             self._folder = None
             self.going_on = False
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent_session.engine.podman import answers, troubleshooting
+from agent_session.engine.podman import answers, program, troubleshooting
 from agent_session.engine.podman import listing as podman_listing
 from agent_session.errors import AgentSessionError, EngineUnavailable, Hint
 from agent_session.host.signals import held_back
@@ -55,9 +55,8 @@ class Connection:
 
     def open(self) -> None:
         """Reach Podman now. Our own service ends with the thread that started it (PR_SET_PDEATHSIG)."""
-        from agent_session.engine.podman import service as podman_service
 
-        podman_service.podman()
+        program.podman()
         self._opened()
 
     def close(self, *, with_its_work: bool = False) -> None:
@@ -120,9 +119,8 @@ class Connection:
 
         Raises EngineUnavailable without podman.
         """
-        from agent_session.engine.podman import service as podman_service
 
-        command = podman_service.podman()
+        command = program.podman()
         if self.is_local:
             return [command]
         return [command, "--url", self._opened()[0].url]
@@ -134,9 +132,7 @@ class Connection:
         except podman_listing.Failed as error:
             raise troubleshooting.explain(str(error), "listing containers") from None
         except OSError:
-            from agent_session.engine.podman import service as podman_service
-
-            podman_service.podman()  # says so where there is none
+            program.podman()  # says so where there is none
             raise
 
     def run_command(self, words: Sequence[str], doing: str) -> None:

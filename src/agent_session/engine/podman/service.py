@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from agent_session.engine.podman import troubleshooting
+from agent_session.engine.podman import program, troubleshooting
 from agent_session.host import paths
 
 if TYPE_CHECKING:
@@ -113,14 +113,6 @@ def _descendants(parent: int) -> list[int]:
     return found[1:]
 
 
-def podman() -> str:
-    """The path of the podman command. Raises EngineUnavailable where there is none."""
-    found = shutil.which("podman")
-    if not found:
-        raise troubleshooting.missing(sys.platform)
-    return found
-
-
 def user_name() -> str:
     """This user's name in the system's database. Raises KeyError where it has none."""
     return pwd.getpwuid(os.geteuid()).pw_name
@@ -181,7 +173,7 @@ def _answers(path: str) -> bool:
 
 def _connection(name: str | None) -> str:
     listing = subprocess.run(
-        [podman(), "system", "connection", "list", "--format", "json"],
+        [program.podman(), "system", "connection", "list", "--format", "json"],
         capture_output=True,
         text=True,
         check=False,
@@ -200,7 +192,7 @@ def _connection(name: str | None) -> str:
 
 
 def _own_service(folder: "build_folders.Folder | None") -> Service:
-    command = podman()
+    command = program.podman()
     path = _socket_path()
     if os.geteuid() != 0 and not Path(paths.runtime_base(), "libpod", "tmp", "pause.pid").exists():
         # A user's first podman since boot forks, to make the namespace that all others join. A service in

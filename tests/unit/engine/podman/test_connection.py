@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from agent_session.engine.podman import service
+from agent_session.engine.podman import program, service
 from agent_session.engine.podman.connection import Connection
 from agent_session.engine.podman.service import Service
 from agent_session.errors import EngineUnavailable
@@ -21,7 +21,7 @@ def test_what_an_interrupted_command_has_left_running_begins_no_service_any_more
         return begun[-1]
 
     monkeypatch.setattr(service, "connect", connect)
-    monkeypatch.setattr(service, "podman", lambda: "podman")
+    monkeypatch.setattr(program, "podman", lambda: "podman")
     connection = Connection({})
     with ThreadPoolExecutor(1) as left:
         left.submit(connection.open).result()
