@@ -125,7 +125,7 @@ def serving(
     config = uvicorn.Config(
         application.create(parts), log_config=None, access_log=False, timeout_graceful_shutdown=3
     )
-    server = Serving(config, ready=ready.set)
+    server = Serving(config, ready=ready.set, closing=parts.hub.close)
     failures: list[BaseException] = []
 
     def run() -> None:

@@ -42,6 +42,8 @@ def session(found: Session, state: State | None = None, *, changes: int = 0) -> 
         "status": found.status,
         **({"state": agent_state(state)} if state else {}),
         "projects": places.as_data(found.name, found.projects, found.clones),
+        "title": found.title,
+        "owner": found.owner,
         "created": utc(found.created),
         "container": found.container,
         "base_url": endpoint.base_url(found),

@@ -54,6 +54,14 @@ def follow(
 
     It ends at the deadline (time.monotonic).
     """
+    for seen in look(engine, deadline=deadline, named=named):
+        yield {session.name: state for session, state in seen}
+
+
+def look(
+    engine: Engine, *, deadline: float | None = None, named: Collection[str] = ()
+) -> Iterator[list[tuple[Session, State]]]:
+    """Yield the sessions with their states, as `follow` does."""
     with _Watch() as watch:
         while True:
             found = [s for s in find.list_sessions(engine) if not named or s.name in named]
@@ -62,7 +70,8 @@ def follow(
             relist = time.monotonic() + (ASKING_SECONDS if unseen or absent else LISTING_SECONDS)
             told = True
             while told:
-                yield states.read(engine, found)
+                now = states.read(engine, found)
+                yield [(session, now[session.name]) for session in found]
                 told = watch.wait(min(relist, deadline) if deadline else relist)
             if deadline and time.monotonic() >= deadline:
                 return

@@ -8,16 +8,20 @@ from fastapi import FastAPI
 from agent_session import __version__
 from agent_session.engine.podman.engine import PodmanEngine
 from agent_session.engine.protocol import Engine
-from agent_session.server import problems
-from agent_session.server.api import health, logins, tokens
+from agent_session.server import kept_answers, problems
+from agent_session.server.api import chat, events, health, logins, sessions, tokens
 from agent_session.server.audit import AuditLog
 from agent_session.server.auth.guesses import Guesses
 from agent_session.server.database import connection
+from agent_session.server.events import Hub
 from agent_session.server.metrics import Metrics
 from agent_session.server.parts import Parts
 from agent_session.server.requests import Requests
 from agent_session.server.settings import Settings
+from agent_session.server.threads import Threads
+from agent_session.server.turns import Turns
 from agent_session.server.walls import HeadersOfAll, Walls
+from agent_session.server.watching import Watching
 from agent_session.sessions.installation import Installation
 
 ABOUT = "Sessions of AI coding agents, each in a container of its own. Errors: {detail, code, hints}."
@@ -32,14 +36,21 @@ def podman(environment: Mapping[str, str]) -> AbstractContextManager[Engine]:
 def assemble(settings: Settings, engine: Engine, installation: Installation) -> Parts:
     """Make a server's parts. Nothing is reached yet."""
     database = connection.connect(settings.url)
+    hub, metrics = Hub(), Metrics()
+    watching, turns = Watching(engine, hub, metrics), Turns(engine, database, hub, metrics)
+    watching.on_state, watching.on_gone = turns.on_state, turns.on_gone
     return Parts(
         settings=settings,
         engine=engine,
         installation=installation,
         database=database,
         audit=AuditLog(database=database, file=settings.server_state / "audit.jsonl"),
-        metrics=Metrics(),
+        metrics=metrics,
         guesses=Guesses(),
+        hub=hub,
+        watching=watching,
+        turns=turns,
+        threads=Threads(),
     )
 
 
@@ -48,6 +59,9 @@ def create(parts: Parts) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await kept_answers.forget_unfinished(parts.database)
+        await parts.turns.restore()
+        parts.watching.begin()
         yield
         await parts.database.close()
 
@@ -63,7 +77,7 @@ def create(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     problems.install(app)
-    for module in (health, logins, tokens):
+    for module in (health, logins, tokens, sessions, chat, events):
         app.include_router(module.router)
     app.add_middleware(Walls, names=parts.settings.names())
     app.add_middleware(Requests, parts=parts)

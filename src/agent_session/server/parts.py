@@ -9,8 +9,12 @@ from agent_session.engine.protocol import Engine
 from agent_session.server.audit import AuditLog
 from agent_session.server.auth.guesses import Guesses
 from agent_session.server.database.connection import Database
+from agent_session.server.events import Hub
 from agent_session.server.metrics import Metrics
 from agent_session.server.settings import Settings
+from agent_session.server.threads import Threads
+from agent_session.server.turns import Turns
+from agent_session.server.watching import Watching
 from agent_session.sessions.installation import Installation
 
 
@@ -25,6 +29,10 @@ class Parts:
     audit: AuditLog
     metrics: Metrics
     guesses: Guesses
+    hub: Hub
+    watching: Watching
+    turns: Turns
+    threads: Threads
 
 
 def parts_of(request: Request) -> Parts:

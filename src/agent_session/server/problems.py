@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from agent_session import errors
 from agent_session.errors import AgentSessionError
 from agent_session.server.errors import Forbidden, TooManyRequests, Unauthenticated
+from agent_session.sessions.errors import SessionNotFound
 
 STATUSES: tuple[tuple[type[AgentSessionError], int], ...] = (
     (Unauthenticated, 401),
@@ -34,6 +35,8 @@ def status(error: AgentSessionError) -> int:
 def body(error: AgentSessionError) -> dict[str, Any]:
     """Return an error for programs and people."""
     hints = [hint.command() for hint in error.hints]
+    if isinstance(error, SessionNotFound):
+        return {"detail": "Session not found", "code": error.code, "hints": hints}
     return {"detail": error.message, "code": error.code, "hints": hints}
 
 

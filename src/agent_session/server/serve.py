@@ -26,11 +26,19 @@ BACKLOG = 2048
 
 
 class Serving(uvicorn.Server):
-    """uvicorn, which says when it is ready."""
+    """uvicorn, which says when it is ready, and ends streams when it ends."""
 
-    def __init__(self, config: uvicorn.Config, *, ready: Callable[[], object]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, *, ready: Callable[[], object], closing: Callable[[], object]
+    ) -> None:
         super().__init__(config)
         self._ready = ready
+        self._closing = closing
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End all streams with a reason, then the rest."""
+        self._closing()
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, and say so."""
@@ -69,7 +77,7 @@ def serve(
                 timeout_graceful_shutdown=END_SECONDS,
                 workers=1,
             )
-            server = Serving(config, ready=lambda: ready(address, link))
+            server = Serving(config, ready=lambda: ready(address, link), closing=parts.hub.close)
             before = signal.signal(signal.SIGHUP, server.handle_exit)
             try:
                 server.run(sockets=[listening])

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from agent_session import sanitize
 from agent_session.engine.container import Container
 from agent_session.host import clock
 from agent_session.sessions.names import NAME, container_name, next_name
@@ -21,6 +22,7 @@ from agent_session.workspace.protection import read_label
 if TYPE_CHECKING:
     from agent_session.sessions.request import SessionRequest
 
+LONGEST_TITLE = 200
 LABEL_NAME = "agent-session.name"
 LABEL_AGENT = "agent-session.agent"
 LABEL_PROJECTS = "agent-session.projects"
@@ -35,6 +37,9 @@ LABEL_PROTECTION = "agent-session.protection"
 LABEL_NETWORK = "agent-session.network"
 LABEL_WITHOUT_LOGINS = "agent-session.without-logins"
 """On a container made of an archive: no login is sent to it."""
+LABEL_OWNER = "agent-session.owner"
+"""On a container that a server made for one of its users; without it, it is the user's who runs Podman."""
+LABEL_TITLE = "agent-session.title"
 LABEL_RUNS = "agent-session.runs"
 """On a container made to take another one's place: its session is to run then."""
 
@@ -46,8 +51,12 @@ def session_labels(request: "SessionRequest") -> dict[str, str]:
         mounts.append({"path": str(request.kob), "read_only": False})
     cloned = {LABEL_CLONES: json.dumps([_clone(one) for one in request.clones], ensure_ascii=False)}
     without_logins = {LABEL_WITHOUT_LOGINS: "1"} if request.without_logins else {}
+    owned = {LABEL_OWNER: request.owner} if request.owner else {}
+    titled = {LABEL_TITLE: request.title} if request.title else {}
     return {
         **without_logins,
+        **owned,
+        **titled,
         LABEL_NAME: request.name,
         LABEL_AGENT: request.agent.name,
         LABEL_PROJECTS: json.dumps([_project(one) for one in request.projects], ensure_ascii=False),
@@ -89,6 +98,8 @@ def read(container: Container) -> Session | None:
         options=read_options(container.labels.get(LABEL_OPTIONS, "")),
         login=container.labels.get(LABEL_LOGIN) or None,
         login_on_disk=bool(container.labels.get(LABEL_LOGIN_ON_DISK)),
+        owner=container.labels.get(LABEL_OWNER, ""),
+        title=sanitize.line(container.labels.get(LABEL_TITLE, ""), LONGEST_TITLE),
         without_logins=bool(container.labels.get(LABEL_WITHOUT_LOGINS)),
         protection=protection,
         placeholders=held,

@@ -42,6 +42,8 @@ class SessionRequest:
     rootful: bool = False
     protection: Protection = NO_PROTECTION
     options: Options = DEFAULTS
+    owner: str = ""
+    title: str = ""
     login: str | None = None
     """The id of the stored login's present content."""
     without_logins: bool = False
@@ -76,6 +78,8 @@ def new(engine: Engine, wish: Wish, installation: "Installation") -> SessionRequ
         ca_bundle=installation.added_certificates(),
         rootful=engine.rootful,
         options=replace(chosen, **NOTHING_LENT) if without_logins else chosen,
+        owner=wish.owner,
+        title=wish.title,
         login=None if without_logins else engine.secret_id(login_secret(agent.name)),
         without_logins=without_logins,
     )
@@ -145,6 +149,8 @@ def same(
         ca_bundle=ca_bundle,
         rootful=rootful,
         options=session.options,
+        owner=session.owner,
+        title=session.title,
         login=login,
         created=session.created,
     )

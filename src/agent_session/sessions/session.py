@@ -41,6 +41,9 @@ class Session:
     login: str | None = None
     login_on_disk: bool = False
     """Its container was made by an older agent-session, which left the login on the disk with it."""
+    owner: str = ""
+    """Whose it is on a server with several users; "": the user's who runs agent-session."""
+    title: str = ""
     without_logins: bool = False  # made of an archive, and not started again since
     protection: str = ""  # digest
     placeholders: tuple[Placeholder, ...] = ()

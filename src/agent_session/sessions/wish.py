@@ -46,6 +46,10 @@ class Wish:
     """Of an import: no directory at all, not even `directory`."""
     logins: bool = False
     """Whether an imported session gets the logins at its first start already."""
+    owner: str = ""
+    """Whose a new session is on a server with several users; "": the user's who runs agent-session."""
+    title: str = ""
+    """What a new session is about, in its owner's words."""
     screen: bool = True
     """Whether to wait until the agent shows something; else until a terminal can be attached."""
     restart: bool = False

@@ -36,6 +36,8 @@ LISTED = {
     "status": "running",
     "state": STATE,
     "projects": [{"source": "/p/app", "target": "/workspace/app", "read_only": False}],
+    "title": "",
+    "owner": "",
     "created": TIME,
     "container": "agent_web",
     "base_url": None,

@@ -25,14 +25,21 @@ async def health(parts: OfServer, response: Response) -> Health:
         agent="agent-session",
         version=__version__,
         database_status="online" if online else "offline",
-        engine_status="unknown",
-        sessions=SessionCounts(total=0, active=0, completed=0, error=0, timeout=0),
+        engine_status=parts.watching.engine_status,
+        sessions=_counts(parts.watching.values()),
         configuration={
             "database": "sqlite" if parts.settings.is_sqlite else "postgresql",
             "behind_proxy": parts.settings.behind_proxy,
             "tls": parts.settings.secure,
         },
     )
+
+
+def _counts(values: list[str]) -> SessionCounts:
+    active = sum(value in {"starting", "working", "waiting", "idle"} for value in values)
+    failed = sum(value in {"failed", "unknown"} for value in values)
+    completed = len(values) - active - failed
+    return SessionCounts(total=len(values), active=active, completed=completed, error=failed, timeout=0)
 
 
 @router.get("/metrics", dependencies=[allowed("metrics")], response_class=Response)

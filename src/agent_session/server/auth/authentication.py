@@ -11,9 +11,9 @@ from fastapi.security.http import HTTPAuthorizationCredentials
 
 from agent_session.server.auth import devices, tokens
 from agent_session.server.auth.scopes import Caller, of_user
+from agent_session.server.database.models import User
 from agent_session.server.errors import Forbidden, Unauthenticated
 from agent_session.server.parts import Parts, parts_of
-from agent_session.server.settings import LOCAL
 
 COOKIE = "agent-session"
 TOKEN = HTTPBearer(
@@ -58,6 +58,14 @@ def allowed(scope: str) -> Any:
 Asking = Annotated[Caller, Security(caller)]
 """Whoever is logged in."""
 Manager = Annotated[Caller, Security(caller, scopes=["tokens"])]
+Reader = Annotated[Caller, Security(caller, scopes=["sessions:read"])]
+Writer = Annotated[Caller, Security(caller, scopes=["sessions:write"])]
+Deleter = Annotated[Caller, Security(caller, scopes=["sessions:delete"])]
+
+
+def owner_of(user: User) -> str:
+    """Return whose a user's sessions are; GitHub's number outlives names, which are given to others."""
+    return "" if user.github_id is None else f"github:{user.github_id}"
 
 
 async def _by_token(parts: Parts, word: str) -> Caller | None:
@@ -71,7 +79,7 @@ async def _by_token(parts: Parts, word: str) -> Caller | None:
             login=user.login,
             scopes=of_user(is_admin=user.is_admin) & frozenset(token.scopes),
             way=f"token {token.name}",
-            local=user.login == LOCAL and user.github_id is None,
+            owner=owner_of(user),
             session=token.session,
         )
 
@@ -87,6 +95,6 @@ async def _by_cookie(parts: Parts, word: str) -> Caller | None:
             login=user.login,
             scopes=of_user(is_admin=user.is_admin),
             way=f"device {device.id}",
-            local=user.login == LOCAL and user.github_id is None,
+            owner=owner_of(user),
             device=device.id,
         )

@@ -27,8 +27,8 @@ class Caller:
     scopes: frozenset[str]
     way: str
     """How: "device ID", "token NAME"."""
-    local: bool
-    """Whether this is the user who runs the server, to whom the command line's sessions belong."""
+    owner: str
+    """What the labels of their sessions say; "" for the user who runs the server, as for the command line."""
     session: str | None = None
     """The one session that a token is for; None: all of the user's."""
     device: uuid.UUID | None = None

@@ -101,3 +101,26 @@ class AuditEntry(Base):
     session: Mapped[str | None] = mapped_column(String(255))
     status: Mapped[int]
     address: Mapped[str] = mapped_column(String(64))
+
+
+class Prompt(Base):
+    """A prompt that waits for its turn, so that a server which is started again still has it."""
+
+    __tablename__ = "prompts"
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True, default=uuid.uuid4)
+    session: Mapped[str] = mapped_column(String(63), index=True)
+    owner: Mapped[str] = mapped_column(String(255))
+    text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class KeptAnswer(Base):
+    """What a request with an Idempotency-Key was answered."""
+
+    __tablename__ = "kept_answers"
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    request: Mapped[str] = mapped_column(String(64))
+    status: Mapped[int | None]
+    body: Mapped[Any] = mapped_column(JSON, nullable=True)
+    created_at: Mapped[datetime] = mapped_column(Moment)
