@@ -1,0 +1,129 @@
+"""The server with the real OpenCode in real Podman: made over HTTP, talked to there and in the terminal, and gone again."""
+
+import contextlib
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.account import Account
+from tests.models.model import Model
+from tests.opencode import READY, log_in
+from tests.storage import LAUNCHER, Storage
+from tests.waiting import COMMAND_SECONDS, until
+
+pytestmark = [pytest.mark.e2e]
+SCOPES = ("sessions:read", "sessions:write", "sessions:delete", "metrics")
+
+
+@pytest.fixture(scope="module")
+def account(storage: Storage, opencode: str) -> Iterator[Account]:  # noqa: ARG001
+    account = Account(storage.path, storage.driver)
+    try:
+        log_in(account)
+        yield account
+    finally:
+        account.close()
+
+
+@contextlib.contextmanager
+def server(account: Account) -> Iterator[tuple[httpx2.Client, "subprocess.Popen[str]"]]:
+    """A program with all scopes, and the server's process, which is ended at the end."""
+    process = subprocess.Popen(
+        [LAUNCHER, "serve"],
+        env=account.environment,
+        cwd=account.home,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout
+    url = process.stdout.readline().partition("/login")[0]
+    try:
+        scopes = [word for scope in SCOPES for word in ("--scope", scope)]
+        account.run("token", "rm", "test")
+        token = account.ok("token", "create", "test", *scopes).strip()
+        with httpx2.Client(
+            base_url=url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=COMMAND_SECONDS,
+            trust_env=False,
+        ) as client:
+            yield client, process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=COMMAND_SECONDS)
+
+
+def texts(client: httpx2.Client, name: str) -> str:
+    return json.dumps(client.get(f"/api/sessions/{name}/messages").json())
+
+
+def state(client: httpx2.Client, name: str) -> str:
+    found: dict[str, Any] = client.get(f"/api/sessions/{name}").json()
+    return str(found["state"]["value"])
+
+
+def test_a_session_lives_over_http_and_in_the_terminal_alike(account: Account) -> None:
+    project = account.project()
+    subprocess.run(["git", "init", "-q", project], check=True)
+    with server(account) as (client, process):
+        body = {"title": "Fix login", "agent": "opencode", "projects": [str(project)], "mount": True}
+        made = client.post("/api/sessions", json=body)
+        assert made.status_code == 200, made.text
+        name = made.json()["id"]
+        assert made.json()["base_url"] == f"http://agent_{name}:4096"
+        assert account.sessions() == {name: "running"}
+        model = Model(account, name).begin({"text": "Over HTTP"})
+        model.shown(READY)
+        answer = client.post(f"/api/sessions/{name}/chat", json={"prompt": "say the PAPAYA"})
+        assert (answer.status_code, answer.json().get("content")) == (200, "Over HTTP"), answer.text
+
+        model.script({"text": "Typed it is"})
+        account.tell(name, "typed word")
+        model.shown("Typed it is")
+        until(lambda: state(client, name) == "idle", "rest")
+        assert all(
+            word in texts(client, name) for word in ("PAPAYA", "Over HTTP", "typed word", "Typed it is")
+        )
+
+        model.script(
+            {"tool": "bash", "input": {"command": "echo PLUM", "description": "say"}}, {"text": "Said"}
+        )
+        asked = client.post(f"/api/sessions/{name}/chat", json={"prompt": "say it"})
+        assert (asked.status_code, asked.json()["code"]) == (409, "needs-answer")
+        assert "echo PLUM" in asked.json()["detail"]
+        refused = client.post(f"/api/sessions/{name}/chat", json={"prompt": "too early"})
+        assert refused.json()["code"] == "needs-answer"
+        assert client.post(f"/api/sessions/{name}/answer", json={"answer": "once"}).status_code == 200
+        until(lambda: state(client, name) == "idle", "rest")
+        assert "Said" in texts(client, name)
+
+        model.script({"text": "piece by piece", "pause": 0.2})
+        with client.stream("POST", f"/api/sessions/{name}/chat/stream", json={"prompt": "slowly"}) as stream:
+            lines = [line[6:] for line in stream.iter_lines() if line.startswith("data: ")]
+        pieces = [json.loads(line)["content"] for line in lines[:-1]]
+        assert "".join(pieces) == "piece by piece"
+        assert len(pieces) > 1
+        assert lines[-1] == "[DONE]"
+
+        model.script({"text": "a turn that outlives the server", "pause": 0.5})
+        body = {"prompt": "go on alone", "when_busy": "queue"}
+        with client.stream("POST", f"/api/sessions/{name}/chat/stream", json=body) as stream:
+            next(stream.iter_lines())
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 143
+    with server(account) as (client, _process):
+        until(lambda: "outlives the server" in texts(client, name), "the answer in the record")
+        assert b"agent_session_sessions" in client.get("/metrics").content
+        assert client.post(f"/api/sessions/{name}/stop").json()["status"] == "stopped"
+        assert client.post(f"/api/sessions/{name}/start").json()["status"] == "running"
+        until(lambda: state(client, name) == "idle", "rest")
+        assert "PAPAYA" in texts(client, name)
+        assert client.delete(f"/api/sessions/{name}").status_code == 200
+        assert (account.containers(), account.volumes()) == ([], [])
+        assert project.is_dir()
