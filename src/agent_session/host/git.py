@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from agent_session import sanitize
-from agent_session.errors import AgentSessionError, ConfigurationError
+from agent_session.errors import ConfigurationError, ConflictError
 
 SECONDS = 600
 LARGEST = 256 << 20
@@ -33,7 +33,7 @@ OFF = {
 }
 
 
-class GitFailed(AgentSessionError):
+class GitFailed(ConflictError):
     """Git ended with an error; `message` is what it said."""
 
     code = "git-failed"
