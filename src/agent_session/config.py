@@ -51,6 +51,7 @@ class Config:
     kob: str | None = None
     detach: bool = False
     detach_key: str | None = None
+    clipboard: bool = False
     build: bool | None = None
     force: bool = False
     discard_work: bool = False

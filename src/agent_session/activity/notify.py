@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +22,8 @@ from agent_session.errors import ConfigurationError, Hint
 from agent_session.host.clock import utc
 
 SECONDS = 10
+APART = 5.0
+"""Seconds between two notifications, or two commands, of one session: its agent makes its states."""
 MOST_WAITING = 20
 MOST_AT_ONCE = 8
 OSC_777 = ("foot", "rxvt", "contour")
@@ -60,6 +63,7 @@ class Notifier:
     notified: dict[str, datetime | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._spaced = _Spaced(self._send)
         self._senders = [_BackgroundSender(self._desktop)] + (
             [_BackgroundSender(self._post)] if self.url else []
         )
@@ -71,10 +75,15 @@ class Notifier:
             self.notified.pop(change.name, None)
         elif state.value == "waiting" and self.notified.get(change.name, ...) != state.since:
             self.notified[change.name] = state.since
-            title = f"{change.name} waits for you"
-            body = state.reason or (state.question.text if state.question else "") or "it has a question"
-            for sender in self._senders:
-                sender.send(title, body)
+            self._spaced.handle(change)
+
+    def _send(self, change: Change) -> None:
+        state = change.state
+        assert state is not None
+        title = f"{change.name} waits for you"
+        body = state.reason or (state.question.text if state.question else "") or "it has a question"
+        for sender in self._senders:
+            sender.send(title, body)
 
     def _desktop(self, title: str, body: str) -> None:
         """The desktop's own notification, or what a terminal makes of one."""
@@ -141,14 +150,23 @@ class CommandRunner:
     note: Callable[[str], None]
     running: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._spaced = _Spaced(self._run)
+
     def handle(self, change: Change) -> None:
         """Run the command where this change leads to one of its states. Its output goes to stderr."""
-        self.running = [process for process in self.running if process.poll() is None]
         state = change.state
         if state is None or state.value not in self.command.values:
+            self._spaced.cancel(change.name)
             return
         if change.before and (change.before.value, change.before.since) == (state.value, state.since):
             return
+        self._spaced.handle(change)
+
+    def _run(self, change: Change) -> None:
+        self.running = [process for process in self.running if process.poll() is None]
+        state = change.state
+        assert state is not None
         if len(self.running) >= MOST_AT_ONCE:
             self.note(f"{MOST_AT_ONCE} commands of --on are still running; not run for {change.name}")
             return
@@ -172,6 +190,47 @@ class CommandRunner:
             self.note(f"--on: {os.strerror(error.errno or 0)}")
             return
         self.running.append(process)
+
+
+class _Spaced:
+    """Acts on changes of a session, APART seconds after the last time at the earliest.
+
+    What comes earlier waits, and only the newest of a session; it is dropped where it is cancelled meanwhile.
+    """
+
+    def __init__(self, act: Callable[[Change], None]) -> None:
+        self._act = act
+        self._due: dict[str, float] = {}
+        self._waiting: dict[str, Change] = {}
+        self._lock = threading.Lock()
+
+    def handle(self, change: Change) -> None:
+        """Act now, or when that may be."""
+        with self._lock:
+            begun = change.name in self._waiting
+            left = self._due.get(change.name, 0) - time.monotonic()
+            if left <= 0 and not begun:
+                self._act_now(change)
+                return
+            self._waiting[change.name] = change
+        if not begun:
+            timer = threading.Timer(max(0, left), self._act_later, [change.name])
+            timer.daemon = True
+            timer.start()
+
+    def cancel(self, name: str) -> None:
+        """Drop what waits for a session."""
+        with self._lock:
+            self._waiting.pop(name, None)
+
+    def _act_later(self, name: str) -> None:
+        with self._lock:
+            if name in self._waiting and self._due.get(name, 0) <= time.monotonic():
+                self._act_now(self._waiting.pop(name))
+
+    def _act_now(self, change: Change) -> None:
+        self._due[change.name] = time.monotonic() + APART
+        self._act(change)
 
 
 class _BackgroundSender:

@@ -33,6 +33,14 @@ DetachKey = Annotated[
         "Ctrl and ]. [env: AGENT_SESSION_DETACH_KEY] [default: Ctrl q]",
     ),
 ]
+Clipboard = Annotated[
+    bool | None,
+    Option(
+        "--clipboard/--no-clipboard",
+        help="What runs in the session may set this terminal's clipboard and title. "
+        "[env: AGENT_SESSION_CLIPBOARD] [default: no-clipboard]",
+    ),
+]
 Project = Annotated[
     str | None,
     Argument(metavar="[PROJECT]", help="The clone, by its name or what it was made from. [default: all]"),

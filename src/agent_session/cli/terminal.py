@@ -5,7 +5,7 @@ import shlex
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
@@ -63,6 +63,17 @@ def patience(awaited: str) -> Iterator[None]:
         telling.join()
 
 
+def become(command: Sequence[str], environment: Mapping[str, str], *, clipboard: bool) -> NoReturn:
+    """Become a process that runs the command on this terminal, and lets through what draws.
+
+    With `clipboard` also what sets the clipboard or the title.
+    """
+    from agent_session.host import terminal_filter
+
+    words = [sys.executable, "-IS", terminal_filter.__file__, *(["--clipboard"] if clipboard else [])]
+    os.execvpe(words[0], [*words, *command], dict(environment))
+
+
 def enter(invocation: Invocation, engine: Engine, session: "Session", config: Config) -> NoReturn:
     """Become the terminal's client of a session: this process is replaced.
 
@@ -84,4 +95,5 @@ def enter(invocation: Invocation, engine: Engine, session: "Session", config: Co
     }
     command = find.attach_command(engine, session, {**shown, **told, terminals.VARIABLE: token})
     engine.close()
-    os.execvpe(command[0], command, {**invocation.environment, terminals.VARIABLE: token})
+    environment = {**invocation.environment, terminals.VARIABLE: token}
+    become(command, environment, clipboard=config.clipboard)

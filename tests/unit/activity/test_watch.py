@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -219,7 +220,8 @@ def teller(desktop: Path, url: str | None = None) -> tuple[notify.Notifier, list
     return notify.Notifier(environment=environment, url=url, note=notes.append), notes
 
 
-def test_one_notification_for_each_time_it_waits(desktop: Path) -> None:
+def test_one_notification_for_each_time_it_waits(desktop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notify, "APART", 0.2)
     tells, _ = teller(desktop)
     evening = MORNING.replace(hour=20)
     for change in (
@@ -354,6 +356,33 @@ def test_a_command_gets_what_happened_in_variables_and_never_in_its_words(tmp_pa
         f"web|waiting|{evil}|2026-11-21T08:00:00.000Z",
     ]
     assert not (tmp_path / "evil").exists()
+
+
+def test_an_agent_that_toggles_its_state_has_one_command_run_and_the_last_one_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notify, "APART", 1.0)
+    order = notify.StateCommand(
+        values=("waiting",), command=f'echo "$AGENT_SESSION_REASON" >>{tmp_path}/said'
+    )
+    runs = notify.CommandRunner(command=order, environment={"PATH": os.environ["PATH"]}, note=pytest.fail)
+    for number in range(100):
+        runs.handle(seen("waiting", reason=str(number)))
+        runs.handle(seen("idle"))
+    runs.handle(seen("waiting", reason="other", name="other"))
+    runs.handle(seen("waiting", reason="last"))
+
+    def said() -> list[str]:
+        return (tmp_path / "said").read_text().split() if (tmp_path / "said").exists() else []
+
+    until(lambda: len(said()) == 3, "three runs", told=lambda: str(said()))
+    assert sorted(said()) == ["0", "last", "other"]
+    runs.handle(seen("waiting", reason="over before it may run"))
+    runs.handle(seen("idle"))
+    time.sleep(1.3)
+    assert len(said()) == 3
+    for process in runs.running:
+        process.wait()
 
 
 def test_commands_that_do_not_end_are_not_heaped_up() -> None:

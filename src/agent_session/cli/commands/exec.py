@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 from agent_session.cli.context import Exit, Invocation
 from agent_session.cli.options import NameOrDefault
 from agent_session.cli.parameters import Argument, Option
+from agent_session.cli.terminal import become
 
 if TYPE_CHECKING:
     from agent_session.engine.protocol import Engine
@@ -52,7 +53,7 @@ def exec(
             raise Exit(_beside(invocation, engine, session, words))
         shown = {key: value for key in ("TERM", "COLORTERM") if (value := invocation.environment.get(key))}
         argv = screens.command(engine, session, words, shown, terminal=True)
-    os.execvpe(argv[0], argv, dict(invocation.environment))
+    become(argv, invocation.environment, clipboard=invocation.config.clipboard)
 
 
 def _beside(invocation: Invocation, engine: "Engine", session: "Session", words: list[str]) -> int:

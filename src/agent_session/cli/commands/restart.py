@@ -4,7 +4,7 @@ from typing import Annotated
 
 from agent_session.cli import terminal
 from agent_session.cli.context import Invocation, on_terminal
-from agent_session.cli.options import DetachKey, NameOrDefault
+from agent_session.cli.options import Clipboard, DetachKey, NameOrDefault
 from agent_session.cli.parameters import Option
 from agent_session.cli.start_options import Detach
 
@@ -18,6 +18,7 @@ def restart(
     name: NameOrDefault = None,
     detach: Detach = None,
     detach_key: DetachKey = None,
+    clipboard: Clipboard = None,
     if_stopped: IfStopped = False,
 ) -> None:
     """Start a session again, also one that runs, and attach. Its conversation goes on; what is on its screen ends."""
@@ -26,7 +27,7 @@ def restart(
     from agent_session.cli import wishes
     from agent_session.sessions import find
 
-    config = invocation.config.with_flags(detach=detach, detach_key=detach_key)
+    config = invocation.config.with_flags(detach=detach, detach_key=detach_key, clipboard=clipboard)
     detached = config.detach or not on_terminal()
     with invocation.engine() as engine:
         wanted = find.get(engine, invocation.name(engine, name, verb="restart")).name

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_session.cli import terminal
 from agent_session.cli.context import Invocation, note, on_terminal
-from agent_session.cli.options import DetachKey
+from agent_session.cli.options import Clipboard, DetachKey
 from agent_session.cli.start_options import (
     AgentName,
     AllowSecrets,
@@ -53,6 +53,7 @@ def start(
     name: Name = None,
     detach: Detach = None,
     detach_key: DetachKey = None,
+    clipboard: Clipboard = None,
     build: Build = None,
     as_json: Json = False,
     fresh: Fresh = None,
