@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 COLOURS = {"running": "32", "stopped": "31", "waiting": "33", "failed": "31", "working": "36"}
 FOLDED_LINES = 6
+STEP = re.compile(r"STEP (\d+)/(\d+): (.*)")
+IMAGE = re.compile(r"building \S*agent-session-([^:\s]+):")
 UNSAFE = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """What JSON lets through of control characters and of those that turn writing round, and what cannot be
 encoded."""
@@ -82,6 +84,19 @@ def since(state: "State") -> str:
     return ago(state.since) if state.since else "-"
 
 
+def build_step(line: str, *, image: str) -> str:
+    """What a build is at, where a line of it begins something: "base image, step 6 of 15: RUN apt update".
+
+    "" for any other line.
+    """
+    what = f"{image} image, " if image else ""
+    if IMAGE.match(line):
+        return f"{image} image"
+    if step := STEP.match(line):
+        return f"{what}step {step[1]} of {step[2]}: {step[3]}"
+    return f"{what}{line}" if line.startswith("preparing ") else ""
+
+
 @contextmanager
 def build_progress(title: str) -> Iterator["Tell"]:
     """Return a function for the lines of a build: few on a terminal, all of them elsewhere; on stderr."""
@@ -100,7 +115,7 @@ def build_progress(title: str) -> Iterator["Tell"]:
     started = time.monotonic()
     spinner = "dots" if "utf" in console.encoding else "line"
     last: deque[str] = deque(maxlen=FOLDED_LINES)
-    step = [""]
+    step, image = [""], ""
 
     def picture() -> Group:
         head = Text(f"{title} ({time.monotonic() - started:.0f} s)  {step[0]}")
@@ -115,8 +130,11 @@ def build_progress(title: str) -> Iterator["Tell"]:
     with Live(get_renderable=picture, console=console, refresh_per_second=8, transient=True):
 
         def tell(line: str) -> None:
-            if line.startswith(("STEP ", "building ")):
-                step[0] = sanitize.shown(line)
+            nonlocal image
+            if named := IMAGE.match(line):
+                image = named[1]
+            if now := build_step(line, image=image):
+                step[0] = sanitize.shown(now)
                 last.clear()
             elif line.strip():
                 last.append(line)
