@@ -10,26 +10,28 @@ from typing import TYPE_CHECKING
 from agent_session.engine.protocol import Engine
 from agent_session.errors import DOCTOR, Interrupted, NotFoundError, NotReady
 from agent_session.host.signals import uninterrupted
-from agent_session.sessions import endpoint, find, plan, review
+from agent_session.sessions import endpoint, find, review
 from agent_session.sessions.errors import SessionNotFound, SessionRunning
 from agent_session.sessions.leftovers import settle, tidy
 from agent_session.sessions.names import check_name, container_name, importing_name, next_name, volume_names
 from agent_session.sessions.readiness import Report, bring_up, unheard
-from agent_session.sessions.request import SessionRequest
 from agent_session.sessions.session import Session
 from agent_session.workspace import placeholders
 
 if TYPE_CHECKING:
     from agent_session.agents.seed import Seed
+    from agent_session.sessions.request import SessionRequest
 
 
 def create(
-    engine: Engine, request: SessionRequest, seed: "Seed", *, screen: bool, report: Report = unheard
+    engine: Engine, request: "SessionRequest", seed: "Seed", *, screen: bool, report: Report = unheard
 ) -> Session:
     """Make a session and wait until it is up (with `screen`: until its agent shows something).
 
     Whatever fails or interrupts, nothing made here is left behind. Raises NameTaken, EngineRefused, NotReady.
     """
+    from agent_session.sessions import plan  # with which `stop` has nothing to do
+
     spec, told = endpoint.connected(engine, plan.container_spec(request))
     made = False
     new: list[str] = []
@@ -90,7 +92,7 @@ def resume(
 def recreate(
     engine: Engine,
     session: Session,
-    request: SessionRequest,
+    request: "SessionRequest",
     seed: "Seed | None",
     *,
     screen: bool,
@@ -103,6 +105,8 @@ def recreate(
     """
     settle(engine, session.name)
     session = find.get(engine, session.name)
+    from agent_session.sessions import plan  # with which `stop` has nothing to do
+
     spec, told = endpoint.connected(engine, plan.replacement_spec(request, runs=seed is not None))
     stopped = False
     try:
