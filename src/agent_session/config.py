@@ -66,6 +66,7 @@ class Config:
     memory: int = 0
     cpus: float = 0.0
     pids: int = limits.PIDS
+    shm_size: int = limits.SHM
     allow_user_namespaces: bool = False
     allow_setuid: bool = False
     import_from: str | None = None

@@ -59,6 +59,7 @@ def session(found: Session, state: State | None = None, *, changes: int = 0) -> 
         "memory": options.memory or None,
         "cpus": options.cpus or None,
         "pids": options.pids or None,
+        "shm_size": options.shm_size,
         "allow_user_namespaces": options.allow_user_namespaces,
         "allow_setuid": options.allow_setuid,
         "changes": changes,

@@ -25,7 +25,7 @@ LARGEST = 10 * 1024 * 1024
 """Bytes; a credentials file is a few hundred, a ~/.claude.json of years a few million."""
 PROXIES = tuple(
     spelled
-    for name in ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
+    for name in ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
     for spelled in (name, name.upper())
 )
 """They may hold a password, and change from day to day: they are the session's as they are at its start."""
@@ -116,6 +116,7 @@ def gather(
     *,
     timezone: str,
     extra: Mapping[str, str] = NOTHING,
+    umask: int | None = None,
     identity: Identity = UNKNOWN,
     stored: StoredLogin | None = None,
     seal: Seal | None = None,
@@ -123,7 +124,8 @@ def gather(
     """Read all that the session gets. A file that cannot be read is noted and left out.
 
     Nothing of the host's is changed. `extra` are variables of ours for the agent's start. The variables of
-    a `stored` login count less than the host's, its files more.
+    a `stored` login count less than the host's, its files more. `umask` is for the files that programs make;
+    what a user may do herself is never masked.
     """
     login = stored or StoredLogin()
     given = {name: environment[name] for name in agent.environment if environment.get(name)}
@@ -144,6 +146,7 @@ def gather(
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+        lines += "" if umask is None else f"umask {umask & 0o077:03o}\n"
         _add(tar, "environment", lines.encode("utf-8", "surrogateescape"))
         files, about_files = _files(agent)
         notes += about_files

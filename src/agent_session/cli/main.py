@@ -12,6 +12,7 @@ def main() -> None:
     """Run the program and end the process with a documented exit code."""
     gc.set_threshold(100_000)  # looking for garbage while importing costs 5 ms
     _open_what_is_closed()
+    os.environ.setdefault("PODMAN_IGNORE_CGROUPSV1_WARNING", "1")  # Podman 5 would say it at each command
     prefetch = Prefetch()
     prefetch.ask(sys.argv[1:])
     from agent_session.cli.run import run

@@ -197,6 +197,17 @@ GithubToken = Annotated[
 Memory = Annotated[int | None, _limit("memory", "SIZE", "memory the session may use: 512m, 2g")]
 Cpus = Annotated[float | None, _limit("cpus", "NUMBER", "processors: 2, 1.5")]
 Pids = Annotated[int | None, _limit("pids", "NUMBER", "processes and threads", default=limits.PIDS)]
+ShmSize = Annotated[
+    int | None,
+    Option(
+        "--shm-size",
+        metavar="SIZE",
+        parser=limits.READERS["shm_size"],
+        help="The size of /dev/shm, memory that browsers and test workers share: 256m, 2g. "
+        f"[env: AGENT_SESSION_SHM_SIZE] [default: {limits.written(limits.SHM)}]",
+        group=LIMITS,
+    ),
+]
 AllowUserNamespaces = Annotated[
     bool | None,
     _switch(

@@ -77,6 +77,9 @@ VERBS = {
         Verb("restart", SESSIONS, "Start a session again, also a running one", SERVICE),
         Verb("rm", SESSIONS, "Remove stopped sessions; projects stay", SERVICE, STOPPED),
         Verb("update", SESSIONS, "Move sessions to their agent's newest image"),
+        Verb("move", SESSIONS, "Tell a session where its project is now", SERVICE, STOPPED, examples=(
+            ("agent-session move web ~/webapp ~/projects/webapp", "after: mv ~/webapp ~/projects/webapp"),
+        )),
         Verb("export", SESSIONS, "Save a session in one file"),
         Verb("diff", SESSIONS, "Show what a session changed in its clones", LISTING, examples=(
             ("agent-session diff web", "all since the session's start, committed or not"),

@@ -117,10 +117,18 @@ def _places(engine: Engine, session: Session) -> Iterator[Finding]:
         return
     projects = [project.source for project in session.projects]
     for path in [*projects, *session.mounts, *([session.kob] if session.kob else [])]:
+        now = path.resolve()
         if not path.is_dir() if path in projects else not path.exists():
-            words = f"{path} does not exist any more" + ("" if session.running else ", so it cannot start")
-            cures = (Hint(shell=f"mkdir -p {shlex.quote(str(path))}"), Hint("rm", [session.name]))
-            yield Finding(level="error", subject=f"session {session.name}", words=words, cures=cures, code=7)
+            words, new = f"{path} does not exist any more", "NEW-PATH"
+            cure = Hint(shell=f"mkdir -p {shlex.quote(str(path))}")
+        elif path in projects and now != path:
+            words, new = f"{path} is not what it was: it leads to {now} now", str(now)
+            cure = Hint(shell=f"namei -l {shlex.quote(str(path))}")
+        else:
+            continue
+        words += "" if session.running else ", so it cannot start"
+        cures = (Hint("move", [session.name, str(path), new]), cure) if path in projects else (cure,)
+        yield Finding(level="error", subject=f"session {session.name}", words=words, cures=cures, code=7)
 
 
 def _parts(engine: Engine, session: Session, agents: Mapping[str, Agent]) -> Iterator[Finding]:

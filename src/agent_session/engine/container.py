@@ -6,6 +6,8 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Literal
 
+from agent_session.engine import limits
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mount:
@@ -45,6 +47,8 @@ class ContainerSpec:
     cpus: float = 0
     pids: int = 0
     """Processes and threads."""
+    shm_size: int = limits.SHM
+    """Bytes of /dev/shm."""
     user_namespaces: bool = False
     """Whether processes may have namespaces of their own, and mount there. Without it, no mount of this
     specification can be taken away."""

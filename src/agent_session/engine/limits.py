@@ -19,6 +19,8 @@ LEAST_MEMORY = 64 << 20
 says less."""
 LEAST_PIDS = 64
 MOST = 1 << 62
+SHM = 1 << 30
+"""Bytes of /dev/shm. Podman's own 64 MB are too few for browsers and test workers; what is not used costs nothing."""
 PIDS = 4096
 """Twice Podman's own default: threads count too, and an agent with its language servers and a parallel build
 has many. A fork bomb ends there long before the kernel's 32768."""
@@ -66,6 +68,15 @@ def memory(text: str) -> int:
     return int(size)
 
 
+def shm_size(text: str) -> int:
+    """Read the size of /dev/shm in bytes: "64m", "2g". Raises ValueError with one line for anything else."""
+    found = SIZE.fullmatch(text.strip())
+    size = int(float(found[1]) * UNITS.get((found[2] or "").lower(), 1)) if found else 0
+    if not 1 << 16 <= size < MOST:
+        raise ValueError(f"{text!r} is not a valid size of /dev/shm (64m, 2g)")
+    return size
+
+
 def written(size: int) -> str:
     """Write an amount of memory as `memory` reads it: 512m, 2g; in bytes where no unit divides it."""
     for unit, factor in sorted(UNITS.items(), key=lambda item: -item[1]):
@@ -99,7 +110,7 @@ def pids(text: str) -> int:
 
 
 READERS: Mapping[str, Callable[[str], int | float]] = MappingProxyType(
-    {"memory": memory, "cpus": cpus, "pids": pids}
+    {"memory": memory, "cpus": cpus, "pids": pids, "shm_size": shm_size}
 )
 
 

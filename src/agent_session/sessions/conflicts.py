@@ -33,11 +33,19 @@ def check_agrees(engine: Engine, wish: Wish, session: "Session", home: Path) -> 
     name = find.free_name((one.name for one in find.list_sessions(engine)), directory)
     cloned = ["--clone"] if wish.clone and sources else []
     words = [*(["-a", agent] if agent else []), *cloned, *sources]
+    gone = [one.source for one in session.projects if engine.local and one.source.resolve() != one.source]
+    gone += [one.source for one in session.projects if engine.local and not one.source.exists()]
+    if len(gone) == len(strangers) == 1:
+        instead = Hint(
+            "move", [session.name, str(gone[0]), strangers[0]], note=f"if {gone[0]} was moved there"
+        )
+    else:
+        instead = Hint("start", ["-n", name, *words], note="a new session")
     raise SessionConflict(
         session.name,
         has=f"agent {session.agent} and {projects}",
         asked=", ".join([*asked, *strangers]),
-        instead=Hint("start", ["-n", name, *words], note="a new session"),
+        instead=instead,
     )
 
 

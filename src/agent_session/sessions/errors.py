@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from agent_session.errors import ConflictError, Hint, NotFoundError, UsageError
+from agent_session.errors import ConflictError, EngineRefused, Hint, NotFoundError, UsageError
 
 
 class BadName(UsageError):
@@ -101,5 +101,22 @@ class WorkAtRisk(ConflictError):
                 *fetch,
                 Hint("export", [name, f"{name}.tar.zst"], note="saves it"),
                 Hint("rm", ["-f", "--discard-work", name], note="loses it"),
+            ),
+        )
+
+
+class ProjectMoved(EngineRefused):
+    """A project is gone, or a link to `now` has taken its place."""
+
+    code = "project-moved"
+
+    def __init__(self, name: str, path: Path, now: Path | None = None) -> None:
+        state = f"is not what it was: it leads to {now} now" if now else "does not exist any more"
+        super().__init__(
+            f"{path}, a project of session '{name}', {state}. Nothing was started",
+            hint=Hint(
+                "move",
+                [name, str(path), str(now or "NEW-PATH")],
+                note="if you moved it: keeps the conversation",
             ),
         )

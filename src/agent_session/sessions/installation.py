@@ -81,6 +81,7 @@ class Installation:
         """
         from agent_session.agents import seed, stored_login
         from agent_session.host import git_identity, timezone
+        from agent_session.host.umask import umask
 
         if agent is None:
             note = "the session's agent is not installed here any more; it gets no login from this machine"
@@ -103,6 +104,7 @@ class Installation:
             agent if options.user_config else replace(agent, user_config=()),
             environment,
             timezone=timezone.name(environment),
+            umask=umask(),
             extra={f"AGENT_SESSION_{name}": "1" for name, yes in said.items() if yes},
             identity=git_identity.read(
                 self.environment, signing=options.git_signing, github=options.github_token

@@ -29,6 +29,8 @@ class Options:
     """Bytes. Of this and the next two, 0 is no limit."""
     cpus: float = 0.0
     pids: int = limits.PIDS
+    shm_size: int = limits.SHM
+    """Bytes of /dev/shm."""
     allow_user_namespaces: bool = False
     allow_setuid: bool = False
 
@@ -73,6 +75,6 @@ def flags(name: str, value: object) -> list[str]:
         return [flag if value else f"--no-{flag[2:]}"]
     if isinstance(value, tuple):
         return [word for item in value for word in (flag, str(item))]
-    if name == "memory" and isinstance(value, int):
+    if name in {"memory", "shm_size"} and isinstance(value, int):
         return [flag, limits.written(value)]
     return [flag, f"{value:g}" if isinstance(value, float) else str(value)]

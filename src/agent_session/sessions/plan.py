@@ -45,6 +45,7 @@ def container_spec(request: SessionRequest) -> ContainerSpec:
         memory=options.memory,
         cpus=options.cpus,
         pids=options.pids,
+        shm_size=options.shm_size,
         user_namespaces=options.allow_user_namespaces,
         setuid=options.allow_setuid,
     )

@@ -85,7 +85,7 @@ def new(engine: Engine, wish: Wish, installation: "Installation") -> SessionRequ
     )
     if typed.clones:
         request = with_sources(request, wish, installation)
-    return protected(request, insisted="unprotected" in wish.insisted)
+    return _reachable(engine, protected(request, insisted="unprotected" in wish.insisted))
 
 
 def with_sources(request: SessionRequest, wish: Wish, installation: "Installation") -> SessionRequest:
@@ -125,7 +125,17 @@ def again(engine: Engine, wish: Wish, installation: "Installation", session: "Se
     if session.without_logins and session.started is None:  # an import that was killed: nobody has looked yet
         request = replace(request, login=None, without_logins=True)
     chosen = options.chosen(wish.options, wish.insisted, installation.environment, session.options)
-    return protected(replace(request, options=chosen), insisted="unprotected" in wish.insisted)
+    request = protected(replace(request, options=chosen), insisted="unprotected" in wish.insisted)
+    return _reachable(engine, request)
+
+
+def _reachable(engine: Engine, request: SessionRequest) -> SessionRequest:
+    """The same request. Raises ProjectRefused where the engine could not mount what protects a project."""
+    if engine.local is not None and not engine.rootful:
+        from agent_session.workspace import reachable
+
+        reachable.check(request.projects, request.protection.mounts)
+    return request
 
 
 def same(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from agent_session.engine.protocol import Engine
 from agent_session.errors import NotReady
 from agent_session.images.errors import ImageMissing
-from agent_session.sessions import conflicts, find
+from agent_session.sessions import conflicts, find, moved
 from agent_session.sessions.find import Found
 from agent_session.sessions.names import check_name
 from agent_session.sessions.steps import Attach, Create, Deliver, Replace, Resume, Step
@@ -40,6 +40,8 @@ def decide_for(engine: Engine, wish: Wish, installation: "Installation", found: 
         return _creation(engine, wish, installation)
     session = found.session
     conflicts.check_agrees(engine, wish, session, installation.home)
+    if not session.running or wish.restart or wish.update:
+        moved.check(engine, session)
     if session.running and not wish.restart and not wish.update:
         conflicts.check_effect(wish, session, installation.environment)
         if not found.unsettled and not wish.screen and not find.needs_seed(session):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from agent_session.host import fences
+from agent_session.host.umask import umask
 from agent_session.sessions.errors import CopyRefused
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -68,7 +69,7 @@ class _Tree:
     root: int
     notes: list[str]
     made: dict[tuple[str, ...], tarfile.TarInfo] = field(default_factory=dict)
-    mask: int = field(default_factory=lambda: umask())
+    mask: int = field(default_factory=umask)
 
     def add(self, tar: tarfile.TarFile, member: tarfile.TarInfo, parts: list[str], *, top: int) -> None:
         """One member; the first `top` names are where the copy lands."""
@@ -205,10 +206,3 @@ def _is_there(name: str, folder: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def umask() -> int:
-    """What new files of this process are not allowed."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

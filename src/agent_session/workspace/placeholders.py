@@ -10,7 +10,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,7 +130,13 @@ def _make(placeholder: Placeholder, parent: int) -> None:
     except OSError:
         return  # it exists, or may not be made: then the agent cannot make it either
     os.utime(name, (MARK, MARK), dir_fd=parent, follow_symlinks=False)
-    os.utime(parent, ns=(before.st_atime_ns, before.st_mtime_ns))
+    _set_times_back(parent, before)
+
+
+def _set_times_back(directory: int, before: os.stat_result) -> None:
+    """As far as that may be done: in a directory of a group only its owner may."""
+    with suppress(PermissionError):
+        os.utime(directory, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 def _remove(placeholder: Placeholder, parent: int) -> None:
@@ -139,7 +145,7 @@ def _remove(placeholder: Placeholder, parent: int) -> None:
         (os.rmdir if placeholder.content is None else os.unlink)(placeholder.path.name, dir_fd=parent)
     except OSError:
         return
-    os.utime(parent, ns=(before.st_atime_ns, before.st_mtime_ns))
+    _set_times_back(parent, before)
 
 
 def _exclude(file: Path, *, add: set[str], keep: set[str] | None) -> None:

@@ -53,6 +53,7 @@ LISTED = {
     "memory": None,
     "cpus": None,
     "pids": 4096,
+    "shm_size": 1 << 30,
     "allow_user_namespaces": False,
     "allow_setuid": False,
     "changes": 0,

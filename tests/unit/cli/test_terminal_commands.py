@@ -16,6 +16,7 @@ from agent_session.agents.catalog import Agent
 from agent_session.agents.seed import EMPTY
 from agent_session.engine.command import ExecResult
 from agent_session.errors import ConflictError, NotFoundError, UsageError
+from agent_session.host.umask import umask
 from agent_session.sessions import copy, find, lifecycle, untrusted_tar
 from agent_session.sessions.errors import CopyRefused, SessionStopped
 from agent_session.sessions.names import volume_names
@@ -469,7 +470,7 @@ def test_modes_are_plain_and_times_are_kept(tmp_path: Path) -> None:
         fenced=[],
     )
     found = (tmp_path / "got" / "f").stat()
-    assert (found.st_mode & 0o7777, found.st_mtime) == (0o777 & ~untrusted_tar.umask(), 2000)
+    assert (found.st_mode & 0o7777, found.st_mtime) == (0o777 & ~umask(), 2000)
     assert (tmp_path / "got").stat().st_mtime == 1000
 
 

@@ -228,7 +228,7 @@ def test_a_project_that_is_gone_keeps_its_session_from_starting(ward: Ward) -> N
     problem = ward.problem()
     assert (problem.level, problem.subject, problem.code) == ("error", "session web", 7)
     assert str(ward.project.source) in problem.words
-    assert problem.fix.startswith(f"mkdir -p {ward.project.source}")
+    assert problem.fix.startswith(f"agent-session move web {ward.project.source} NEW-PATH")
 
 
 def test_a_project_that_was_replaced_while_its_session_runs_is_told(ward: Ward) -> None:

@@ -37,6 +37,7 @@ OTHER = Options(
     memory=1 << 30,
     cpus=2.0,
     pids=100,
+    shm_size=2 << 30,
     allow_user_namespaces=True,
     allow_setuid=True,
 )
@@ -322,6 +323,7 @@ def test_options_are_written_as_they_are_typed() -> None:
         "memory": ["--memory", "1g"],
         "cpus": ["--cpus", "2"],
         "pids": ["--pids", "100"],
+        "shm_size": ["--shm-size", "2g"],
         "allow_user_namespaces": ["--allow-user-namespaces"],
         "allow_setuid": ["--allow-setuid"],
     }

@@ -38,7 +38,7 @@ def _run(spec: ContainerSpec, whole: dict[str, Any], labels: list[str]) -> list[
     return [
         "run", "--detach", "--pull=never",
         f"--name={spec.name}", f"--hostname={spec.hostname}", f"--workdir={spec.workdir}",
-        f"--stop-timeout={spec.stop_timeout}",
+        f"--stop-timeout={spec.stop_timeout}", f"--shm-size={spec.shm_size}",
         *user, *_limits(spec, whole["resource_limits"]), *_network(spec, whole),
         "--pid=private", "--ipc=private", "--uts=private", f"--cgroupns={whole['cgroupns']['nsmode']}",
         "--log-driver=k8s-file", f"--log-opt=max-size={LOG_BYTES}",

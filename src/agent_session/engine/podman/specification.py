@@ -54,6 +54,7 @@ def _process(spec: ContainerSpec) -> dict[str, Any]:
         # proxies may hold a password, and this is no place for one: they come with the seed
         "httpproxy": False,
         "stop_timeout": spec.stop_timeout,
+        "shm_size": spec.shm_size,
         "log_configuration": {"driver": "k8s-file", "size": LOG_BYTES},
     }
 

@@ -77,9 +77,7 @@ TROUBLES = (
     Trouble(
         words=("statfs", "no such file or directory: bind", "error stat"),
         cause="a directory that the session mounts does not exist (any more)",
-        cure=Hint(
-            "ls", ["--json"], note="shows the directories; make them again, or agent-session rm the session"
-        ),
+        cure=Hint("doctor", note="names it; agent-session move NAME OLD NEW, where a project was moved"),
         refused=True,
     ),
     Trouble(

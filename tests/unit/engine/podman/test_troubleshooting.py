@@ -63,7 +63,7 @@ SAID = [
     ),
     ("runc create failed: error setting rlimit type 7: operation not permitted", EngineRefused, "ulimit"),
     ("netavark: No such file or directory (os error 2)", EngineRefused, "apt-get install iptables"),
-    ("statfs /home/u/gone: no such file or directory", EngineRefused, "agent-session ls"),
+    ("statfs /home/u/gone: no such file or directory", EngineRefused, "agent-session move"),
 ]
 
 
