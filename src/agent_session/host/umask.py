@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def umask() -> int:
-    """Read the mask. Where the kernel does not tell it, it is set for a moment to one that allows nobody else anything."""
+    """Read the mask; where the kernel does not tell it, it is another one for a moment."""
     try:
         status = Path("/proc/self/status").read_text(errors="replace")
         return int(next(line for line in status.splitlines() if line.startswith("Umask:")).split()[1], 8)
