@@ -20,7 +20,8 @@ says less."""
 LEAST_PIDS = 64
 MOST = 1 << 62
 SHM = 1 << 30
-"""Bytes of /dev/shm. Podman's own 64 MB are too few for browsers and test workers; what is not used costs nothing."""
+"""Bytes of /dev/shm. Podman's own 64 MB are too few for browsers and test workers; only what is used costs
+memory."""
 PIDS = 4096
 """Twice Podman's own default: threads count too, and an agent with its language servers and a parallel build
 has many. A fork bomb ends there long before the kernel's 32768."""

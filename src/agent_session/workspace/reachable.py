@@ -1,8 +1,8 @@
 """Directories in which a rootless engine can make no mount, found before anything is made.
 
-Root in a rootless container is not the user: it enters a directory if others may, or if owner and group of the
-directory are known in the container's user namespace, as the user's own and the subordinate ids are. An access
-control list of the user does not help it.
+Root in a rootless container is not the user: it enters a directory if others may, or if owner and group of
+the directory are known in the container's user namespace, as the user's own and the subordinate ids are. An
+access control list of the user does not help it.
 """
 
 import os
