@@ -16,7 +16,7 @@ from agent_session.errors import UsageError
 
 REFUSED = "refused"
 TEXTS = {
-    "--protect": "strict", "--memory": "512m", "--cpus": "1.5", "--pids": "100", "--detach-key": "Ctrl x", "--timeout": "2.5",
+    "--protect": "strict", "--memory": "512m", "--shm-size": "512m", "--cpus": "1.5", "--pids": "100", "--detach-key": "Ctrl x", "--timeout": "2.5",
 }  # fmt: skip
 """What an option can be given that takes not just any text."""
 
