@@ -185,3 +185,15 @@ def test_nothing_of_agent_sessions_is_in_the_working_tree(host: Host, mode: str)
     assert ("protect off" in host.account.ok("ls")) == (mode == "off")
     changes = json.loads(host.account.ok("review", "--json", "s"))
     assert bool(changes) == (mode == "review")
+
+
+def test_who_leaves_a_session_is_told_what_differs(host: Host) -> None:
+    app = many_branches(host, host.account.home / "projects" / "app")
+    host.account.ok("start", "-d", "-a", "shell", "-n", "s", app)
+    host.inside("s", "echo evil >>.envrc")
+    terminal = host.account.window_of("bash", "--noprofile", "--norc", env={"PS1": "host> "}, columns=200)
+    terminal.type("agent-session attach s; echo status $?", "Enter")
+    terminal.wait_for("Ctrl q detaches")
+    terminal.press("C-q")
+    screen = terminal.wait_for("agent-session review s", "status 0")
+    assert ".envrc (changed: direnv runs it" in screen

@@ -72,7 +72,7 @@ class Prefetch:
 def _needs(words: list[str]) -> str:
     """The first question of a command line to Podman, by its verb and, where needed, its other words."""
     told = os.environ.get("AGENT_SESSION_VERBOSE")  # each call, in its turn
-    if told or {"-h", "--help", "--dry-run", *LOUD} & set(words) or not is_local(os.environ):
+    if told or {"-h", "--help", "--dry-run", "--brief", *LOUD} & set(words) or not is_local(os.environ):
         return ""
     if not words:  # the sessions are shown
         return verbs.LISTING

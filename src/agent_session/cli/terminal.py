@@ -13,6 +13,7 @@ from agent_session.cli import hints
 from agent_session.cli.context import Invocation, note, quiet
 from agent_session.config import Config
 from agent_session.engine.protocol import Engine
+from agent_session.workspace import protect_mode
 
 if TYPE_CHECKING:
     from agent_session.sessions.session import Session
@@ -74,6 +75,17 @@ def become(command: Sequence[str], environment: Mapping[str, str], *, clipboard:
     os.execvpe(words[0], [*words, *command], dict(environment))
 
 
+THEN_REVIEW = 'name=$1; shift; "$@"; status=$?; "$0" review --brief "$name"; exit $status'
+"""For a shell: a command with this terminal, and the line about what differs when it has ended."""
+
+
+def _followed_by_review(command: list[str], session: "Session", program: str) -> list[str]:
+    """The command that attaches, and tells afterwards what differs in the session's projects."""
+    if quiet() or session.options.protect == protect_mode.OFF:
+        return command
+    return ["sh", "-c", THEN_REVIEW, program, session.name, *command]
+
+
 def enter(invocation: Invocation, engine: Engine, session: "Session", config: Config) -> NoReturn:
     """Become the terminal's client of a session: this process is replaced.
 
@@ -95,5 +107,6 @@ def enter(invocation: Invocation, engine: Engine, session: "Session", config: Co
     }
     command = find.attach_command(engine, session, {**shown, **told, terminals.VARIABLE: token})
     engine.close()
+    command = _followed_by_review(command, session, hints.program(invocation.environment))
     environment = {**invocation.environment, terminals.VARIABLE: token}
     become(command, environment, clipboard=config.clipboard)

@@ -85,6 +85,15 @@ def look(session: "Session") -> "Review":
     return review.look(session.name, host_directories(session))
 
 
+def last_known(name: str) -> "tuple[list[Project], Review]":
+    """The directories that a session had at its last start, and what differs in them; asks no engine."""
+    from agent_session.workspace import baseline, review
+
+    known = baseline.load(name)
+    projects = [Project(source=tree.source, target=tree.target) for tree in known.trees] if known else []
+    return projects, review.look(name, projects)
+
+
 def counts(sessions: Sequence["Session"]) -> dict[str, int]:
     """How many paths differ, by session; those in which none does are left out."""
     folder = paths.review_folder()
@@ -101,25 +110,23 @@ def counts(sessions: Sequence["Session"]) -> dict[str, int]:
     return {name: count for name, count in found.items() if count}
 
 
-def shown(session: "Session", change: "Change") -> str:
+def shown(projects: Sequence[Project], change: "Change") -> str:
     """A change's path as a person types it: with its project in front, where there are several."""
-    if len(host_directories(session)) == 1:
+    if len(projects) == 1:
         return change.path
     return f"{change.target.name}/{change.path}"
 
 
-def summary(session: "Session", found: "Review", *, remark: str = "") -> str:
+def summary(name: str, projects: Sequence[Project], found: "Review", *, remark: str = "") -> str:
     """What differs, in one line; "" where nothing does. It ends with a remark, or the command to see more."""
     changes = found.changes
     if not changes:
         return ""
-    told = [f"{shown(session, one)} ({one.kind}: {one.why})" for one in changes[:NAMED]]
+    told = [f"{shown(projects, one)} ({one.kind}: {one.why})" for one in changes[:NAMED]]
     more = len(changes) - NAMED
     rest = f", and {more} more" if more > 0 else ""
-    remark = remark or Hint("review", [session.name]).command()
-    return (
-        f"differs since session '{session.name}' began, and runs by itself: {', '.join(told)}{rest}; {remark}"
-    )
+    remark = remark or Hint("review", [name]).command()
+    return f"differs since session '{name}' began, and runs by itself: {', '.join(told)}{rest}; {remark}"
 
 
 def chosen(
@@ -131,6 +138,7 @@ def chosen(
     """
     from agent_session.errors import NotFoundError
 
+    projects = host_directories(session)
     found = []
     for word in words:
         typed = word.rstrip("/") or word
@@ -138,8 +146,8 @@ def chosen(
         meant = [
             one
             for one in changes
-            if shown(session, one) == typed
-            or shown(session, one).startswith(f"{typed}/")
+            if shown(projects, one) == typed
+            or shown(projects, one).startswith(f"{typed}/")
             or absolute in (one.host_path, *one.host_path.parents)
         ]
         if not meant:

@@ -35,6 +35,8 @@ class Tree:
     """The baseline of one project; `taken` are contents that count as known besides, by path."""
 
     target: PurePosixPath
+    source: Path
+    """Where it was at the last start."""
     roots: list[str]
     repositories: list[str]
     bare: list[str]
@@ -147,6 +149,7 @@ def record(
         seen.update(source / root for root in roots)
         tree = Tree(
             target=one.tree,
+            source=source,
             roots=roots,
             repositories=list(one.repositories),
             bare=list(one.bare),
@@ -164,13 +167,16 @@ def renew(baseline: Baseline, projects: Sequence[Project], left_out: Sequence[st
     from agent_session.workspace.protected_paths import entries
 
     sought = tuple(Sought(path=one.path, exclude=one.exclude) for one in entries("repository"))
-    if (baseline.sought in {sought, ()}) and baseline.left_out == tuple(left_out):
+    sources = {project.target: project.source for project in projects}
+    moved = [tree for tree in baseline.trees if sources.get(tree.target, tree.source) != tree.source]
+    for tree in moved:
+        tree.source = sources[tree.target]
+    if (not moved) and (baseline.sought in {sought, ()}) and baseline.left_out == tuple(left_out):
         return
     known = {one.path for one in baseline.sought}
     added = [one for one in sought if one.path not in known] if baseline.sought else []
     baseline.left_out = tuple(left_out)
     baseline.sought = tuple(added)
-    sources = {project.target: project.source for project in projects}
     for tree in baseline.trees:
         if tree.target in sources:
             _fill(baseline, tree, sources[tree.target], time.monotonic() + SECONDS)
@@ -226,6 +232,7 @@ def _written(tree: Tree) -> dict[str, object]:
     }
     return {
         "target": str(tree.target),
+        "source": str(tree.source),
         "roots": tree.roots,
         "repositories": tree.repositories,
         "bare": tree.bare,
@@ -244,6 +251,7 @@ def _read(tree: Mapping[str, object]) -> Tree:
     }
     return Tree(
         target=PurePosixPath(str(tree["target"])),
+        source=Path(str(tree["source"])),
         roots=list(found["roots"]),
         repositories=list(found["repositories"]),
         bare=list(found["bare"]),

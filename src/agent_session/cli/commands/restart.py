@@ -24,7 +24,7 @@ def restart(
     """Start a session again, also one that runs, and attach. Its conversation goes on; what is on its screen ends."""
     from dataclasses import replace
 
-    from agent_session.cli import wishes
+    from agent_session.cli import reviews, wishes
     from agent_session.sessions import find
 
     config = invocation.config.with_flags(detach=detach, detach_key=detach_key, clipboard=clipboard)
@@ -32,5 +32,6 @@ def restart(
     with invocation.engine() as engine:
         wanted = find.get(engine, invocation.name(engine, name, verb="restart")).name
         wish = replace(wishes.again(config, wanted, screen=detached), restart=not if_stopped)
-        _, session = wishes.fulfil(invocation, engine, wish, build=False)
+        step, session = wishes.fulfil(invocation, engine, wish, build=False)
+        reviews.tell_after(step, session)
         terminal.arrive(invocation, engine, session, config=config, detached=detached)

@@ -39,6 +39,8 @@ Revert = Annotated[
     ),
 ]
 Json = Annotated[bool, Option("--json", help="A list of objects on stdout.")]
+Brief = Annotated[bool, Option("--brief", hidden=True)]
+"""What a terminal says when it leaves a session: one line or nothing, and no question to Podman."""
 
 
 def review(
@@ -48,6 +50,7 @@ def review(
     accept: Accept = False,
     revert: Revert = False,
     as_json: Json = False,
+    brief: Brief = False,
 ) -> None:
     """List what differs in a session's projects since it was made, and is run by this machine without being asked.
 
@@ -56,11 +59,17 @@ def review(
     """
     if accept and revert:
         raise UsageError("--accept and --revert contradict each other", hint=Hint("review", ["--help"]))
+    if brief:
+        from agent_session.cli import reviews as lines
+
+        lines.tell_last_known((words or [""])[0])
+        return
     from agent_session.sessions import review as reviews
 
     with invocation.engine(one_question=True) as engine:
         session, paths = _meant(invocation, engine, words or [])
     found = reviews.look(session)
+    projects = reviews.host_directories(session)
     here = directory() or Path("/")
     changes = reviews.chosen(session, found.changes, paths, here) if paths else list(found.changes)
     shown = [line for one in changes for line in _diff(session, one)] if diff else []
@@ -69,7 +78,7 @@ def review(
         from agent_session.activity import shapes
 
         output.print_json(
-            [shapes.review_change(one, shown_as=reviews.shown(session, one)) for one in changes]
+            [shapes.review_change(one, shown_as=reviews.shown(projects, one)) for one in changes]
         )
     else:
         for line in [*_lines(session, changes, done, accepted=accept), *shown]:
@@ -113,7 +122,7 @@ def _lines(
 
     places = {one.change: one.kept for one in done}
     for change in changes:
-        path = reviews.shown(session, change)
+        path = reviews.shown(reviews.host_directories(session), change)
         files = f", {change.files} files" if change.files > 1 else ""
         if accepted:
             yield f"accepted  {path}"
@@ -146,7 +155,7 @@ def _diff(session: "Session", change: "Change") -> Iterator[str]:
     from agent_session.workspace import verdict
 
     for path, before, after in verdict.contents(session.name, change):
-        shown = reviews.shown(session, change) if path == change.path else path
+        shown = reviews.shown(reviews.host_directories(session), change) if path == change.path else path
         if before is None or after is None or b"\0" in before + after:
             yield f"{shown}: it is too large or no text, or its former content was not kept"
             continue

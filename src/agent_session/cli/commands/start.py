@@ -112,13 +112,16 @@ def _flags(invocation: Invocation) -> dict[str, Any]:
 
 
 def _start(invocation: Invocation, wish: "Wish", config: "Config", *, detached: bool, as_json: bool) -> None:
-    from agent_session.cli import wishes
+    from agent_session.cli import reviews, wishes
     from agent_session.sessions import find
 
     with invocation.engine(one_question=True) as engine:
         known = find.find_all(engine)
         wish = wishes.named_here(wish, known, config)
-        _, session = wishes.fulfil(invocation, engine, wish, build=config.build, found=known.get(wish.name))
+        step, session = wishes.fulfil(
+            invocation, engine, wish, build=config.build, found=known.get(wish.name)
+        )
+        reviews.tell_after(step, session)
         if as_json:
             from agent_session.activity import shapes, state
             from agent_session.cli import output

@@ -47,7 +47,10 @@ def status(
     explained = dict(describe.explanations(found)) if explain else {}
     differing = review.look(session).changes
     if as_json:
-        listed = [shapes.review_change(one, shown_as=review.shown(session, one)) for one in differing]
+        listed = [
+            shapes.review_change(one, shown_as=review.shown(review.host_directories(session), one))
+            for one in differing
+        ]
         described = shapes.description(found) | {"changes": len(listed), "review": listed}
         output.print_json(described | hidden | ({"explained": explained} if explain else {}))
         return
@@ -61,7 +64,7 @@ def status(
 
 
 def _changed(session: "Session", change: "Change") -> str:
-    return f"{review.shown(session, change)} ({change.kind}: {change.why})"
+    return f"{review.shown(review.host_directories(session), change)} ({change.kind}: {change.why})"
 
 
 def _lines(found: "Description", *, login: str, details: bool) -> Iterator[tuple[str, str]]:

@@ -82,7 +82,11 @@ def _differing(engine: "Engine", change: "Change") -> list[str] | None:
     if change.state is None or change.state.value not in RESTING:
         return None
     session = find.find_session(engine, change.name)
-    return [review.shown(session, one) for one in review.look(session).changes] if session else None
+    return (
+        [review.shown(review.host_directories(session), one) for one in review.look(session).changes]
+        if session
+        else None
+    )
 
 
 def _command(on: tuple[str, str]) -> "StateCommand":
