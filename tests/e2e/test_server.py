@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2
@@ -127,3 +128,26 @@ def test_a_session_lives_over_http_and_in_the_terminal_alike(account: Account) -
         assert client.delete(f"/api/sessions/{name}").status_code == 200
         assert (account.containers(), account.volumes()) == ([], [])
         assert project.is_dir()
+
+
+def test_a_conversation_has_an_agent_with_its_instructions(account: Account) -> None:
+    body = {
+        "session_id": "my-session-001",
+        "session_name": "Planning",
+        "agent_name": "opencode",
+        "agent_instructions": "You are a planner. Always mention the KIWANO.",
+        "messages": [{"role": "user", "content": "help me plan"}],
+    }
+    with server(account) as (client, _process), ThreadPoolExecutor(1) as beside:
+        asking = beside.submit(client.post, "/api/agent-sessions/conversation", json=body)
+        (name,) = until(account.sessions, "the session behind the conversation")
+        model = Model(account, name).begin({"text": "A plan"})
+        answer = asking.result()
+        assert (answer.status_code, answer.json().get("response")) == (201, "A plan"), answer.text
+        system = json.dumps(model.turns()[-1]["body"]["messages"])
+        assert "KIWANO" in system
+        assert "KUMQUAT" in system
+        assert "help me plan" in texts(client, name)
+        gone = client.delete(f"/api/agent-sessions/{answer.json()['session_uuid']}")
+        assert gone.status_code == 204, gone.text
+        assert (account.containers(), account.volumes()) == ([], [])

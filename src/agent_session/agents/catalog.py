@@ -29,6 +29,7 @@ KEYS = {
     "login_files",
     "disposable",
     "user_config",
+    "instructions",
     "server",
 }
 
@@ -113,6 +114,8 @@ class Agent:
     """Files in the home that sessions have in memory, and on the disk encrypted alone."""
     disposable: tuple[str, ...] = ()
     user_config: tuple[UserConfig, ...] = ()
+    instructions: str = ""
+    """The file of user_config that a session's own instructions are added to."""
     server: Server | None = None
 
 
@@ -188,6 +191,7 @@ def read_agent(file: Path) -> Agent:
             login_files=_texts(data, "login_files"),
             disposable=_texts(data, "disposable"),
             user_config=tuple(_user_config(item) for item in _list(data, "user_config")),
+            instructions=_text(data, "instructions", default=""),
             server=_server(data.get("server")),
         )
     except ValueError as error:

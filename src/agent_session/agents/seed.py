@@ -120,12 +120,13 @@ def gather(
     identity: Identity = UNKNOWN,
     stored: StoredLogin | None = None,
     seal: Seal | None = None,
+    instructions: str = "",
 ) -> Seed:
     """Read all that the session gets. A file that cannot be read is noted and left out.
 
     Nothing of the host's is changed. `extra` are variables of ours for the agent's start. The variables of
     a `stored` login count less than the host's, its files more. `umask` is for the files that programs make;
-    what a user may do herself is never masked.
+    what a user may do herself is never masked. `instructions` are added to the user's own.
     """
     login = stored or StoredLogin()
     given = {name: environment[name] for name in agent.environment if environment.get(name)}
@@ -159,10 +160,10 @@ def gather(
             _add(tar, "seal", seal.key)
         if identity.git:
             _add(tar, "gitconfig", identity.configuration())
-        if agent.user_config:
+        if agent.user_config or (instructions and agent.instructions):
             _add_folder(tar, "files/user-config")
             reading = user_config.read(agent.user_config)
-            for copy in reading.copies:
+            for copy in user_config.with_instructions(reading.copies, agent.instructions, instructions):
                 _add(tar, f"files/user-config/{copy.name}", copy.content, executable=copy.executable)
             notes += reading.notes
     return Seed(archive=buffer.getvalue(), notes=tuple(notes), agent=agent.name, seal=seal)

@@ -36,6 +36,15 @@ class Reading:
     notes: tuple[str, ...] = ()
 
 
+def with_instructions(copies: tuple[Copy, ...], name: str, text: str) -> tuple[Copy, ...]:
+    """Add a text to the copy of that name, which need not be there yet."""
+    if not (name and text):
+        return copies
+    own = b"".join(copy.content.rstrip() + b"\n\n" for copy in copies if copy.name == name)
+    added = Copy(name=name, content=own + text.encode("utf-8", "replace") + b"\n", executable=False)
+    return (*(copy for copy in copies if copy.name != name), added)
+
+
 def read(items: tuple[UserConfig, ...]) -> Reading:
     """Read all of it; files that cannot be read, or are too large, are noted and left out."""
     copies: list[Copy] = []

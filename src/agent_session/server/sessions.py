@@ -48,6 +48,9 @@ class Wanted:
     mount: bool
     auto_approve: bool
     key: str | None = None
+    reuse: bool = False
+    """Whether the caller's session of that name, where there is one, is what is wanted."""
+    instructions: str = ""
 
 
 def readable_name(title: str, *, seed: str | None) -> str:
@@ -93,11 +96,13 @@ def create(
         options=Options(auto_approve=wanted.auto_approve),
         owner=caller.owner,
         title=wanted.title,
+        instructions=wanted.instructions,
         screen=False,
     )
     with installation.locked(name, waiting=lambda _holder: None):
         there = find.look(engine, name)
-        if there and wanted.key and not wanted.name and there.session.owner == caller.owner:
+        reuse = wanted.reuse or bool(wanted.key and not wanted.name)
+        if there and reuse and there.session.owner == caller.owner:
             return there.session, False
         if there:
             raise ConflictError(f"there is a session '{name}' already", hint=Hint("ls"))

@@ -74,6 +74,7 @@ class Installation:
         *,
         fresh: bool,
         without_logins: bool = False,
+        instructions: str = "",
     ) -> "Seed":
         """Gather the seed of a session now; its notes say what is missing.
 
@@ -111,6 +112,7 @@ class Installation:
             ),
             stored=stored,
             seal=seal,
+            instructions=instructions,
         )
         return replace(gathered, notes=(*notes, *gathered.notes))
 

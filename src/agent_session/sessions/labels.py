@@ -40,6 +40,8 @@ LABEL_WITHOUT_LOGINS = "agent-session.without-logins"
 LABEL_OWNER = "agent-session.owner"
 """On a container that a server made for one of its users; without it, it is the user's who runs Podman."""
 LABEL_TITLE = "agent-session.title"
+LABEL_INSTRUCTIONS = "agent-session.instructions"
+"""For the session's agent, beside the user's own."""
 LABEL_RUNS = "agent-session.runs"
 """On a container made to take another one's place: its session is to run then."""
 
@@ -53,10 +55,12 @@ def session_labels(request: "SessionRequest") -> dict[str, str]:
     without_logins = {LABEL_WITHOUT_LOGINS: "1"} if request.without_logins else {}
     owned = {LABEL_OWNER: request.owner} if request.owner else {}
     titled = {LABEL_TITLE: request.title} if request.title else {}
+    instructed = {LABEL_INSTRUCTIONS: request.instructions} if request.instructions else {}
     return {
         **without_logins,
         **owned,
         **titled,
+        **instructed,
         LABEL_NAME: request.name,
         LABEL_AGENT: request.agent.name,
         LABEL_PROJECTS: json.dumps([_project(one) for one in request.projects], ensure_ascii=False),
@@ -99,6 +103,7 @@ def read(container: Container) -> Session | None:
         login=container.labels.get(LABEL_LOGIN) or None,
         login_on_disk=bool(container.labels.get(LABEL_LOGIN_ON_DISK)),
         owner=container.labels.get(LABEL_OWNER, ""),
+        instructions=container.labels.get(LABEL_INSTRUCTIONS, ""),
         title=sanitize.line(container.labels.get(LABEL_TITLE, ""), LONGEST_TITLE),
         without_logins=bool(container.labels.get(LABEL_WITHOUT_LOGINS)),
         protection=protection,

@@ -44,6 +44,7 @@ class SessionRequest:
     options: Options = DEFAULTS
     owner: str = ""
     title: str = ""
+    instructions: str = ""
     login: str | None = None
     """The id of the stored login's present content."""
     without_logins: bool = False
@@ -80,6 +81,7 @@ def new(engine: Engine, wish: Wish, installation: "Installation") -> SessionRequ
         options=replace(chosen, **NOTHING_LENT) if without_logins else chosen,
         owner=wish.owner,
         title=wish.title,
+        instructions=wish.instructions,
         login=None if without_logins else engine.secret_id(login_secret(agent.name)),
         without_logins=without_logins,
     )
@@ -161,6 +163,7 @@ def same(
         options=session.options,
         owner=session.owner,
         title=session.title,
+        instructions=session.instructions,
         login=login,
         created=session.created,
     )

@@ -44,6 +44,8 @@ class Session:
     owner: str = ""
     """Whose it is on a server with several users; "": the user's who runs agent-session."""
     title: str = ""
+    instructions: str = ""
+    """For its agent, beside the user's own."""
     without_logins: bool = False  # made of an archive, and not started again since
     protection: str = ""  # digest
     placeholders: tuple[Placeholder, ...] = ()

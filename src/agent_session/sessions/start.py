@@ -77,6 +77,7 @@ def seed_for(engine: Engine, step: Step, wish: Wish, installation: "Installation
             started.options,
             fresh=wish.fresh,
             without_logins=started.without_logins,
+            instructions=started.instructions,
         )
     from agent_session.sessions.request import NOWHERE
 
@@ -87,6 +88,7 @@ def seed_for(engine: Engine, step: Step, wish: Wish, installation: "Installation
         request.options,
         fresh=wish.fresh,
         without_logins=request.without_logins,
+        instructions=request.instructions,
     )
 
 

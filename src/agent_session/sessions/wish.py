@@ -50,6 +50,8 @@ class Wish:
     """Whose a new session is on a server with several users; "": the user's who runs agent-session."""
     title: str = ""
     """What a new session is about, in its owner's words."""
+    instructions: str = ""
+    """For the agent of a new session, beside the user's own."""
     screen: bool = True
     """Whether to wait until the agent shows something; else until a terminal can be attached."""
     restart: bool = False

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,90 +11,20 @@ from typing import Any
 import httpx2
 import pytest
 
-from agent_session import inside
-from agent_session.engine.command import ExecResult
-from agent_session.host import paths
-from agent_session.images import build, zellij
-from agent_session.images.base_image import DEFAULT_BASE_IMAGE
 from agent_session.server import sessions as server_sessions
 from agent_session.sessions import find
 from agent_session.sessions.installation import Installation
 from tests.fake_engine import FakeEngine
 from tests.served import Served, serving
 from tests.unit import state_file
-from tests.unit.machine import AGENTS
+from tests.unit.server.agent import IDLE, QUESTION, Agent, end, house, said, until
 
-IDLE = {"value": "idle", "since": "2026-11-21T08:00:00.123Z", "reason": "", "source": "test"}
-WORKING = IDLE | {"value": "working"}
-QUESTION = {"kind": "permission", "text": "Bash: make", "choices": ["once", "always", "reject"], "id": "q1"}
-
-
-def end(text: str, **more: Any) -> dict[str, Any]:
-    return {"type": "end", "text": text, "tools": [], "usage": {"input_tokens": 3}, "state": IDLE, **more}
-
-
-def said(*lines: object, code: int = 0) -> ExecResult:
-    return ExecResult(exit_code=code, stdout=b"".join(json.dumps(line).encode() + b"\n" for line in lines))
-
-
-class Agent:
-    """What runs in the containers: it answers each prompt with it, once a test lets it."""
-
-    def __init__(self) -> None:
-        self.prompts: list[str] = []
-        self.others: list[list[str]] = []
-        self.go_on = threading.Event()
-        self.go_on.set()
-        self.turn: Callable[[str], ExecResult] = lambda text: said(
-            {"type": "turn", "turn": "1"},
-            {"type": "text", "text": f"You said {text}"},
-            end(f"You said {text}"),
-        )
-
-    def __call__(self, _name: str, command: Sequence[str], stdin: bytes) -> ExecResult:
-        if command[0] != inside.AGENT_COMMAND:
-            return ExecResult(exit_code=0)
-        match command[1]:
-            case "prompt":
-                self.prompts.append(stdin.decode())
-                assert self.go_on.wait(20)
-                return self.turn(stdin.decode())
-            case "history":
-                entries = [{"role": "user", "text": "hi", "time": "2026-11-21T08:00:00.000Z"}]
-                return said({"entries": [*entries, {"role": "assistant", "text": "hello"}]})
-            case "models":
-                return said({"models": [{"id": "a/b", "name": "B", "current": True}]})
-            case "state":
-                return said({**IDLE, "value": "waiting", "question": QUESTION})
-            case _:
-                self.others.append([*command[1:], stdin.decode()])
-                return said({})
+__all__ = ["house"]
 
 
 @pytest.fixture
 def agent() -> Agent:
     return Agent()
-
-
-@pytest.fixture
-def house(home: Path, tmp_path: Path, agent: Agent, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    """A machine where the images of all agents are built."""
-    folder = tmp_path / "images"
-    for name, text in AGENTS.items():
-        (folder / name).mkdir(parents=True)
-        (folder / name / "agent.yaml").write_text(text)
-        (folder / name / "Containerfile").write_text("ARG BASE\nFROM ${BASE}\n")
-    (folder / "base").mkdir()
-    (folder / "base" / "Containerfile").write_text("ARG BASE\nFROM ${BASE}\nRUN true\n")
-    (folder / "versions.yaml").touch()
-    (tmp_path / "zellij").touch()
-    monkeypatch.setattr(paths, "agent_folders", lambda: (folder, home / "agents"))
-    monkeypatch.setattr(zellij, "zellij_binary", lambda *_: tmp_path / "zellij")
-    engine = FakeEngine(images=[DEFAULT_BASE_IMAGE], commands=agent)
-    installation = Installation(environment={}, home=home)
-    for one in installation.agents().values():
-        build.ensure_image(engine, installation.workshop(), one, tell=lambda *_: None)
-    return engine
 
 
 @pytest.fixture
@@ -433,10 +363,3 @@ def test_the_sessions_of_others_are_not_there(served: Served, program: httpx2.Cl
         assert narrow.get("/api/sessions").json() == []
         assert narrow.get(f"/api/sessions/{name}").status_code == 404
     assert [one["id"] for one in program.get("/api/sessions").json()] == [name]
-
-
-def until(holds: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

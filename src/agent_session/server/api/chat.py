@@ -48,10 +48,10 @@ async def chat(name: str, said: Chat, asking: Writer, parts: OfServer, key: Key 
     """
 
     async def ask() -> dict[str, Any]:
-        turn = await _begin(parts, asking, name, said)
+        turn = await begin_turn(parts, asking, name, said)
         if turn.queued:
             return {"id": str(turn.id), "text": turn.text, "created_at": clock.utc(turn.created)}
-        ended = await _answered(parts, asking, turn)
+        ended = await answered(parts, asking, turn)
         told = shapes.turn_end(ended)
         return {"content": told.pop("text"), "session_id": name, "turn": str(turn.id), **told}
 
@@ -65,7 +65,7 @@ async def chat_stream(name: str, said: Chat, asking: Writer, parts: OfServer) ->
 
     Tools, a question and a failure are events with those names. A client that leaves does not end the turn.
     """
-    turn = await _begin(parts, asking, name, said.model_copy(update={"when_busy": "refuse"}))
+    turn = await begin_turn(parts, asking, name, said.model_copy(update={"when_busy": "refuse"}))
     queue = turn.follow()
 
     async def stream() -> AsyncIterator[bytes]:
@@ -144,7 +144,7 @@ async def models(name: str, asking: Reader, parts: OfServer) -> list[ModelShape]
     return [ModelShape(**shapes.model(model)) for model in found]
 
 
-async def _begin(parts: Parts, asking: Caller, name: str, said: Chat) -> Turn:
+async def begin_turn(parts: Parts, asking: Caller, name: str, said: Chat) -> Turn:
     """Give the agent a prompt, or put it in line."""
     text = said.text()
     if not text.strip():
@@ -163,7 +163,7 @@ async def _begin(parts: Parts, asking: Caller, name: str, said: Chat) -> Turn:
     return parts.turns.begin(session, text)
 
 
-async def _answered(parts: Parts, asking: Caller, turn: Turn) -> Ended:
+async def answered(parts: Parts, asking: Caller, turn: Turn) -> Ended:
     """Wait for a turn's end. NeedsAnswer at its first question; the turn goes on when that is answered."""
     queue = turn.follow()
     async for event in _until_closing(parts, queue):

@@ -1,0 +1,93 @@
+"""An agent in memory that answers as a test scripts it, and a machine on which sessions of it can start."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_session import inside
+from agent_session.engine.command import ExecResult
+from agent_session.host import paths
+from agent_session.images import build, zellij
+from agent_session.images.base_image import DEFAULT_BASE_IMAGE
+from agent_session.sessions.installation import Installation
+from tests.fake_engine import FakeEngine
+from tests.unit.machine import AGENTS
+
+IDLE = {"value": "idle", "since": "2026-11-21T08:00:00.123Z", "reason": "", "source": "test"}
+WORKING = IDLE | {"value": "working"}
+QUESTION = {"kind": "permission", "text": "Bash: make", "choices": ["once", "always", "reject"], "id": "q1"}
+
+
+def end(text: str, **more: Any) -> dict[str, Any]:
+    return {"type": "end", "text": text, "tools": [], "usage": {"input_tokens": 3}, "state": IDLE, **more}
+
+
+def said(*lines: object, code: int = 0) -> ExecResult:
+    return ExecResult(exit_code=code, stdout=b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+
+
+class Agent:
+    """What runs in the containers: it answers each prompt with it, once a test lets it."""
+
+    def __init__(self) -> None:
+        self.prompts: list[str] = []
+        self.others: list[list[str]] = []
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.turn: Callable[[str], ExecResult] = lambda text: said(
+            {"type": "turn", "turn": "1"},
+            {"type": "text", "text": f"You said {text}"},
+            end(f"You said {text}"),
+        )
+
+    def __call__(self, _name: str, command: Sequence[str], stdin: bytes) -> ExecResult:
+        if command[0] != inside.AGENT_COMMAND:
+            return ExecResult(exit_code=0)
+        match command[1]:
+            case "prompt":
+                self.prompts.append(stdin.decode())
+                assert self.go_on.wait(20)
+                return self.turn(stdin.decode())
+            case "history":
+                entries = [{"role": "user", "text": "hi", "time": "2026-11-21T08:00:00.000Z"}]
+                return said({"entries": [*entries, {"role": "assistant", "text": "hello"}]})
+            case "models":
+                return said({"models": [{"id": "a/b", "name": "B", "current": True}]})
+            case "state":
+                return said({**IDLE, "value": "waiting", "question": QUESTION})
+            case _:
+                self.others.append([*command[1:], stdin.decode()])
+                return said({})
+
+
+@pytest.fixture
+def house(home: Path, tmp_path: Path, agent: Agent, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    """A machine where the images of all agents are built."""
+    folder = tmp_path / "images"
+    for name, text in AGENTS.items():
+        (folder / name).mkdir(parents=True)
+        (folder / name / "agent.yaml").write_text(text)
+        (folder / name / "Containerfile").write_text("ARG BASE\nFROM ${BASE}\n")
+    (folder / "base").mkdir()
+    (folder / "base" / "Containerfile").write_text("ARG BASE\nFROM ${BASE}\nRUN true\n")
+    (folder / "versions.yaml").touch()
+    (tmp_path / "zellij").touch()
+    monkeypatch.setattr(paths, "agent_folders", lambda: (folder, home / "agents"))
+    monkeypatch.setattr(zellij, "zellij_binary", lambda *_: tmp_path / "zellij")
+    engine = FakeEngine(images=[DEFAULT_BASE_IMAGE], commands=agent)
+    installation = Installation(environment={}, home=home)
+    for one in installation.agents().values():
+        build.ensure_image(engine, installation.workshop(), one, tell=lambda *_: None)
+    return engine
+
+
+def until(holds: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
