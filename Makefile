@@ -1,7 +1,7 @@
 # What to do with a checkout; from a bare Debian machine on. `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help start test bench matrix faults nightly check build package docs pictures clean
+.PHONY: help start test bench bench-server matrix faults nightly check build package docs pictures clean
 ARGS ?=
 
 help: ## list these targets
@@ -16,6 +16,10 @@ test: ## set up what is missing, then run every test; as root, the rootless ones
 
 bench: ## figures beside raw podman, toolbox and distrobox; ARGS="--only ls help --runs 5" for some of them
 	@scripts/bench $(ARGS)
+
+bench-server: ## the server: streams, calls and sessions at once, on an engine in memory
+	@scripts/setup --dev
+	@.venv/bin/python -m tests.bench.server
 
 matrix: ## the kill matrix: every verb, struck by every signal between each two calls of its engine; ARGS="stop 'rm -f'" for some of them
 	@scripts/reliability matrix $(ARGS)

@@ -38,6 +38,7 @@ class Served:
     parts: Parts
     url: str
     engine: FakeEngine
+    loop: asyncio.AbstractEventLoop
 
     def database(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
         """Do some work on its database, beside it."""
@@ -127,10 +128,15 @@ def serving(
     )
     server = Serving(config, ready=ready.set, closing=parts.hub.close)
     failures: list[BaseException] = []
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def serve() -> None:
+        loops.append(asyncio.get_running_loop())
+        await server.serve(sockets=[listening])
 
     def run() -> None:
         try:
-            asyncio.run(server.serve(sockets=[listening]))
+            asyncio.run(serve())
         except BaseException as error:
             failures.append(error)
 
@@ -138,7 +144,9 @@ def serving(
     thread.start()
     try:
         assert ready.wait(SECONDS), failures
-        yield Served(settings=settings, parts=parts, url=f"http://127.0.0.1:{port}", engine=engine)
+        yield Served(
+            settings=settings, parts=parts, url=f"http://127.0.0.1:{port}", engine=engine, loop=loops[0]
+        )
     finally:
         server.should_exit = True
         thread.join(SECONDS)

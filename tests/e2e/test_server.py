@@ -84,6 +84,13 @@ def test_a_session_lives_over_http_and_in_the_terminal_alike(account: Account) -
         answer = client.post(f"/api/sessions/{name}/chat", json={"prompt": "say the PAPAYA"})
         assert (answer.status_code, answer.json().get("content")) == (200, "Over HTTP"), answer.text
 
+        place = {"path": f"{project.name}/note.txt"}
+        assert client.put(f"/api/sessions/{name}/files/content", params=place, content=b"a note").is_success
+        assert (project / "note.txt").read_text() == "a note"
+        listed = client.get(f"/api/sessions/{name}/files", params={"path": project.name}).json()
+        assert "note.txt" in [entry["name"] for entry in listed]
+        assert client.get(f"/api/sessions/{name}/files/content", params=place).content == b"a note"
+
         model.script({"text": "Typed it is"})
         account.tell(name, "typed word")
         model.shown("Typed it is")

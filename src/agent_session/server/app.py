@@ -9,7 +9,17 @@ from agent_session import __version__
 from agent_session.engine.podman.engine import PodmanEngine
 from agent_session.engine.protocol import Engine
 from agent_session.server import kept_answers, problems
-from agent_session.server.api import agent_sessions, chat, events, health, logins, sessions, tokens
+from agent_session.server.api import (
+    agent_sessions,
+    chat,
+    events,
+    files,
+    health,
+    logins,
+    models,
+    sessions,
+    tokens,
+)
 from agent_session.server.audit import AuditLog
 from agent_session.server.auth.guesses import Guesses
 from agent_session.server.database import connection
@@ -77,7 +87,7 @@ def create(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     problems.install(app)
-    for module in (health, logins, tokens, sessions, chat, events, agent_sessions):
+    for module in (health, logins, tokens, sessions, chat, files, models, events, agent_sessions):
         app.include_router(module.router)
     app.add_middleware(Walls, names=parts.settings.names())
     app.add_middleware(Requests, parts=parts)

@@ -1,6 +1,8 @@
 """An agent in memory that answers as a test scripts it, and a machine on which sessions of it can start."""
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -46,6 +48,13 @@ class Agent:
         )
 
     def __call__(self, _name: str, command: Sequence[str], stdin: bytes) -> ExecResult:
+        if (
+            command[0] == inside.PYTHON and len(command) == 6
+        ):  # the program of server/files.py, on this machine
+            done = subprocess.run(
+                [sys.executable, *command[1:]], input=stdin, capture_output=True, check=False
+            )
+            return ExecResult(exit_code=done.returncode, stdout=done.stdout, stderr=done.stderr)
         if command[0] != inside.AGENT_COMMAND:
             return ExecResult(exit_code=0)
         match command[1]:

@@ -17,7 +17,7 @@ from tests.served import Served, serving
 OPEN = {("GET", "/health"), ("GET", "/login")}
 """What needs no login."""
 EVERYBODY = {
-    ("GET", "/"), ("GET", "/auth/me"), ("POST", "/auth/logout"), ("GET", "/api/devices"), ("DELETE", "/api/devices/{id}"),
+    ("GET", "/"), ("GET", "/auth/me"), ("GET", "/auth/logout"), ("POST", "/auth/logout"), ("GET", "/api/devices"), ("DELETE", "/api/devices/{id}"),
 }  # fmt: skip
 """What needs a login and no scope: it is about the caller alone."""
 Endpoint = tuple[str, str, tuple[str, ...]]
@@ -51,7 +51,8 @@ def ask(client: httpx2.Client, endpoint: Endpoint) -> httpx2.Response:
     concrete = path.replace("{id}", "00000000-0000-4000-8000-000000000000")
     for name in ("{name}", "{token_name}"):
         concrete = concrete.replace(name, "web")
-    return client.request(method, concrete, json=BODIES.get((method, path)))
+    params = {"path": "x"} if "/files" in path else None
+    return client.request(method, concrete, json=BODIES.get((method, path)), params=params)
 
 
 BODIES: dict[tuple[str, str], Any] = {

@@ -265,6 +265,41 @@ def test_messages_models_and_abort_are_the_agents_own(agent: Agent, program: htt
     assert (refused.status_code, refused.json()["code"]) == (409, "session-stopped")
 
 
+def test_files_are_listed_read_and_written(program: httpx2.Client, tmp_path: Path) -> None:
+    url = f"/api/sessions/{make(program)['id']}/files"
+    (tmp_path / "in").mkdir()
+    place = {"path": str(tmp_path / "in" / "größe.bin")}
+    content = bytes(range(256))
+    assert program.put(f"{url}/content", params=place, content=content).status_code == 200
+    (tmp_path / "in" / "link").symlink_to("/nowhere")
+    listed = program.get(url, params={"path": str(tmp_path / "in")}).json()
+    assert [(one["name"], one["kind"]) for one in listed] == [("größe.bin", "file"), ("link", "link")]
+    answer = program.get(f"{url}/content", params=place)
+    assert answer.content == content
+    assert answer.headers["content-disposition"] == "attachment"
+    assert [file.name for file in (tmp_path / "in").iterdir() if "agent-session" in file.name] == []
+    for verb, path, status in (
+        (program.get, "/content", 404), (program.get, "", 404), (program.put, "/content", 404),
+    ):  # fmt: skip
+        assert verb(url + path, params={"path": str(tmp_path / "no" / "where")}).status_code == status
+    assert program.get(f"{url}/content", params={"path": str(tmp_path)}).status_code == 409
+    assert program.get(url, params={"path": "\0"}).status_code == 400
+    large = program.put(f"{url}/content", params=place, content=b"x" * 10_000_001)
+    assert (large.status_code, (tmp_path / "in" / "größe.bin").read_bytes()) == (400, content)
+
+
+def test_models_are_told_as_the_original_page_reads_them(program: httpx2.Client) -> None:
+    assert program.get("/api/models").json() == {"providers": [], "default": {}}
+    make(program)
+    found = program.get("/api/models").json()
+    assert found["providers"] == [{"id": "a", "name": "a", "models": [{"id": "b", "name": "B"}]}]
+    assert found["default"] == {"a": "b"}
+
+
+def test_a_session_without_clones_has_no_difference(program: httpx2.Client) -> None:
+    assert program.get(f"/api/sessions/{make(program)['id']}/diff").json() == []
+
+
 def read_events(
     answer: httpx2.Response, enough: Callable[[list[dict[str, Any]]], bool]
 ) -> list[dict[str, Any]]:

@@ -88,7 +88,7 @@ async def messages(
     name: str, asking: Reader, parts: OfServer, limit: Annotated[int, Query(ge=1, le=1000)] = 100
 ) -> list[Said]:
     """Read the conversation from the agent's own record, what was typed in its terminal included."""
-    session = await _there(parts, asking, name)
+    session = await there(parts, asking, name)
     found = await parts.threads.run(lambda: conversation.history(parts.engine, session, limit=limit))
     return [_said(name, number, entry) for number, entry in enumerate(found)]
 
@@ -96,7 +96,7 @@ async def messages(
 @router.post("/answer")
 async def answer(name: str, said: Reply, asking: Writer, parts: OfServer) -> Message:
     """Answer what the agent waits for: once, always or reject; for a question a choice or a text."""
-    session = await _there(parts, asking, name)
+    session = await there(parts, asking, name)
     reply = await parts.threads.run(
         lambda: conversation.answer(parts.engine, session, said.answer, instead=said.message)
     )
@@ -106,7 +106,7 @@ async def answer(name: str, said: Reply, asking: Writer, parts: OfServer) -> Mes
 @router.post("/abort")
 async def abort(name: str, asking: Writer, parts: OfServer) -> Message:
     """End the agent's turn."""
-    session = await _there(parts, asking, name)
+    session = await there(parts, asking, name)
     await parts.threads.run(lambda: conversation.abort(parts.engine, session))
     return Message(message="Aborted")
 
@@ -131,7 +131,7 @@ async def screen(
     name: str, asking: Reader, parts: OfServer, scrollback: Annotated[bool, Query()] = False
 ) -> Screen:
     """Read what the session's terminal shows, with `scrollback` also what was above."""
-    session = await _there(parts, asking, name)
+    session = await there(parts, asking, name)
     text = await parts.threads.run(lambda: terminal.shown(parts.engine, session, scrollback=scrollback))
     return Screen(text=text)
 
@@ -139,7 +139,7 @@ async def screen(
 @router.get("/models")
 async def models(name: str, asking: Reader, parts: OfServer) -> list[ModelShape]:
     """List the models that the agent can use, asked of it now."""
-    session = await _there(parts, asking, name)
+    session = await there(parts, asking, name)
     found = await parts.threads.run(lambda: conversation.models(parts.engine, session))
     return [ModelShape(**shapes.model(model)) for model in found]
 
@@ -168,7 +168,7 @@ async def answered(parts: Parts, asking: Caller, turn: Turn) -> Ended:
     queue = turn.follow()
     async for event in _until_closing(parts, queue):
         if isinstance(event, Asked):
-            session = await _there(parts, asking, turn.session)
+            session = await there(parts, asking, turn.session)
             asked = state.State(value="waiting", question=event.question)
             raise needs_answer(session, asked)
     if not turn.over.done():
@@ -194,7 +194,7 @@ async def _until_closing(parts: Parts, queue: "asyncio.Queue[Event | None]") -> 
         closing.cancel()
 
 
-async def _there(parts: Parts, asking: Caller, name: str) -> Session:
+async def there(parts: Parts, asking: Caller, name: str) -> Session:
     """Return the caller's session of that name, which runs. SessionNotFound, SessionStopped."""
 
     def look() -> Session:

@@ -71,6 +71,7 @@ async def me(asking: Asking, parts: OfServer) -> Me:
     )
 
 
+@router.get("/auth/logout", name="logout_by_link")
 @router.post("/auth/logout")
 async def logout(asking: Asking, parts: OfServer, response: Response) -> Message:
     """Log this browser out."""
