@@ -24,6 +24,8 @@ from agent_session.server.events import Hub
 from agent_session.server.metrics import Metrics
 from agent_session.sessions.session import Session
 
+SETTLING_SECONDS = 10.0
+
 
 @dataclass(kw_only=True, eq=False)
 class Turn:
@@ -38,6 +40,7 @@ class Turn:
     queued: bool = False
     """Whether it has waited in line, and so is in the database."""
     begun: float = 0.0
+    begun_at: datetime | None = None
     spoke: bool = False
     asked: bool = False
     followers: list["asyncio.Queue[Event | None]"] = field(default_factory=list)
@@ -73,6 +76,13 @@ class Turns:
     def is_busy(self, name: str) -> bool:
         """Say whether a turn of ours goes on in a session, or some are in line."""
         return name in self._now or bool(self._lines.get(name))
+
+    async def settle(self, name: str, state: State) -> None:
+        """Wait a moment for a turn that its agent has ended already, before its end is told here."""
+        turn = self._now.get(name)
+        ended = turn and turn.begun_at and state.since and state.since > turn.begun_at
+        if turn and ended and state.value == "idle":
+            await asyncio.wait({turn.over}, timeout=SETTLING_SECONDS)
 
     def begin(self, session: Session, text: str) -> Turn:
         """Give a session's agent a turn. OrderRefused where one goes on."""
@@ -142,7 +152,7 @@ class Turns:
 
     def _give(self, session: Session, turn: Turn) -> None:
         self._now[session.name] = turn
-        turn.begun = time.monotonic()
+        turn.begun, turn.begun_at = time.monotonic(), datetime.now(UTC)
         loop = asyncio.get_running_loop()
 
         def follow() -> None:

@@ -156,6 +156,34 @@ def test_a_prompt_is_streamed_as_the_original_page_reads_it(served: Served, prog
     assert data[-1] == "[DONE]"
 
 
+def test_an_answer_that_comes_in_one_piece_is_streamed_too(
+    served: Served, agent: Agent, program: httpx2.Client
+) -> None:
+    name = make(program)["id"]
+    in_state(served, name, "idle")
+    agent.turn = lambda _text: said({"type": "turn", "turn": "1"}, end("all at once"))
+    answer = program.post(f"/api/sessions/{name}/chat/stream", json={"prompt": "hello"})
+    data = [line[6:] for line in answer.text.split("\n") if line.startswith("data: ")]
+    assert [json.loads(data[0]), data[1]] == [{"content": "all at once"}, "[DONE]"]
+
+
+def test_a_prompt_right_after_a_turn_is_not_refused(
+    served: Served, agent: Agent, program: httpx2.Client
+) -> None:
+    name = make(program)["id"]
+    in_state(served, name, "idle")
+    agent.go_on.clear()
+    with ThreadPoolExecutor(2) as beside:
+        first = beside.submit(program.post, f"/api/sessions/{name}/chat", json={"prompt": "first"})
+        until(lambda: agent.prompts == ["first"])
+        in_state(
+            served, name, "idle"
+        )  # the agent's own word: the turn is over, and only its end is not told yet
+        second = beside.submit(program.post, f"/api/sessions/{name}/chat", json={"prompt": "second"})
+        agent.go_on.set()
+        assert [one.result().status_code for one in (first, second)] == [200, 200]
+
+
 def test_a_prompt_starts_a_stopped_session(agent: Agent, program: httpx2.Client) -> None:
     name = make(program)["id"]
     program.post(f"/api/sessions/{name}/stop")

@@ -70,12 +70,16 @@ async def chat_stream(name: str, said: Chat, asking: Writer, parts: OfServer) ->
 
     async def stream() -> AsyncIterator[bytes]:
         parts.metrics.streams.inc()
+        told = ""
         try:
             async for event in _until_closing(parts, queue):
+                told += event.text if isinstance(event, Piece) else ""
                 yield _encoded(event)
             if turn.over.done() and (error := turn.over.exception()):
                 expected = error if isinstance(error, AgentSessionError) else AgentSessionError("a bug")
                 yield events.encoded("error", problems.body(expected))
+            elif turn.over.done() and (rest := _rest(turn.over.result().text, told)):
+                yield events.encoded("", {"content": rest})
             yield b"data: [DONE]\n\n"
         finally:
             parts.metrics.streams.dec()
@@ -155,6 +159,7 @@ async def begin_turn(parts: Parts, asking: Caller, name: str, said: Chat) -> Tur
     parts.watching.note(session, now)
     if now.value == "waiting":
         raise needs_answer(session, now)
+    await parts.turns.settle(name, now)
     busy = now.value == "working" or parts.turns.is_busy(name)
     if busy and said.when_busy == "queue":
         return await parts.turns.enqueue(session, text)
@@ -216,6 +221,11 @@ async def _check_model(parts: Parts, session: Session, said: Chat) -> None:
             f"session '{session.name}' uses the model {used}; choose {wanted} in its terminal",
             hint=Hint("models", [session.name]),
         )
+
+
+def _rest(whole: str, told: str) -> str:
+    """What of an answer was not told in pieces: an agent need not tell any."""
+    return whole[len(told) :] if whole.startswith(told) else ""
 
 
 def _encoded(event: Event) -> bytes:
