@@ -97,7 +97,7 @@ def test_ctrl_c_ends_the_turn_and_a_second_one_the_chat(web: Account) -> None:
     terminal.type("half a lin")
     terminal.wait_for("> half a lin")
     terminal.press("C-c")
-    terminal.wait_for("Ctrl-C again, Ctrl-D or exit leaves\n>")
+    terminal.wait_for("Press Ctrl-C again, or Ctrl-D, or type exit to leave\n>")
     terminal.type("and on", "Enter")
     terminal.wait_for("stub heard: and on\n>")
     terminal.press("C-c")

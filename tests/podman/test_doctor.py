@@ -35,7 +35,7 @@ def test_a_healthy_machine_with_healthy_sessions_can_start_more(account: Account
     account.ok("stop", "two")
     everything = account.ok("doctor", "--all")
     assert "ok       session default: running" in everything
-    assert "ok       trial: a container runs and ends" in everything
+    assert "ok       trial: a test container starts and ends" in everything
     assert "ok       session two: stopped" in everything
     assert account.ok("doctor").splitlines()[-1].startswith("sessions can be started: ")
     assert account.containers() == ["agent_default", "agent_two"] or account.containers() == [
@@ -143,7 +143,7 @@ def test_what_a_killed_build_left_is_removed_when_it_is_told_to(account: Account
     process = account.begin("build", "slow")
     log = account.home / ".local" / "state" / "agent-session" / "build-slow.log"
     until(lambda: log.exists() and "\nbegun\n" in log.read_text(), "the build's step")
-    assert "builds: one is going on" in account.ok("doctor", "--all")
+    assert "builds: a build is running" in account.ok("doctor", "--all")
     process.kill()
     process.communicate()
     account.wait_for_rest()

@@ -148,7 +148,7 @@ def understood(session: Session, read: Any, said: Any) -> Any:
 def nonsense(session: Session, what: str) -> AgentServerError:
     """The error for an agent whose words cannot be understood, and why."""
     return AgentServerError(
-        f"the agent of session '{session.name}' says something that cannot be understood: "
+        f"the agent of session '{session.name}' printed something that cannot be understood: "
         f"{sanitize.message(what)}",
         hint=Hint("screen", [session.name]),
     )
@@ -185,7 +185,7 @@ def _explain(engine: Engine, session: Session, verb: str, done: ExecResult) -> N
         )
     _check_runs(engine, session)
     message = sanitize.message(done.message[-sanitize.LONGEST_LINE :])
-    words = message if done.stderr.strip() else "it said nothing"
+    words = message if done.stderr.strip() else "it printed nothing"
     raise AgentServerError(
         f"the agent's `{verb}` in session '{session.name}' ended with status {done.exit_code}: {words}",
         hint=Hint("screen", [session.name]),

@@ -145,7 +145,7 @@ SAY_SOMETHING = Hint("prompt", ["NAME", "fix the failing test"])
 def check_said(text: str, *, hint: Hint = SAY_SOMETHING) -> None:
     """UsageError, with that hint, where there is nothing in a text."""
     if not text.strip():
-        raise UsageError("there is no text", hint=hint)
+        raise UsageError("there is not a text", hint=hint)
 
 
 def _checked(text: str) -> bytes:

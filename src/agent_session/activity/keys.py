@@ -41,7 +41,7 @@ def spelled(name: str) -> str:
     key = SPELLED.get(last.lower()) or (last if len(last) == 1 and last.isprintable() and last != " " else "")
     if not key or len(set(modifiers)) < len(modifiers):
         raise UsageError(
-            f"{name!r} is no key; there are: {TOLD}; with C-, M- or S- in front",
+            f"{name!r} is not a key; the keys are {TOLD}; with C-, M- or S- in front",
             hint=Hint("send", ["NAME", "--key", "C-c"]),
         )
     return " ".join([*modifiers, key])

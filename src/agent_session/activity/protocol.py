@@ -94,7 +94,7 @@ def parsed(line: bytes) -> dict[str, Any]:
     try:
         found = _whole(json.loads(line, parse_constant=_no_number))
     except (ValueError, RecursionError):
-        raise Malformed("a line is no JSON object") from None
+        raise Malformed("a line is not a JSON object") from None
     return _object(found, "a line")
 
 
@@ -120,7 +120,7 @@ def event(said: Mapping[str, Any]) -> Event | None:
 def state(said: Any) -> State:
     """A state."""
     if _text(_object(said, "state"), "value") not in states.VALUES:
-        raise Malformed("the state's value is none")
+        raise Malformed("the state's value is not known")
     return states.parsed(said)
 
 
@@ -176,7 +176,7 @@ def _tool(said: Mapping[str, Any]) -> Used:
 def _question(said: Mapping[str, Any]) -> Question:
     choices = _list(said, "choices", [])
     if not all(isinstance(choice, str) for choice in choices):
-        raise Malformed("a choice is no text")
+        raise Malformed("a choice is not a text")
     return Question(
         kind=_text(said, "kind", "question"),
         text=_text(said, "text", ""),
@@ -187,21 +187,21 @@ def _question(said: Mapping[str, Any]) -> Question:
 
 def _object(found: Any, what: str) -> dict[str, Any]:
     if not isinstance(found, dict):
-        raise Malformed(f"{what} is no object")
+        raise Malformed(f"{what} is not an object")
     return found
 
 
 def _text(said: Mapping[str, Any], key: str, default: str | None = None) -> str:
     found = said.get(key, default)
     if not isinstance(found, str):
-        raise Malformed(f"{key} is no text")
+        raise Malformed(f"{key} is not a text")
     return found
 
 
 def _list(said: Mapping[str, Any], key: str, default: list[Any] | None = None) -> list[Any]:
     found = said.get(key, default)
     if not isinstance(found, list):
-        raise Malformed(f"{key} is no list")
+        raise Malformed(f"{key} is not a list")
     return found
 
 

@@ -94,7 +94,7 @@ def applied(done: Applied) -> Json:
 
 
 def difference(clone: Clone, changes: Iterable[FileChange]) -> Json:
-    """A clone in `diff --json`; lines are null for a file that is no text."""
+    """A clone in `diff --json`; lines are null for a file that is not a text."""
     return {
         "source": clone.source or None,
         "target": str(clone.target),

@@ -199,7 +199,7 @@ def words(text: str) -> list[Value]:
     found = [word.strip() for word in text.split(",")]
     for word in found:
         if word not in VALUES:
-            raise ValueError(f"{word!r} is no state; there are: {', '.join(VALUES)}")
+            raise ValueError(f"{word!r} is not a state; the states are {', '.join(VALUES)}")
     return cast("list[Value]", found)
 
 

@@ -55,11 +55,13 @@ Into = Annotated[
     ),
 ]
 All = Annotated[bool, Option("--all", help="All of them.")]
-JsonList = Annotated[bool, Option("--json", help="A list of objects on stdout.")]
-JsonLines = Annotated[bool, Option("--json", help="An object a line on stdout.")]
+JsonList = Annotated[bool, Option("--json", help="A JSON list of objects on stdout.")]
+JsonLines = Annotated[bool, Option("--json", help="One JSON object per line on stdout.")]
 
 
 def check_seconds(seconds: float | None, *, least: float = 0, hint: Hint) -> None:
     """UsageError where what was given as --timeout is not a time that can pass."""
     if seconds is not None and not least <= seconds < float("inf"):  # nan is none of these
-        raise UsageError(f"--timeout {seconds:g} is not a number of seconds, {least:g} or more", hint=hint)
+        raise UsageError(
+            f"--timeout {seconds:g} is not a valid number of seconds: use {least:g} or more", hint=hint
+        )

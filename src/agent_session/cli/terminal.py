@@ -32,7 +32,7 @@ def arrive(
         enter(invocation, engine, session, config)
     print(session.name)
     if not config.detach:
-        note(f"no terminal here to attach; the session runs: agent-session attach {session.name}")
+        note(f"there is no terminal to attach to; the session runs: agent-session attach {session.name}")
 
 
 @contextmanager

@@ -104,16 +104,16 @@ VERBS = {
             ("agent-session wait --until waiting,failed --timeout 600 web api", "only for those two, ten "
                                                                                 "minutes at most"),
         )),
-        Verb("watch", TALK, "Tell each change of a session's state", LISTING),
+        Verb("watch", TALK, "Print each change of a session's state", LISTING),
         Verb("models", TALK, "List the models a session can use", LISTING, RUNNING),
         Verb("review", LOOK, "List changed files that run by themselves", LISTING, examples=(
             ("agent-session review web", "what differs, and what would run it"),
             ("agent-session review --diff web .vscode", "line by line"),
             ("agent-session review --revert web .vscode/tasks.json", "what was there before"),
         )),
-        Verb("status", LOOK, "Tell everything about one session", LISTING),
+        Verb("status", LOOK, "Show everything about one session", LISTING),
         Verb("screen", LOOK, "Print what a session's terminal shows", LISTING, RUNNING),
-        Verb("logs", LOOK, "Tell what happened to a session", LISTING),
+        Verb("logs", LOOK, "Show what happened to a session", LISTING),
         Verb("exec", LOOK, "Run a command in a session", LISTING, RUNNING, ends_options=True, examples=(
             ("agent-session exec web npm test", "where the agent starts, with its environment"),
             ("agent-session exec -- git status", "in the session of this directory"),
@@ -138,9 +138,9 @@ VERBS = {
             ("agent-session token rm ci", "from now on it is refused"),
         )),
         Verb("db", SERVER, "Upgrade or inspect the server's database"),
-        Verb("doctor", MAINTENANCE, "Find what is wrong, and name the cure"),
+        Verb("doctor", MAINTENANCE, "Find what is wrong, and how to fix it"),
         Verb("completion", MAINTENANCE, "Print a shell's completion script"),
-        Verb("uninstall", MAINTENANCE, "Remove what agent-session put here"),
+        Verb("uninstall", MAINTENANCE, "Remove agent-session from this machine"),
         Verb("help", MAINTENANCE, "Show this help, or a command's"),
         Verb("version", MAINTENANCE, "Print the version"),
     )

@@ -130,7 +130,7 @@ def _configuration(around: Surroundings) -> Iterator[Finding]:
 def _agents(around: Surroundings, found: dict[str, Agent]) -> Iterator[Finding]:
     for folder in around.agent_folders:
         if folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
-            words = f"{folder} cannot be read, so its agents are none"
+            words = f"{folder} cannot be read, so its agents are missing"
             yield Finding(
                 level="error",
                 subject="agents",
@@ -146,7 +146,7 @@ def _agents(around: Surroundings, found: dict[str, Agent]) -> Iterator[Finding]:
     if found:
         yield Finding(level="ok", subject="agents", words=", ".join(sorted(found)))
     else:
-        words = f"there are none in {' or '.join(map(str, around.agent_folders))}"
+        words = f"there are no agents in {' or '.join(map(str, around.agent_folders))}"
         yield Finding(level="error", subject="agents", words=words, cures=(Hint("agents"),), code=3)
 
 
@@ -155,7 +155,9 @@ def _trial(engine: Engine, seconds: float) -> Iterator[Finding]:
     engine.check()
     image = build.any_built(engine)
     if not engine.images.exists(image):
-        yield Finding(level="ok", subject="trial", words="no image is built yet, so no container was tried")
+        yield Finding(
+            level="ok", subject="trial", words="no image is built yet, so no container was started for a test"
+        )
         return
     done = engine.run_one_off(
         OneOff(image=image, command=("/bin/true",), network=True), timeout=seconds * 0.8
@@ -163,7 +165,7 @@ def _trial(engine: Engine, seconds: float) -> Iterator[Finding]:
     if done.exit_code:
         yield findings.error("trial", troubleshooting.explain(done.message, "running a container"))
     else:
-        yield Finding(level="ok", subject="trial", words="a container runs and ends")
+        yield Finding(level="ok", subject="trial", words="a test container starts and ends")
 
 
 def _images(engine: Engine, around: Surroundings, agents: Mapping[str, Agent]) -> Iterator[Finding]:
@@ -199,7 +201,7 @@ def _logins(engine: Engine, around: Surroundings, agents: Mapping[str, Agent]) -
             stored = engine.secret_id(login_secret(agent.name)) is not None
             notes[agent.name] = seed.login_note(agent, around.environment, stored=stored)
     if notes and all(notes.values()):
-        words = f"none found for {' or '.join(notes)}: the agent will ask in each session"
+        words = f"no login found for {' or '.join(notes)}: the agent will ask in each session"
         yield Finding(
             level="warning", subject="logins", words=words, cures=(Hint("login", [next(iter(notes))]),)
         )
@@ -217,7 +219,7 @@ def _limits(engine: Engine) -> Iterator[Finding]:
         words = f"{flags} cannot be enforced here: {why}"
         yield Finding(level="warning", subject="limits", words=words, cures=limits.CURES.get(why, ()))
     if not lacking:
-        yield Finding(level="ok", subject="limits", words="all of them can be enforced")
+        yield Finding(level="ok", subject="limits", words="all limits can be enforced")
 
 
 def _builds(engine: Engine, folder: Callable[[], Path]) -> Iterator[Finding]:
@@ -230,7 +232,7 @@ def _builds(engine: Engine, folder: Callable[[], Path]) -> Iterator[Finding]:
     left = [] if busy else engine.images.stale_builds()
     if not left:
         yield Finding(
-            level="ok", subject="builds", words="one is going on" if busy else "nothing left behind"
+            level="ok", subject="builds", words="a build is running" if busy else "nothing left behind"
         )
         return
 

@@ -102,12 +102,14 @@ def _session(
 def _labels(container: Container, session: Session) -> Iterator[Finding]:
     subject = f"session {session.name}"
     if wrong := unreadable(container):
-        words = f"{', '.join(wrong)}: not what agent-session writes there; a label somebody edited counts for nothing"
+        words = f"{', '.join(wrong)}: not what agent-session writes there; a label that was edited by hand is ignored"
         remove = Hint("rm", [session.name], note="then start it again from the archive")
         save = Hint("export", [session.name, f"{session.name}.tar.zst"], then=remove)
         yield Finding(level="error", subject=subject, words=words, cures=(save,), code=5)
     if session.created > datetime.now(UTC) + timedelta(minutes=5):
-        words = f"made on {session.created:%Y-%m-%d %H:%M} UTC, which is yet to come: the clock has gone back"
+        words = (
+            f"made on {session.created:%Y-%m-%d %H:%M} UTC, which is in the future: the clock was set back"
+        )
         yield Finding(level="warning", subject=subject, words=words, cures=(CLOCK,))
 
 
@@ -136,7 +138,7 @@ def _parts(engine: Engine, session: Session, agents: Mapping[str, Agent]) -> Ite
     subject = f"session {session.name}"
     for volume in volume_names(session.name):
         if engine.volume_labels(volume) is None:
-            words = f"its volume {volume} is gone, and what was in it"
+            words = f"its volume {volume} is gone, with everything in it"
             anew = Hint("rm", [session.name], then=Hint("start", ["-n", session.name]))
             yield Finding(level="error", subject=subject, words=words, cures=(anew,), code=7)
     if not engine.images.exists(session.image):
@@ -165,7 +167,7 @@ def _answers(engine: Engine, session: Session) -> Iterator[Finding]:
         inside = done.stdout.decode("ascii", "replace").split()
         for project, number in zip(session.projects, inside, strict=False):
             if _number(project) not in {"", number}:
-                words = f"{project.source} has been replaced since it started: its agent works in the old one, which nobody else sees"
+                words = f"{project.source} has been replaced since it started: its agent works in the old one, which nothing else sees any more"
                 yield Finding(level="error", subject=subject, words=words, cures=again, code=5)
 
 
@@ -180,15 +182,15 @@ def _unfinished(engine: Engine, session: Session, locks: Callable[[], Path]) -> 
     """A container that an update was making; while one goes on it holds the session's lock."""
     name, subject = lock_name(session.name), f"update of {session.name}"
     if is_held(lock_file(locks(), name)):
-        yield Finding(level="ok", subject=subject, words="going on")
+        yield Finding(level="ok", subject=subject, words="in progress")
         return
 
     def settle() -> str:
         with lock(locks(), name, waiting=lambda _pid: None):
             leftovers.settle(engine, session.name)
-        return f"settled the update of session '{session.name}'"
+        return f"finished or undid the update of session '{session.name}'"
 
-    words = "it was killed half-way; the session's next start settles it, too"
+    words = "it was killed halfway; the session's next start finishes or undoes it, too"
     yield Finding(level="warning", subject=subject, words=words, cures=(FIX,), repair=settle)
 
 
@@ -201,16 +203,16 @@ def _volumes(engine: Engine, names: Collection[str], locks: Callable[[], Path]) 
         subject = f"volumes of {name}"
         if importing_name(name) in volumes:
             words = (
-                "an import that was killed left them half full; the session's next start removes them, too"
+                "an import that was killed left them incomplete; the session's next start removes them, too"
             )
             repair = partial(_forget_half, engine, name, locks)
             yield Finding(level="warning", subject=subject, words=words, cures=(FIX,), repair=repair)
         else:
-            words = f"the session's container is gone, and they are still there: {', '.join(volumes)}"
+            words = f"the session's container is gone, and its volumes are still there: {', '.join(volumes)}"
             cures = (Hint("start", ["-n", name], note="a session with them"), Hint("rm", [name]))
             yield Finding(level="warning", subject=subject, words=words, cures=cures)
     if not remains:
-        yield Finding(level="ok", subject="volumes", words="each has its session")
+        yield Finding(level="ok", subject="volumes", words="each belongs to a session")
 
 
 def _forget_half(engine: Engine, name: str, locks: Callable[[], Path]) -> str:
@@ -219,7 +221,7 @@ def _forget_half(engine: Engine, name: str, locks: Callable[[], Path]) -> str:
     with lock(locks(), lock_name(name), waiting=lambda _pid: None):
         if engine.container(container_name(name)) is None:
             archive.discard_partial_import(engine, name)
-    return f"removed what was imported of session '{name}'"
+    return f"removed what had been imported for session '{name}'"
 
 
 def _placeholders(engine: Engine, known: Sequence[Session]) -> Iterator[Finding]:

@@ -27,7 +27,7 @@ class MountMoved(EngineRefused):
         super().__init__(
             f"{path} is not what it was: there, or on the way there, is a link now, or it was moved. "
             "Nothing was started, "
-            "because the session would have got another directory. Somebody who can write there did that: "
+            "because the session would have got another directory. Someone who can write there did that: "
             "look before you go on",
             hint=Hint(shell=f"namei -l {shlex.quote(path)}"),
         )

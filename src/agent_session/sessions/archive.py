@@ -265,7 +265,7 @@ def _read(said: dict[str, Any]) -> Manifest:
     for project in projects:
         is_below = project.target.parent == inside.WORKSPACE and project.target.name != ".."
         if not project.source.is_absolute() or not is_below or not str(project.target).isprintable():
-            raise ValueError("its projects cannot be")
+            raise ValueError("its projects are not valid")
     names = (said["agent"], said["name"])
     if not all(isinstance(name, str) and NAME.fullmatch(name) for name in names) or not isinstance(
         said["options"], dict

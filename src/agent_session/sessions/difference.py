@@ -61,7 +61,7 @@ class FileChange:
     old: str
     new: str
     added: int | None = None
-    """Lines; None for a file that is no text."""
+    """Lines; None for a file that is not a text."""
     removed: int | None = None
 
     @property

@@ -35,7 +35,7 @@ def receive(
                 raise CopyRefused(target, "nothing came")
             top = _parts(first.name)
             if len(top) > 1 or not (first.isdir() or first.isreg()):
-                raise CopyRefused(target, "what came is no single file or folder")
+                raise CopyRefused(target, "what arrived is not a single file or folder")
             called = name if name not in {"", ".", ".."} else (top or [""])[0]
             root, below = _landing(target, called, first, content=not top, fenced=fenced)
             try:
@@ -52,7 +52,7 @@ def receive(
             finally:
                 os.close(root)
     except tarfile.TarError as error:
-        raise CopyRefused(target, f"what came is no tar: {error}") from error
+        raise CopyRefused(target, f"what arrived is not a tar archive: {error}") from error
     except OSError as error:
         raise CopyRefused(str(error.filename or target), error.strerror or str(error)) from error
     return notes
@@ -162,7 +162,7 @@ def _folder(parts: Sequence[str], parent: int, *, missing: bool = False) -> int:
         os.mkdir(parts[-1], 0o777, dir_fd=parent)
         return os.open(parts[-1], FOLDER, dir_fd=parent)
     except NotADirectoryError as error:  # what a link gives, too
-        raise CopyRefused("/".join(parts), "it is no directory (links are not followed)") from error
+        raise CopyRefused("/".join(parts), "it is not a directory (links are not followed)") from error
 
 
 def _landing(

@@ -94,12 +94,12 @@ def _check_login(url: str) -> None:
         bare = without_login(url)
         port = urlsplit(url).port
     except ValueError as error:
-        raise ProjectRefused(url, f"it is no URL: {error}") from error
+        raise ProjectRefused(url, f"it is not a URL: {error}") from error
     del port
     if bare != url:
         raise ProjectRefused(
             bare,
-            "a login in a URL is seen by everybody who lists processes; lend your token instead",
+            "a login in a URL can be seen by everyone who lists processes; lend your token instead",
             hint=Hint("start", ["--clone", "--github-token", bare]),
         )
 

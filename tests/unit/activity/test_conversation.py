@@ -139,11 +139,11 @@ def test_a_large_answer_arrives_whole(made: Make, size: int) -> None:
         (said(b"Traceback (most recent call last):"), AgentServerError, "cannot be understood"),
         (said(b"[" * 100_000), AgentServerError, "cannot be understood"),
         (said(["turn"]), AgentServerError, "cannot be understood"),
-        (said({"turn": 7}), AgentServerError, "turn is no text"),
+        (said({"turn": 7}), AgentServerError, "turn is not a text"),
         (said(b'{"turn": "1", "x": NaN}'), AgentServerError, "cannot be understood"),
         (said(b"\xff\xfe"), AgentServerError, "cannot be understood"),
         (said(b"x" * (agent_command.LARGEST_ANSWER + 1)), AgentServerError, "more than 64000000 bytes"),
-        (said(), AgentServerError, "ended with status 0: it said nothing"),
+        (said(), AgentServerError, "ended with status 0: it printed nothing"),
         (ExecResult(exit_code=3, stderr=b"boom\x1b]0;t\x07"), AgentServerError, "ended with status 3: boom"),
         (
             ExecResult(exit_code=127, stderr=b'exec: "/usr/lib/agent-session/agent-command": not found'),

@@ -437,5 +437,5 @@ def test_nothing_stays_open(engine: FakeEngine, make: Make) -> None:
 def test_words_of_states_are_checked() -> None:
     assert states.words("idle, failed") == ["idle", "failed"]
     for text in ("", "idle,", "Idle", "idle;failed", "done"):
-        with pytest.raises(ValueError, match="is no state; there are: starting, "):
+        with pytest.raises(ValueError, match="is not a state; the states are starting, "):
             states.words(text)

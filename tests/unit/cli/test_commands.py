@@ -935,7 +935,7 @@ def test_doctor_ends_like_the_start_that_would_fail_and_names_the_fix_underneath
 
 def test_doctor_prints_every_finding_as_json(sound: Machine) -> None:
     found = json.loads(sound.ok("doctor", "--json"))
-    assert {"level": "ok", "subject": "limits", "words": "all of them can be enforced", "fix": None} in found
+    assert {"level": "ok", "subject": "limits", "words": "all limits can be enforced", "fix": None} in found
     assert "a-secret" not in json.dumps(found)
 
 
@@ -983,7 +983,7 @@ def test_doctor_repairs_only_when_it_is_told_to_and_says_what(sound: Machine) ->
 
 
 def test_an_error_that_knows_no_better_points_to_doctor(machine: Machine) -> None:
-    machine.trouble.append(EngineUnavailable("it said nothing"))
+    machine.trouble.append(EngineUnavailable("it printed nothing"))
     ran = machine("start", "-d", "-a", "shell")
     assert (ran.code, ran.err.splitlines()[-1]) == (6, "hint: agent-session doctor")
 

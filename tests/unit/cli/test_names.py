@@ -40,7 +40,7 @@ def test_one_word_is_a_name_where_there_is_such_a_session_and_else_the_text(
 ) -> None:
     with open(os.devnull) as nothing:  # noqa: PTH123
         monkeypatch.setattr(sys, "stdin", nothing)
-        assert "nothing to type" in web("send", "web").err
+        assert "there is nothing to type" in web("send", "web").err
         assert web("send", "hello").code == 0
         assert web("send", "web", "hello").code == 0
         assert web("send", "wbe", "hello").code == 4

@@ -439,4 +439,4 @@ def test_a_session_of_tomorrow_tells_that_the_clock_went_back(ward: Ward) -> Non
     ward.session(created=datetime.now(UTC) + timedelta(days=1))
     problem = ward.problem()
     assert problem.level == "warning"
-    assert "the clock has gone back" in problem.words
+    assert "the clock was set back" in problem.words

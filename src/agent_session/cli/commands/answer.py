@@ -14,7 +14,7 @@ Reply = Annotated[
 ]
 Instead = Annotated[
     str | None,
-    Option("-m", "--message", metavar="MESSAGE", help="With reject: what the agent shall do instead."),
+    Option("-m", "--message", metavar="MESSAGE", help="With reject: what the agent should do instead."),
 ]
 
 

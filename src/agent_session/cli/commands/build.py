@@ -20,7 +20,7 @@ Agents = Annotated[
     Argument(metavar="[AGENT]...", help="Agents. [env: AGENT_SESSION_AGENT] [default: claude]"),
 ]
 All = Annotated[bool, Option("--all", help="All agents.")]
-NoCache = Annotated[bool, Option("--no-cache", help="Build everything anew, from a fresh base.")]
+NoCache = Annotated[bool, Option("--no-cache", help="Build everything again, on a new base image.")]
 
 
 Latest = Annotated[
@@ -69,7 +69,9 @@ def _with_newest(engine: "Engine", workshop: "Workshop", agent: "Agent") -> "Wor
     from agent_session.images import pins as newest
 
     if agent.package is None:
-        raise UsageError(f"{agent.title} is made of no published package", hint=Hint("build", [agent.name]))
+        raise UsageError(
+            f"{agent.title} is not made of a published package", hint=Hint("build", [agent.name])
+        )
     with output.build_progress("Looking for the newest version") as tell:
         base = images.ensure_base(engine, workshop, tell=tell)
     pins = newest.newest(engine, base, agent.package, workshop.ca_bundle)

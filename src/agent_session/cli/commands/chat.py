@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Message = Annotated[
     str | None,
-    Argument(metavar="MESSAGE", help="Say this, print the answer and leave."),
+    Argument(metavar="MESSAGE", help="Send this message, print the answer and leave."),
 ]
 SHOWN_ENTRIES = 6
 
@@ -131,7 +131,7 @@ class Chat:
                 if interrupted.exit_code != Interrupted.exit_code or warned:
                     raise
                 warned = True
-                note("\nCtrl-C again, Ctrl-D or exit leaves")
+                note("\nPress Ctrl-C again, or Ctrl-D, or type exit to leave")
                 continue
             if text in {"exit", "quit"}:
                 return None
@@ -152,7 +152,7 @@ class Chat:
                 if state.question and state != last and not self._settle(state.question):
                     return
                 if last is None and not state.question:
-                    note("It is working...", faint=self._transcript.coloured)
+                    note("The agent is working...", faint=self._transcript.coloured)
                 last = state
         if last:
             for entry in conversation.history(self._engine, self._session, limit=1):

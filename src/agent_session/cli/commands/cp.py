@@ -48,7 +48,9 @@ def cp(
             hint=Hint("cp", ["NAME:notes.md", "."]),
         )
     if target == "-" and sys.stdout.isatty():
-        raise UsageError("a tar is nothing for a terminal", hint=Hint("cp", [source, "-"], shell="| tar -t"))
+        raise UsageError(
+            "a tar archive is not written to a terminal", hint=Hint("cp", [source, "-"], shell="| tar -t")
+        )
     with invocation.engine(one_question=True) as engine:
         session, others = find.with_others(engine, typed[1])
         place, fenced = copy.Place(session=session, typed=typed[2]), find.written_by_agents(others)

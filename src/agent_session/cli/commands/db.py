@@ -20,7 +20,7 @@ def db(_invocation: Invocation, action: Action, as_json: Json = False) -> None:
     It is the one that AGENT_SESSION_DATABASE_URL names, or an SQLite file, of which `upgrade` keeps a copy.
     """
     if action not in ("upgrade", "inspect"):
-        raise UsageError(f"{action!r} is none of: upgrade, inspect", hint=Hint("db", ["inspect"]))
+        raise UsageError(f"{action!r} is not one of: upgrade, inspect", hint=Hint("db", ["inspect"]))
     settings = read_settings()
     from agent_session.server.database import schema
 

@@ -19,7 +19,10 @@ READER_LEFT = 141
 
 Command = Annotated[
     list[str] | None,
-    Argument(metavar="[COMMAND]...", help="A program and its arguments, no shell line. [default: a shell]"),
+    Argument(
+        metavar="[COMMAND]...",
+        help="A program and its arguments, not a shell command line. [default: a shell]",
+    ),
 ]
 Interactive = Annotated[bool, Option("-i", "--interactive", hidden=True)]
 Tty = Annotated[bool, Option("-t", "--tty", hidden=True)]

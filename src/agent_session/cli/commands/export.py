@@ -10,7 +10,7 @@ from agent_session.cli.parameters import Argument
 from agent_session.errors import Hint, UsageError
 
 File = Annotated[
-    Path, Argument(metavar="FILE.tar.zst", help="What to write; a file that is there is replaced.")
+    Path, Argument(metavar="FILE.tar.zst", help="The file to write; an existing file is replaced.")
 ]
 
 SUFFIXES = (".tar.zst", ".tzst", ".tar.zstd")
@@ -41,7 +41,7 @@ def export(invocation: Invocation, name: Name, file: File) -> None:
         agent = invocation.agents().get(session.agent)
         if session.running:
             note(
-                f"session '{name}' runs: what it writes at this moment may be caught half-written (agent-session stop {name})"
+                f"session '{name}' runs: what it writes at this moment may be saved incomplete (agent-session stop {name})"
             )
         archive.save(engine, session, agent, file.absolute(), find.written_by_agents(others))
     left_out = ["logins", *(f"~/{path}" for path in (agent.private if agent else ()))]

@@ -8,7 +8,7 @@ from agent_session.cli.context import Invocation
 from agent_session.cli.parameters import Argument
 from agent_session.errors import Hint, UsageError
 
-Command = Annotated[str | None, Argument(metavar="[COMMAND]", help="The command to tell about.")]
+Command = Annotated[str | None, Argument(metavar="[COMMAND]", help="The command to explain.")]
 
 
 def help(_invocation: Invocation, command: Command = None) -> None:

@@ -30,7 +30,7 @@ def logout(invocation: Invocation, agent: AgentName = None) -> None:
         note(
             f"{chosen.title}'s stored login is forgotten"
             if stored
-            else f"there is no stored login of {chosen.title}"
+            else f"there is no stored login for {chosen.title}"
         )
         kept = []
         for session in find.list_sessions(engine):

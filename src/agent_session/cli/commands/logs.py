@@ -13,10 +13,10 @@ from agent_session.cli.parameters import Option
 if TYPE_CHECKING:
     from agent_session.activity.event_log import Event
 
-Follow = Annotated[bool, Option("-f", "--follow", help="Go on with what happens, until the session ends.")]
+Follow = Annotated[bool, Option("-f", "--follow", help="Keep printing events until the session ends.")]
 Since = Annotated[
     str | None,
-    Option("--since", metavar="T", help="From then on: 30s, 10m, 2h, 1d ago, or an RFC 3339 time."),
+    Option("--since", metavar="T", help="Only events since then: 30s, 10m, 2h, 1d ago, or an RFC 3339 time."),
 ]
 
 
@@ -27,7 +27,7 @@ def logs(
     since: Since = None,
     as_json: JsonLines = False,
 ) -> None:
-    """Tell what happened to a session: starts, stops, ends of the agent with their status, failures."""
+    """Show what happened to a session: starts, stops, ends of the agent with their status, failures."""
     from agent_session.activity import event_log, shapes
 
     start = event_log.moment(since, now=datetime.now(UTC)) if since else None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agent_session.sessions.session import Session
     from agent_session.workspace.clones import Clone
 
-Names = Annotated[bool, Option("-q", "--names", help="Names only, one a line.")]
+Names = Annotated[bool, Option("-q", "--names", help="Names only, one per line.")]
 
 
 def ls(invocation: Invocation, as_json: JsonList = False, names: Names = False) -> None:

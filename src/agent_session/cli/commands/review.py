@@ -38,7 +38,7 @@ Revert = Annotated[
         help="Put back what was there. What is there now is moved to a place that is told, and never lost.",
     ),
 ]
-Json = Annotated[bool, Option("--json", help="A list of objects on stdout.")]
+Json = Annotated[bool, Option("--json", help="A JSON list of objects on stdout.")]
 Brief = Annotated[bool, Option("--brief", hidden=True)]
 """What a terminal says when it leaves a session: one line or nothing, and no question to Podman."""
 

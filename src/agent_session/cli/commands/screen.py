@@ -12,7 +12,9 @@ from agent_session.cli.options import NameOrDefault
 from agent_session.cli.parameters import Option
 from agent_session.errors import ConflictError, Hint, UsageError
 
-Scrollback = Annotated[bool, Option("--scrollback", help="All it has shown, not only what is seen now.")]
+Scrollback = Annotated[
+    bool, Option("--scrollback", help="Everything it has shown, not only what is visible now.")
+]
 Svg = Annotated[
     Path | None,
     Option("--svg", metavar="FILE", help="Write a picture with colours instead."),

@@ -40,7 +40,7 @@ def send(
     with invocation.engine(one_question=True) as engine:
         name, text = invocation.addressed(engine, name, text, verb="send")
         if text is None and not pressed:
-            raise UsageError("nothing to type", hint=Hint("send", [name, "--key", "Enter"]))
+            raise UsageError("there is nothing to type", hint=Hint("send", [name, "--key", "Enter"]))
         given = text is not None
         if text == "-":
             text = piped()

@@ -138,7 +138,7 @@ def _check_import(wish: "Wish", projects: list[str], *, no_projects: bool, login
         raise UsageError(f"{vain} is for an import", hint=Hint("start", ["--import", "FILE", vain]))
     if no_projects and projects:
         typed = Hint("start", ["--import", str(wish.import_from), *projects])
-        raise UsageError(f"--no-projects and {projects[0]!r} cannot both be meant", hint=typed)
+        raise UsageError(f"--no-projects and {projects[0]!r} contradict each other", hint=typed)
 
 
 def _print_plan(invocation: Invocation, wish: "Wish", config: "Config", *, as_json: bool) -> None:

@@ -23,7 +23,7 @@ MOST_CHANGES = 5
 
 Json = Annotated[bool, Option("--json", help="An object on stdout.")]
 Explain = Annotated[bool, Option("--explain", help="Also ids and digests, and how each part is known.")]
-Secrets = Annotated[bool, Option("--secrets", help="With --json: also what is secret, such as a password.")]
+Secrets = Annotated[bool, Option("--secrets", help="With --json: secrets too, such as a password.")]
 
 
 def status(
@@ -33,7 +33,7 @@ def status(
     explain: Explain = False,
     secrets: Secrets = False,
 ) -> None:
-    """Tell everything about one session: what its agent does and waits for, what it has and uses, what happened last."""
+    """Show everything about one session: what its agent does and waits for, what it has and uses, what happened last."""
     from agent_session.activity import describe, shapes
 
     if secrets and not as_json:

@@ -45,7 +45,7 @@ def token(
     The server's database keeps only its digest, and the server need not run.
     """
     if action not in ACTIONS:
-        raise UsageError(f"{action!r} is none of: {', '.join(ACTIONS)}", hint=Hint("token", ["ls"]))
+        raise UsageError(f"{action!r} is not one of: {', '.join(ACTIONS)}", hint=Hint("token", ["ls"]))
     if (name is None) == (action != "ls"):
         arguments = ["ls"] if action == "ls" else [action, "NAME"]
         raise UsageError(
@@ -73,7 +73,7 @@ def token(
             output.print_json(_shape(made) | {"token": word})
         else:
             print(word)
-            note("it is shown this once")
+            note("it is shown only once")
 
 
 def _with_user(settings: Any, work: "Callable[[AsyncSession, User], Awaitable[Any]]") -> Any:

@@ -64,7 +64,7 @@ def _check_none(there: "list[Session]", remains: "dict[str, list[str]]") -> None
 
 
 def _tell(found: "Leftovers", *, settings: bool) -> None:
-    note("this will be removed:", needed=True)
+    note("This will be removed:", needed=True)
     for image in found.images:
         note(f"  image {image}", needed=True)
     for secret in found.secrets:

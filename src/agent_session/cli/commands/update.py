@@ -42,7 +42,7 @@ def _move(invocation: Invocation, engine: "Engine", name: str, config: Config) -
 
     def before(step: "Step") -> None:
         if isinstance(step, Replace) and step.session.running:
-            note(f"session '{name}' is stopped for a moment; what is on its screen ends")
+            note(f"session '{name}' is stopped for a moment; the programs on its screen end")
 
     wish = replace(wishes.again(config, name, screen=True), update=True)
     step, session = wishes.fulfil(invocation, engine, wish, build=config.build, before=before)

@@ -18,7 +18,7 @@ Until = Annotated[
 ]
 Timeout = Annotated[
     float | None,
-    Option("--timeout", metavar="SECONDS", help="Then end with 124."),
+    Option("--timeout", metavar="SECONDS", help="Stop waiting after so long, with exit code 124."),
 ]
 
 
