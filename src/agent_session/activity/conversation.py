@@ -114,7 +114,7 @@ def _question(engine: Engine, session: Session) -> Question:
         state = agent_command.understood(session, protocol.state, said)
     if state.question is None:
         why = f" ({sanitize.message(state.reason)})" if state.reason else ""
-        message = f"session '{session.name}': nothing is asked: the agent is {state.value}{why}"
+        message = f"session '{session.name}': the agent asks nothing: it is {state.value}{why}"
         raise OrderRefused(session.name, message, doing=state.value)
     return state.question
 

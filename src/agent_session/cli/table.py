@@ -25,7 +25,7 @@ def print_table(
     """Print aligned columns; words of statuses and states have their colours on a terminal that wants any.
 
     A terminal gets the first of these that fits: the last column in one of its other forms (`last`, from long
-    to short, a list of cells each), without one more column of `less`, with cells shortened.
+    to short, a list of cells each), without one more column of `less`; then its shortest form, shortened.
     """
     forms = [[sanitize.shown(cell) for cell in form] for form in last]
     table = [[sanitize.shown(cell) for cell in row] for row in (columns, *rows)]
@@ -56,8 +56,10 @@ def _fitting(table: Table, forms: Table, less: Sequence[int]) -> tuple[Table, li
     tables = [
         [table[0]] + [[*row[:-1], cell] for row, cell in zip(table[1:], form, strict=True)] for form in forms
     ]
+    *longer, shortest = tables or [table, table]
+    tries = [*product(range(len(less) + 1), longer), (len(less), shortest)]
     version, widths = table, _widths(table)
-    for left_out, version in product(range(len(less) + 1), tables or [table]):
+    for left_out, version in tries:
         widths = [0 if place in less[:left_out] else width for place, width in enumerate(_widths(version))]
         if _total(widths) <= room:
             return version, widths

@@ -307,7 +307,7 @@ def test_nothing_is_sent_where_nothing_is_asked(made: Make) -> None:
     engine, session = made(
         lambda command, _stdin: said(IDLE) if command == ["state"] else pytest.fail("it was sent")
     )
-    with pytest.raises(OrderRefused, match="nothing is asked: the agent is idle"):
+    with pytest.raises(OrderRefused, match="the agent asks nothing: it is idle"):
         conversation.answer(engine, session, "once")
 
 

@@ -104,14 +104,14 @@ def _lines(found: "Description", *, login: str, details: bool) -> Iterator[tuple
         reached = [url for url in (endpoint.host_url(session), endpoint.base_url(session)) if url]
         yield "server", ", ".join(reached) or "not while it is stopped"
     yield "image", session.image if details else session.image.rpartition(":")[0] or session.image
-    yield "made", f"{_local(session.created)} ({output.ago(session.created)})"
+    yield "created", f"{_local(session.created)} ({output.ago(session.created)})"
     if session.started:
         yield "started", f"{_local(session.started)} ({output.ago(session.started)})"
     yield "options", ", ".join(_options(session)) or "-"
     yield "limits", ", ".join(_limits(session)) or "none"
     yield "login", login
     digest = f" ({session.protection[:12]})" if details else ""
-    yield "protection", f"yes{digest}" if session.protection else "no"
+    yield "protection", f"{session.options.protect}{digest}" if session.protection else "none"
     for volume, there in found.volumes.items():
         yield "volume", volume if there else f"{volume}, which is gone"
     if found.processes is not None and found.memory is not None:
