@@ -29,9 +29,10 @@ UNNAMED = "agent-session.unnamed"
 PLAIN = (str, bool, list[str])
 EVERYWHERE = {"verbose", "quiet"}
 
-EXIT_CODES = """Exit codes: 0 done, 1 a question was declined, or a bug (with a traceback), 2 usage, 3 configuration,
-or a file that cannot be read or written, 4 not found, 5 conflict, 6 Podman unavailable, 7 Podman refused, 8 build
-failed or image missing, 9 not ready, 10 agent server, 124 time-out, 130 interrupted, 141 nobody reads the output."""
+EXIT_CODES = """Exit codes: 0 done, 1 a question was declined, or a bug (with a traceback), 2 usage,
+3 configuration, or a file that cannot be read or written, 4 not found, 5 conflict, 6 Podman unavailable,
+7 Podman refused, 8 build failed or image missing, 9 not ready, 10 agent server, 124 time-out,
+130 interrupted, 141 nobody reads the output."""
 
 
 def _processed(parameter: Any, context: Any, value: Any) -> Any:

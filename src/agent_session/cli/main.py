@@ -37,7 +37,8 @@ def _open_what_is_closed() -> None:
     os.close(descriptor)
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 (it is for as long as we are; pathlib takes 3 ms)
+            # It is for as long as we are, and pathlib takes 3 ms.
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123
 
 
 def _replace_what_cannot_be_said() -> None:

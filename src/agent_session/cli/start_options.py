@@ -35,7 +35,8 @@ Projects = Annotated[
     list[str] | None,
     Argument(
         metavar="[PROJECT]...",
-        help="Directories for the agent, each at /workspace/<its name>, PATH:ro for one that it may only read; for a new session the current one. "
+        help="Directories for the agent, each at /workspace/<its name>, PATH:ro for one that it may "
+        "only read; for a new session the current one. "
         "A git URL is cloned. "
         "[env: AGENT_SESSION_PROJECTS, colon-separated]",
     ),
@@ -119,7 +120,8 @@ Clone = Annotated[
     bool | None,
     _switch(
         "CLONE",
-        "The session works in clones of its own, on the branch agent/NAME, and can write to nothing of yours; "
+        "The session works in clones of its own, on the branch "
+        "agent/NAME, and can write to nothing of yours; "
         "its work comes back with fetch and apply. PROJECT may be a git URL, which is always cloned; #BRANCH "
         "after it is what the clone starts from.",
         PROJECTS,
@@ -151,8 +153,10 @@ Protect = Annotated[
         "--protect",
         metavar="MODE",
         parser=protect_mode.read,
-        meaning="What happens with files in a project that this machine could run by itself (.vscode, .envrc, "
-        "...): review: the agent may write them, and agent-session tells which differ; strict: it cannot; off: "
+        meaning="What happens with files in a project that this machine "
+        "could run by itself (.vscode, .envrc, "
+        "...): review: the agent may write them, and agent-session "
+        "tells which differ; strict: it cannot; off: "
         "neither. Git's config and hooks are guarded in each. [env: AGENT_SESSION_PROTECT] [default: review]",
         group=PROJECTS,
     ),

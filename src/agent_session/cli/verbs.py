@@ -59,7 +59,9 @@ class Verb:
         """The verb's function; its module is imported for it."""
         from importlib import import_module
 
-        return getattr(import_module(f"agent_session.cli.commands.{self.name}"), self.name)  # type: ignore[no-any-return]
+        module = import_module(f"agent_session.cli.commands.{self.name}")
+        function: Callable[..., Any] = getattr(module, self.name)
+        return function
 
 
 VERBS = {
@@ -87,13 +89,15 @@ VERBS = {
         )),
         Verb("fetch", SESSIONS, "Bring a session's commits here, as a branch", LISTING, examples=(
             ("agent-session fetch web && git merge agent/web", "its commits into this branch"),
-            ("agent-session fetch web --uncommitted", "also what it has not committed, as agent/web-uncommitted"),
+            ("agent-session fetch web --uncommitted", "also what it has not committed, "
+                "as agent/web-uncommitted"),
         )),
         Verb("apply", SESSIONS, "Bring a session's changes here, uncommitted", LISTING),
         Verb("prompt", TALK, "Give an agent a turn, wait for its answer", LISTING, RUNNING, examples=(
             ("agent-session prompt --wait web 'why is the login page slow?'", "the answer on stdout"),
             ("git diff | agent-session prompt --wait web -", "the prompt from standard input"),
-            ("agent-session prompt web 'fix the failing test' && agent-session wait web", "go on with something else meanwhile"),
+            ("agent-session prompt web 'fix the failing "
+                "test' && agent-session wait web", "go on with something else meanwhile"),
         )),
         Verb("chat", TALK, "Talk with an agent on this terminal", LISTING, RUNNING),
         Verb("answer", TALK, "Answer what an agent waits for", LISTING, RUNNING),

@@ -94,7 +94,10 @@ def _known(finding: Finding) -> list[Finding]:
 
 def _podman(engine: Engine) -> Iterator[Finding]:
     about = engine.info()
-    words = f"Podman {about.version} answers ({about.driver}, {about.runtime}, cgroups {about.cgroups}, {about.network or 'no network'})"
+    words = (
+        f"Podman {about.version} answers ({about.driver}, {about.runtime}, cgroups "
+        f"{about.cgroups}, {about.network or 'no network'})"
+    )
     old = troubleshooting.too_old(about.version)
     yield findings.error("podman", old) if old else Finding(level="ok", subject="podman", words=words)
     network, overlay, ids = troubleshooting.NETWORK, troubleshooting.OVERLAY, troubleshooting.SUBORDINATE_IDS
@@ -176,7 +179,10 @@ def _images(engine: Engine, around: Surroundings, agents: Mapping[str, Agent]) -
         if build.reference(engine, workshop, agent) in built:
             yield Finding(level="ok", subject=subject, words="built and current")
         elif any(image.startswith(f"{build.PREFIX}{agent.name}:") for image in built):
-            words = "older than what it would be built of now; sessions that exist keep it, a new one needs a build"
+            words = (
+                "older than what it would be built of now; sessions that "
+                "exist keep it, a new one needs a build"
+            )
             yield Finding(level="warning", subject=subject, words=words, cures=(Hint("build", [agent.name]),))
         else:
             words = "not built; start asks, or takes --build"
@@ -185,7 +191,10 @@ def _images(engine: Engine, around: Surroundings, agents: Mapping[str, Agent]) -
         image.startswith(build.PREFIX) for image in built
     )
     if not based and workshop.base_image == DEFAULT_BASE_IMAGE and not shutil.which("mmdebstrap"):
-        words = f"a first build needs a registry that offers {workshop.base_image}, or else mmdebstrap, which is not installed"
+        words = (
+            f"a first build needs a registry that offers "
+            f"{workshop.base_image}, or else mmdebstrap, which is not installed"
+        )
         yield Finding(
             level="warning",
             subject="images",

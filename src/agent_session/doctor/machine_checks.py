@@ -75,7 +75,10 @@ def clock() -> Iterator[Finding]:
             level="ok", subject="clock", words=f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M} UTC"
         )
         return
-    words = f"it says {datetime.fromtimestamp(now, UTC):%Y-%m-%d}, before agent-session was installed: no certificate will be valid"
+    words = (
+        f"it says {datetime.fromtimestamp(now, UTC):%Y-%m-%d}, before agent-session was "
+        f"installed: no certificate will be valid"
+    )
     yield Finding(level="warning", subject="clock", words=words, cures=(CLOCK,))
 
 

@@ -68,7 +68,10 @@ def _strangers(containers: Sequence[Container]) -> Iterator[Finding]:
         if read(container):
             continue
         if labelled is not None:
-            words = f"the container '{container.name}' is labelled as the session {labelled!r}, whose container would have another name"
+            words = (
+                f"the container '{container.name}' is labelled as the session {labelled!r}, "
+                f"whose container would have another name"
+            )
             cures = (
                 Hint(shell=f"podman inspect {quoted}", note="look first"),
                 Hint(shell=f"podman rm {quoted}"),
@@ -102,7 +105,10 @@ def _session(
 def _labels(container: Container, session: Session) -> Iterator[Finding]:
     subject = f"session {session.name}"
     if wrong := unreadable(container):
-        words = f"{', '.join(wrong)}: not what agent-session writes there; a label that was edited by hand is ignored"
+        words = (
+            f"{', '.join(wrong)}: not what agent-session writes there; a "
+            f"label that was edited by hand is ignored"
+        )
         remove = Hint("rm", [session.name], note="then start it again from the archive")
         save = Hint("export", [session.name, f"{session.name}.tar.zst"], then=remove)
         yield Finding(level="error", subject=subject, words=words, cures=(save,), code=5)
@@ -167,7 +173,10 @@ def _answers(engine: Engine, session: Session) -> Iterator[Finding]:
         inside = done.stdout.decode("ascii", "replace").split()
         for project, number in zip(session.projects, inside, strict=False):
             if _number(project) not in {"", number}:
-                words = f"{project.source} has been replaced since it started: its agent works in the old one, which nothing else sees any more"
+                words = (
+                    f"{project.source} has been replaced since it started: its agent works in "
+                    f"the old one, which nothing else sees any more"
+                )
                 yield Finding(level="error", subject=subject, words=words, cures=again, code=5)
 
 
@@ -242,7 +251,10 @@ def _placeholders(engine: Engine, known: Sequence[Session]) -> Iterator[Finding]
         leftovers.tidy(engine)
         return f"removed {len(over)} placeholders"
 
-    words = f"{len(over)} left in projects of sessions that ended: {', '.join(str(held.path) for held in over[:3])}"
+    words = (
+        f"{len(over)} left in projects of sessions that ended: "
+        f"{', '.join(str(held.path) for held in over[:3])}"
+    )
     yield Finding(level="warning", subject="placeholders", words=words, cures=(FIX,), repair=tidy)
 
 

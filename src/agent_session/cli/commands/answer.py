@@ -23,10 +23,12 @@ def answer(
 ) -> None:
     """Answer what an agent waits for, and print what was done. Exit 5 where it waits for nothing.
 
-    To a permission, in any case: once, y, yes or 1 approve this one; always approves this and all like it; reject, n or no refuse it, with
-    -m MESSAGE telling the agent what to do instead. Any other word is refused (exit 2), and nothing is sent.
+    To a permission, in any case: once, y, yes or 1 approve this one; always approves this and all like it;
+    reject, n or no refuse it, with -m MESSAGE telling the agent what to do instead. Any other word is refused
+    (exit 2), and nothing is sent.
 
-    To a question: one of its options, the option's number, or a text of your own where it takes one; reject leaves it unanswered.
+    To a question: one of its options, the option's number, or a text of your own where it takes one; reject
+    leaves it unanswered.
     """
     from agent_session.activity import conversation, terminal
 

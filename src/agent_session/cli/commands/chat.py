@@ -32,10 +32,12 @@ SHOWN_ENTRIES = 6
 
 
 def chat(invocation: Invocation, name: NameOrDefault = None, text: Message = None) -> None:
-    """Talk with an agent: its words and tools as they come, its questions asked here. It stays where it is when you leave.
+    """Talk with an agent: its words and tools as they come, its questions asked here. It stays where it is
+    when you leave.
 
-    Ctrl-C ends the agent's turn, a second one the chat, as do Ctrl-D and exit. A line that ends in a backslash goes on in the next.
-    Without a terminal the message is MESSAGE or what comes on standard input, and the answer alone is printed.
+    Ctrl-C ends the agent's turn, a second one the chat, as do Ctrl-D and exit. A line that ends in a
+    backslash goes on in the next. Without a terminal the message is MESSAGE or what comes on standard input,
+    and the answer alone is printed.
     """
     from agent_session.activity import conversation, terminal
 

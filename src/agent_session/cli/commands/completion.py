@@ -38,14 +38,19 @@ ZSH = r"""#compdef agent-session
 # zsh completion for agent-session: source <(agent-session completion zsh), after compinit
 _agent_session() {
   local line word meaning files
+  local -i width=0
   local -a answer values shown open openshown
   answer=("${(@f)$("${(Q)words[1]}" __complete "${(@Q)words[2,CURRENT]}" 2>/dev/null </dev/null)}")
+  for line in $answer; do
+    word=${line%%$'\t'*}
+    (( $#word > width )) && width=$#word
+  done
   for line in $answer; do
     word=${line%%$'\t'*} meaning=${line#*$'\t'}
     case $word in
       :*) files=$word ;;
-      *:) open+=("$word") openshown+=("$word  -- $meaning") ;;
-      ?*) values+=("$word") shown+=("$word  -- $meaning") ;;
+      *:) open+=("$word") openshown+=("${(r:width:)word}  -- $meaning") ;;
+      ?*) values+=("$word") shown+=("${(r:width:)word}  -- $meaning") ;;
     esac
   done
   (( $#values )) && compadd -Q -l -d shown -- "${values[@]}"
@@ -55,7 +60,11 @@ _agent_session() {
     :directories) _files -/ ;;
   esac
 }
-if [[ ${funcstack[1]-} = _agent-session ]]; then _agent_session "$@"; else compdef _agent_session agent-session; fi
+if [[ ${funcstack[1]-} = _agent-session ]]; then
+  _agent_session "$@"
+else
+  compdef _agent_session agent-session
+fi
 """
 
 FISH = r"""# fish completion for agent-session: agent-session completion fish | source
@@ -83,8 +92,8 @@ Shell = Annotated[str, Argument(metavar="bash|zsh|fish", help="The shell.")]
 def completion(_invocation: Invocation, shell: Shell) -> None:
     """Print what makes a shell complete verbs, options, sessions and agents.
 
-    Once: source <(agent-session completion bash). Always: that line in ~/.bashrc; for zsh likewise in ~/.zshrc, after compinit;
-    for fish: agent-session completion fish > ~/.config/fish/completions/agent-session.fish
+    Once: source <(agent-session completion bash). Always: that line in ~/.bashrc; for zsh also in ~/.zshrc,
+    after compinit; for fish: agent-session completion fish > ~/.config/fish/completions/agent-session.fish
     """
     if shell not in SCRIPTS:
         raise UsageError(f"there is no completion for {shell!r}", hint=Hint("completion", ["bash"]))

@@ -32,9 +32,9 @@ def cp(
 ) -> None:
     """Copy files and directories between this machine and a session, running or stopped.
 
-    One of SRC and DST is NAME:PATH; its PATH is relative to where the agent starts. A path of this machine with a colon: ./a:b.
-    As cp -R: into DST where it is a directory; SRC/. is a directory's content. Links that lead out of what is copied are
-    left out, with a note, on the way out of a session.
+    One of SRC and DST is NAME:PATH; its PATH is relative to where the agent starts. A path of this machine
+    with a colon: ./a:b. As cp -R: into DST where it is a directory; SRC/. is a directory's content. Links
+    that lead out of what is copied are left out, with a note, on the way out of a session.
     """
     from agent_session.sessions import copy, find
 

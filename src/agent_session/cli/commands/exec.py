@@ -36,9 +36,11 @@ def exec(
     _interactive: Interactive = False,
     _tty: Tty = False,
 ) -> NoReturn:
-    """Run a command in a session: where the agent starts, with its environment, on this terminal or these streams.
+    """Run a command in a session: where the agent starts, with its environment, on this terminal or these
+    streams.
 
-    The exit status is the command's; 126 and 127 are one that cannot be run or is not there, 125 is podman's own failure.
+    The exit status is the command's; 126 and 127 are one that cannot be run or is not there, 125 is podman's
+    own failure.
     """
     from agent_session.activity import terminal as screens
 

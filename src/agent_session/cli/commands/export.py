@@ -17,7 +17,8 @@ SUFFIXES = (".tar.zst", ".tzst", ".tar.zstd")
 
 
 def export(invocation: Invocation, name: Name, file: File) -> None:
-    """Save a session, running or stopped: its home with the conversations, and /workspace beside the projects.
+    """Save a session, running or stopped: its home with the conversations, and /workspace beside the
+    projects.
 
     The projects themselves stay where they are. `agent-session start --import FILE` brings it back, anywhere.
     """
@@ -41,7 +42,8 @@ def export(invocation: Invocation, name: Name, file: File) -> None:
         agent = invocation.agents().get(session.agent)
         if session.running:
             note(
-                f"session '{name}' runs: what it writes at this moment may be saved incomplete (agent-session stop {name})"
+                f"session '{name}' runs: what it writes at this moment may be "
+                f"saved incomplete (agent-session stop {name})"
             )
         archive.save(engine, session, agent, file.absolute(), find.written_by_agents(others))
     left_out = ["logins", *(f"~/{path}" for path in (agent.private if agent else ()))]

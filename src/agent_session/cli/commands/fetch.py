@@ -108,5 +108,6 @@ def _tell(name: str, done: "Fetched") -> None:
     for other in done.others:
         short = sanitize.line(other.name.removeprefix("refs/heads/"), 200)
         note(
-            f"not fetched: {short}, {other.ahead} commits: agent-session fetch {name} --from {shlex.quote(short)}"
+            f"not fetched: {short}, {other.ahead} commits: agent-session "
+            f"fetch {name} --from {shlex.quote(short)}"
         )

@@ -94,5 +94,6 @@ def tell_running(engine: "Engine", agent: "Agent") -> None:
     for session in find.list_sessions(engine):
         if session.running and session.agent == agent.name:
             note(
-                f"session '{session.name}' runs without that change until: agent-session stop {session.name} && agent-session restart {session.name}"
+                f"session '{session.name}' runs without that change until: agent-session stop "
+                f"{session.name} && agent-session restart {session.name}"
             )

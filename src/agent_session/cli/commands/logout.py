@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 
 def logout(invocation: Invocation, agent: AgentName = None) -> None:
-    """Forget an agent's stored login, and take it and logins of their own from the agent's sessions, running or stopped.
+    """Forget an agent's stored login, and take it and logins of their own from the agent's sessions, running
+    or stopped.
 
-    A program that runs keeps what it has read: a line names each session that is to be started again. Nothing else is touched.
+    A program that runs keeps what it has read: a line names each session that is to be started again. Nothing
+    else is touched.
     """
     from agent_session.agents.catalog import choose
     from agent_session.sessions import find

@@ -18,7 +18,8 @@ Text = Annotated[
     str | None,
     Argument(
         metavar="TEXT|-",
-        help="The prompt, up to 1 MB; -, or nothing where something is piped in, reads it from standard input.",
+        help="The prompt, up to 1 MB; -, or nothing where something is "
+        "piped in, reads it from standard input.",
     ),
 ]
 Wait = Annotated[bool, Option("--wait", help="Wait for the end of the turn, and print the answer.")]
@@ -27,7 +28,8 @@ Timeout = Annotated[
     Option(
         "--timeout",
         metavar="SECONDS",
-        help="Exit 124 when it is not done by then; the turn goes on. [default: none with --wait, 60 without]",
+        help="Exit 124 when it is not done by then; the turn goes on. "
+        "[default: none with --wait, 60 without]",
     ),
 ]
 Json = Annotated[bool, Option("--json", help="An object on stdout: text, tools, usage, duration_s, state.")]
@@ -43,8 +45,8 @@ def prompt(
 ) -> None:
     """Give an agent a turn: any text, as if it had been typed. Refused (exit 5) while it does something else.
 
-    With --wait the answer is printed when the turn is over. An agent that needs a human ends that with exit 5 and its question on
-    stderr (see answer), one that failed with exit 10 and its words.
+    With --wait the answer is printed when the turn is over. An agent that needs a human ends that with exit 5
+    and its question on stderr (see answer), one that failed with exit 10 and its words.
     """
     from agent_session.activity import agent_command, conversation, terminal
 

@@ -21,7 +21,8 @@ def restart(
     clipboard: Clipboard = None,
     if_stopped: IfStopped = False,
 ) -> None:
-    """Start a session again, also one that runs, and attach. Its conversation goes on; what is on its screen ends."""
+    """Start a session again, also one that runs, and attach. Its conversation goes on; what is on its screen
+    ends."""
     from dataclasses import replace
 
     from agent_session.cli import reviews, wishes

@@ -52,10 +52,12 @@ def review(
     as_json: Json = False,
     brief: Brief = False,
 ) -> None:
-    """List what differs in a session's projects since it was made, and is run by this machine without being asked.
+    """List what differs in a session's projects since it was made, and is run by this machine without being
+    asked.
 
-    That are files such as editors' tasks, agents' hooks and .envrc, and new git repositories. What you changed yourself is listed, too.
-    Exit codes: 0 whether something differs or not, 4 for a path at which nothing does, 5 where something cannot be put back.
+    That are files such as editors' tasks, agents' hooks and .envrc, and new git repositories. What you
+    changed yourself is listed, too. Exit codes: 0 whether something differs or not, 4 for a path at which
+    nothing does, 5 where something cannot be put back.
     """
     if accept and revert:
         raise UsageError("--accept and --revert contradict each other", hint=Hint("review", ["--help"]))

@@ -36,7 +36,8 @@ def rm(
 ) -> None:
     """Remove stopped sessions: container and volumes with their conversations. Projects are not touched.
 
-    What is in the volumes and nowhere else is listed; with --force it is a reason to stop (exit code 5), unless --discard-work.
+    What is in the volumes and nowhere else is listed; with --force it is a reason to stop (exit code 5),
+    unless --discard-work.
     """
     from agent_session.sessions import find, lifecycle
 

@@ -33,7 +33,8 @@ def send(
 ) -> None:
     """Type into a session's terminal, as if at the keyboard: keys, then the text, then Enter.
 
-    Several lines arrive as one paste. Control characters in the text are shown, not obeyed: those are --key's.
+    Several lines arrive as one paste. Control characters in the text are shown, not obeyed: those are
+    --key's.
     """
     from agent_session.activity import terminal
 

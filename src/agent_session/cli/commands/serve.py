@@ -11,21 +11,26 @@ if TYPE_CHECKING:
 
 Host = Annotated[
     str | None,
-    Option("--host", metavar="ADDRESS", help="Where to listen. [env: AGENT_SESSION_HOST] [default: 127.0.0.1]"),
+    Option("--host", metavar="ADDRESS", help="Where to listen. [env: "
+        "AGENT_SESSION_HOST] [default: 127.0.0.1]"),
 ]  # fmt: skip
 Port = Annotated[
     str | None,
-    Option("--port", metavar="NUMBER", help="The port. [env: AGENT_SESSION_PORT] [default: a free one, then the same]"),
+    Option("--port", metavar="NUMBER", help="The port. [env: AGENT_SESSION_PORT] [default: a free "
+        "one, then the same]"),
 ]  # fmt: skip
-Url = Annotated[bool, Option("--url", help="Print a new link to the server that runs, with a QR code on a terminal.")]  # fmt: skip
+Url = Annotated[bool, Option("--url", help="Print a new link to the server that runs, "
+    "with a QR code on a terminal.")]  # fmt: skip
 Open = Annotated[bool, Option("--open", help="Open the link in this machine's browser.")]
 PublicUrl = Annotated[
     str | None,
-    Option("--public-url", metavar="URL", help="The address that people type. [env: AGENT_SESSION_PUBLIC_URL]"),
+    Option("--public-url", metavar="URL", help="The address that people type. [env: "
+        "AGENT_SESSION_PUBLIC_URL]"),
 ]  # fmt: skip
 BehindProxy = Annotated[
     bool | None,
-    Option("--behind-proxy", help="A proxy that speaks TLS is in front of it. [env: AGENT_SESSION_BEHIND_PROXY=1]"),
+    Option("--behind-proxy", help="A proxy that speaks TLS is in front of it. "
+        "[env: AGENT_SESSION_BEHIND_PROXY=1]"),
 ]  # fmt: skip
 Certificate = Annotated[
     str | None,
@@ -50,7 +55,8 @@ def serve(
 ) -> None:
     """Serve sessions over HTTP until Ctrl-C, and print a link that logs a browser in: for ten minutes, once.
 
-    The same sessions are in `ls`, and can be attached to. It needs the extra: pip install 'agent-session[serve]'.
+    The same sessions are in `ls`, and can be attached to. It needs the extra: pip install
+    'agent-session[serve]'.
     """
     settings = read_settings(
         host=host, port=port, public_url=public_url, behind_proxy=behind_proxy,

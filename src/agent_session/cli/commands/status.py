@@ -33,7 +33,8 @@ def status(
     explain: Explain = False,
     secrets: Secrets = False,
 ) -> None:
-    """Show everything about one session: what its agent does and waits for, what it has and uses, what happened last."""
+    """Show everything about one session: what its agent does and waits for, what it has and uses, what
+    happened last."""
     from agent_session.activity import describe, shapes
 
     if secrets and not as_json:

@@ -21,7 +21,8 @@ Action = Annotated[str, Argument(metavar="ACTION", help="create, ls or rm.")]
 Name = Annotated[str | None, Argument(metavar="[NAME]", help="The token's name.")]
 Scopes = Annotated[
     list[str] | None,
-    Option("--scope", metavar="SCOPE", help="What it may do: sessions:read, sessions:write, sessions:delete, terminal, agents, tokens, "
+    Option("--scope", metavar="SCOPE", help="What it may do: sessions:read, sessions:write, "
+        "sessions:delete, terminal, agents, tokens, "
         "admin, metrics. Repeatable. [default: sessions:read]"),
 ]  # fmt: skip
 Session = Annotated[str | None, Option("--session", metavar="NAME", help="For this session alone.")]
@@ -97,9 +98,15 @@ def _list(found: Any, *, as_json: bool) -> None:
         output.print_json([_shape(token) for token in found])
     elif found:
         rows = [
-            (one["name"], ",".join(one["scopes"]), one["session"] or "-", one["expires_at"] or "never", one["last_used"] or "never")
+            (
+                one["name"],
+                ",".join(one["scopes"]),
+                one["session"] or "-",
+                one["expires_at"] or "never",
+                one["last_used"] or "never",
+            )
             for one in map(_shape, found)
-        ]  # fmt: skip
+        ]
         print_table(("NAME", "SCOPES", "SESSION", "EXPIRES", "LAST USED"), rows)
     else:
         note("no tokens; agent-session token create NAME makes one")

@@ -16,7 +16,8 @@ Settings = Annotated[bool, Option("--settings", help="Your settings and your own
 
 
 def uninstall(invocation: Invocation, force: Force = None, settings: Settings = False) -> None:
-    """Remove images, stored logins, caches and logs, and print what stays, each with the command that removes it.
+    """Remove images, stored logins, caches and logs, and print what stays, each with the command that removes
+    it.
 
     Not while there are sessions: what is in them is yours, and rm looks after it. Projects are never touched.
     """

@@ -19,8 +19,8 @@ def update(
 ) -> None:
     """Move sessions to the current image of their agent and print the names of those that moved.
 
-    Volumes, name, projects, options and conversation stay. A session that runs is stopped and started again, detached; one
-    that cannot be moved is left as it was.
+    Volumes, name, projects, options and conversation stay. A session that runs is stopped and started again,
+    detached; one that cannot be moved is left as it was.
     """
     from agent_session.sessions import find
 

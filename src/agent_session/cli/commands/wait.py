@@ -13,7 +13,8 @@ Until = Annotated[
     Option(
         "--until",
         metavar="STATE[,STATE...]",
-        help="starting, working, waiting, idle, failed, exited or unknown. [default: idle,waiting,exited,failed]",
+        help="starting, working, waiting, idle, failed, exited or "
+        "unknown. [default: idle,waiting,exited,failed]",
     ),
 ]
 Timeout = Annotated[
@@ -29,9 +30,11 @@ def wait(
     timeout: Timeout = None,
     as_json: JsonLines = False,
 ) -> None:
-    """Wait until agents are idle, wait for a person, have quit or failed; prints each session's name and state, a tab between.
+    """Wait until agents are idle, wait for a person, have quit or failed; prints each session's name and
+    state, a tab between.
 
-    A session that is in such a state already is not waited for. Exit code 4 if one is removed meanwhile, 124 when time is up.
+    A session that is in such a state already is not waited for. Exit code 4 if one is removed meanwhile, 124
+    when time is up.
     """
     from agent_session.activity import shapes, watch
     from agent_session.activity import state as states

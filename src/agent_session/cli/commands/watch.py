@@ -25,7 +25,8 @@ Notify = Annotated[
     bool,
     Option(
         "--notify",
-        help="Tell the desktop (or this terminal) when an agent waits for a person, and the URL in AGENT_SESSION_NOTIFY_URL.",
+        help="Tell the desktop (or this terminal) when an agent waits for a "
+        "person, and the URL in AGENT_SESSION_NOTIFY_URL.",
     ),
 ]
 On = Annotated[
@@ -33,7 +34,8 @@ On = Annotated[
     Option(
         "--on",
         metavar="STATE[,STATE...] COMMAND",
-        help="Run a shell command when a session comes to a state; it gets AGENT_SESSION_NAME, _STATE, _REASON and _SINCE.",
+        help="Run a shell command when a session comes to a state; it gets "
+        "AGENT_SESSION_NAME, _STATE, _REASON and _SINCE.",
     ),
 ]
 
