@@ -32,7 +32,8 @@ from agent_session.sessions.request import SessionRequest
 from agent_session.sessions.session import Session
 from agent_session.sessions.wish import Wish
 from agent_session.workspace.errors import ProjectRefused
-from agent_session.workspace.projects import ALLOW_SECRETS, Project, resolve_projects
+from agent_session.workspace.private_directories import ALLOW_SECRETS
+from agent_session.workspace.projects import Project, resolve_projects
 
 SKIPPABLE = 0x184D2A5E
 FRAME = struct.Struct("<II")

@@ -13,89 +13,8 @@ from pathlib import Path, PurePosixPath
 from agent_session import inside
 from agent_session.errors import SOME_PROJECT, Hint
 from agent_session.workspace.errors import ProjectRefused
+from agent_session.workspace.private_directories import refuse_private, refuse_system
 
-SECRET_DIRECTORIES = {
-    ".ssh": "your SSH keys are there",
-    ".gnupg": "your GnuPG keys are there",
-    ".claude": "your Claude login and history are there",
-    ".config": "logins of many programs are there",
-    ".aws": "your AWS keys are there",
-    ".azure": "your Azure login is there",
-    ".kube": "your Kubernetes logins are there",
-    ".docker": "your registry logins are there",
-    ".password-store": "your passwords are there",
-    ".mozilla": "your browser's passwords and cookies are there",
-    ".thunderbird": "your mail is there",
-    ".local/share/keyrings": "your keyrings are there",
-    ".local/share/containers": "Podman keeps its images and containers there",
-    ".local/share/opencode": "your OpenCode login and history are there",
-    ".local/share/agent-session": "agent-session keeps your own agents there",
-    ".local/state/agent-session": "agent-session keeps there what your projects held",
-    ".codex": "your Codex login is there",
-    ".gemini": "your Gemini login is there",
-    ".netlify": "your Netlify login is there",
-    ".terraform.d": "your Terraform login is there",
-    ".cargo": "your package registry token is there",
-    ".m2": "your Maven logins are there",
-    ".gradle": "your Gradle logins are there",
-    ".vault-token": "your Vault token is there",
-    ".claude.json": "your Claude login is there",
-    ".netrc": "your logins are there",
-    ".git-credentials": "your git logins are there",
-    ".npmrc": "your package registry token is there",
-    ".pypirc": "your package registry token is there",
-    ".pgpass": "your database passwords are there",
-    "Library/Keychains": "your keychains are there",
-    "Library/Application Support": "logins of many programs are there",
-}
-
-PROGRAM_DIRECTORIES = dict.fromkeys(
-    (
-        "bin",
-        "go/bin",
-        ".local/bin",
-        ".local/lib",
-        ".local/share/applications",
-        ".local/share/dbus-1",
-        ".local/share/gnome-shell",
-        ".local/share/mise",
-        ".local/share/nvim",
-        ".local/share/pipx",
-        ".local/share/systemd",
-        ".local/share/uv",
-        ".asdf",
-        ".bash_it",
-        ".bun",
-        ".cursor",
-        ".deno",
-        ".emacs.d",
-        ".fzf",
-        ".nix-profile",
-        ".npm-global",
-        ".nvm",
-        ".oh-my-bash",
-        ".oh-my-zsh",
-        ".pyenv",
-        ".rbenv",
-        ".rustup",
-        ".sdkman",
-        ".tmux",
-        ".vim",
-        ".volta",
-        ".vscode",
-        ".vscode-server",
-        ".zsh",
-        ".zprezto",
-        "Library/LaunchAgents",
-    ),
-    "programs that run by themselves, or by a name that you type, are there",
-)
-"""Places in PATH, of autostart, and of what shells, editors and interpreters load when they start."""
-
-SYSTEM_DIRECTORIES = ("/proc", "/sys", "/dev", "/boot", "/run/user", "/run/podman")
-MOST_LINKS = 40
-"""As many as the kernel follows."""
-ALLOW_SECRETS = "--allow-secret-directories"
 READ_ONLY = ":ro"
 """What is typed behind a project that the agent may read and not write."""
 
@@ -182,7 +101,7 @@ def resolve(path: str | Path, *, home: Path, allow_secrets: bool, must_be_direct
         raise ProjectRefused(text, "the path is empty")
     try:
         typed = Path(text).expanduser()
-        _refuse_system(text, typed if typed.is_absolute() else Path.cwd() / typed)
+        refuse_system(text, typed if typed.is_absolute() else Path.cwd() / typed)
         source = typed.resolve(strict=True)
         is_directory = source.is_dir()
     except FileNotFoundError:
@@ -196,7 +115,7 @@ def resolve(path: str | Path, *, home: Path, allow_secrets: bool, must_be_direct
         raise ProjectRefused(text, "its real path has a control character or is not UTF-8")
     if is_directory and not os.access(source, os.R_OK | os.X_OK):
         raise ProjectRefused(text, "you may not read it")
-    _refuse_private(text, source, home.resolve(), allow_secrets=allow_secrets)
+    refuse_private(text, source, home.resolve(), allow_secrets=allow_secrets)
     return source
 
 
@@ -240,48 +159,6 @@ def _nearest(path: Path) -> Path | None:
 def _has_controls(text: str) -> bool:
     """Line ends, escapes and their like; a no-break space or a joined emoji is a name like any other."""
     return any(unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} for char in text)
-
-
-def _refuse_system(text: str, path: Path) -> None:
-    """Refuse a path that leads through a system directory, links followed one by one.
-
-    /proc/self/cwd leads anywhere, without a user's name in it.
-    """
-    rest, here, links = list(reversed(path.parts[1:])), Path("/"), 0
-    while rest and links <= MOST_LINKS:
-        name = rest.pop()
-        here = here.parent if name == ".." else here / name
-        for system in map(Path, SYSTEM_DIRECTORIES):
-            if here == system or system in here.parents:
-                raise ProjectRefused(text, f"{system} belongs to the system")
-        try:
-            target = here.readlink()
-        except OSError:  # not a link, or not there
-            continue
-        links += 1
-        here = Path("/") if target.is_absolute() else here.parent
-        rest += reversed(target.parts[1:] if target.is_absolute() else target.parts)
-
-
-def _refuse_private(text: str, source: Path, home: Path, *, allow_secrets: bool) -> None:
-    if source == Path("/"):
-        raise ProjectRefused(text, "it is the whole machine")
-    for name in SYSTEM_DIRECTORIES:
-        if source == Path(name) or Path(name) in source.parents or source in Path(name).parents:
-            raise ProjectRefused(text, f"{name} belongs to the system")
-    if source == home:
-        raise ProjectRefused(text, "it is your home directory, with all your keys and logins")
-    if source in home.parents:
-        raise ProjectRefused(text, "your home directory is inside it, with all your keys and logins")
-    if allow_secrets:
-        return
-    for name, reason in (SECRET_DIRECTORIES | PROGRAM_DIRECTORIES).items():
-        secret = home / name
-        if any(
-            place == source or place in source.parents or source in place.parents
-            for place in (secret, secret.resolve())
-        ):
-            raise ProjectRefused(text, f"{reason} (~/{name})", hint=Hint("start", [ALLOW_SECRETS, text]))
 
 
 def _distinct_names(sources: Sequence[Path]) -> dict[Path, str]:

@@ -8,12 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent_session.workspace.errors import ProjectRefused
-from agent_session.workspace.projects import (
-    PROGRAM_DIRECTORIES,
-    SECRET_DIRECTORIES,
-    resolve_mounts,
-    resolve_projects,
-)
+from agent_session.workspace.private_directories import PROGRAM_DIRECTORIES, SECRET_DIRECTORIES
+from agent_session.workspace.projects import resolve_mounts, resolve_projects
 
 
 def targets(*paths: Path, home: Path) -> dict[str, str]:

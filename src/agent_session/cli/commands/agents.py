@@ -1,5 +1,6 @@
 """`agent-session agents`: which agents there are, and whether they are ready."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -22,37 +23,43 @@ def agents(invocation: Invocation, as_json: JsonList = False) -> None:
         built = engine.images.references()
         found = [(agent, build.reference(engine, workshop, agent)) for agent in invocation.agents().values()]
         stored = {agent.name for agent, _ in found if engine.secret_id(login_secret(agent.name)) is not None}
-    listed = [
-        {
-            "name": agent.name,
-            "title": agent.title,
-            "image": image,
-            "built": image in built,
-            "credentials": [
-                {"name": c.name, "found": c.found} for c in seed.credentials(agent, invocation.environment)
-            ],
-            "crosses": [*map(asdict, seed.crossings(agent, invocation.environment)), *_login(agent, stored)],
-            "folder": str(agent.folder),
-        }
-        for agent, image in found
-    ]
+    environment = invocation.environment
     if as_json:
-        output.print_json(listed)
+        output.print_json(
+            [
+                {
+                    "name": agent.name,
+                    "title": agent.title,
+                    "image": image,
+                    "built": image in built,
+                    "credentials": [
+                        {"name": one.name, "found": one.found} for one in seed.credentials(agent, environment)
+                    ],
+                    "crosses": [*map(asdict, seed.crossings(agent, environment)), *_login(agent, stored)],
+                    "folder": str(agent.folder),
+                }
+                for agent, image in found
+            ]
+        )
         return
     rows = [
         (
             agent.name,
             agent.title,
             _image_state(image, built),
-            "none found"
-            if seed.login_note(agent, invocation.environment, stored=agent.name in stored)
-            else "found"
-            if agent.credentials
-            else "none needed",
+            _login_state(agent, environment, stored=agent.name in stored),
         )
         for agent, image in found
     ]
     table.print_table(("AGENT", "TITLE", "IMAGE", "LOGIN"), rows)
+
+
+def _login_state(agent: "Agent", environment: Mapping[str, str], *, stored: bool) -> str:
+    from agent_session.agents import seed
+
+    if seed.login_note(agent, environment, stored=stored):
+        return "none found"
+    return "found" if agent.credentials else "none needed"
 
 
 def _image_state(image: str, built: set[str]) -> str:

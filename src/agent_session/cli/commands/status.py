@@ -33,8 +33,7 @@ def status(
     explain: Explain = False,
     secrets: Secrets = False,
 ) -> None:
-    """Show everything about one session: what its agent does and waits for, what it has and uses, what
-    happened last."""
+    """Show everything about one session: what its agent does, what it has and uses, what happened last."""
     from agent_session.activity import describe, shapes
 
     if secrets and not as_json:
@@ -71,7 +70,6 @@ def _changed(session: "Session", change: "Change") -> str:
 def _lines(found: "Description", *, login: str, details: bool) -> Iterator[tuple[str, str]]:
     """A session's description in lines; `details` adds digests and ids for a search for a fault."""
     from agent_session.activity import event_log
-    from agent_session.sessions import endpoint
     from agent_session.sessions.names import branch_name
 
     session, state = found.session, found.state
@@ -100,6 +98,16 @@ def _lines(found: "Description", *, login: str, details: bool) -> Iterator[tuple
         yield "mount", f"{mount}, read-only"
     if session.kob:
         yield "mount", str(session.kob)
+    yield from _container(found, login=login, details=details)
+    for event in found.events:
+        yield "event", f"{_local(event.time)} {event_log.sentence(event)}"
+
+
+def _container(found: "Description", *, login: str, details: bool) -> Iterator[tuple[str, str]]:
+    """The session's container: its image and age, its options and what it uses."""
+    from agent_session.sessions import endpoint
+
+    session = found.session
     yield "container", session.container + (f" {session.id[:12]}" if details else "")
     if session.ports:
         reached = [url for url in (endpoint.host_url(session), endpoint.base_url(session)) if url]
@@ -117,8 +125,6 @@ def _lines(found: "Description", *, login: str, details: bool) -> Iterator[tuple
         yield "volume", volume if there else f"{volume}, which is gone"
     if found.processes is not None and found.memory is not None:
         yield "uses", f"{found.memory / 1e6:.0f} MB, {found.processes} processes"
-    for event in found.events:
-        yield "event", f"{_local(event.time)} {event_log.sentence(event)}"
 
 
 def _login(invocation: "Invocation", session: "Session") -> str:
