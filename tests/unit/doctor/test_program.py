@@ -1,6 +1,7 @@
 """The program knows its links and how it was installed, and never proposes to remove work that exists nowhere else."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,24 @@ def test_the_command_for_a_clone_with_work_looks_first_and_removes_nothing(
     removal = program.removal()
     assert removal.command == f"git -C '{clone}' status"
     assert "changes that are not committed" in removal.what
+
+
+@pytest.mark.parametrize(
+    ("prefix", "command"),
+    [
+        ("/home/you/.local/share/pipx/venvs/agent-session", "pipx uninstall agent-session"),
+        ("/home/you/.local/share/uv/tools/agent-session", "uv tool uninstall agent-session"),
+        ("/srv/my venv", "'/srv/my venv/bin/python' -m pip uninstall agent-session"),
+    ],
+)
+def test_the_command_for_a_package_is_that_of_its_installer(
+    monkeypatch: pytest.MonkeyPatch, prefix: str, command: str
+) -> None:
+    monkeypatch.setattr(program, "checkout", lambda: None)
+    monkeypatch.setattr(sys, "prefix", prefix)
+    monkeypatch.setattr(sys, "executable", f"{prefix}/bin/python")
+    assert program.removal().command == command
+    assert program.links() == ()
 
 
 def test_only_links_into_the_checkout_are_its_own(
