@@ -77,9 +77,9 @@ def test_status_keeps_digests_and_ids_for_who_looks_for_a_fault(web: Machine) ->
     plain, explained = told(), told("--explain")
     assert plain["container"] == "agent_web"
     assert explained["container"].startswith("agent_web ")
-    assert (plain["image"], plain["protection"]) == ("localhost/agent-session-shell", "yes")
+    assert (plain["image"], plain["protection"]) == ("localhost/agent-session-shell", "review")
     assert explained["image"].startswith("localhost/agent-session-shell:")
-    assert explained["protection"].startswith("yes (")
+    assert explained["protection"].startswith("review (")
     assert plain["limits"] == "4096 processes"
     assert plain["login"] == "none needed"
 
