@@ -6,7 +6,7 @@ They are images, logins, caches, logs and settings.
 import contextlib
 import shlex
 import shutil
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,9 +108,11 @@ def remove_folders(folders: Sequence[Path]) -> None:
             shutil.rmtree(folder)
 
 
-def remaining(engine: Engine, found: Leftovers, *, settings: bool) -> list[Removal]:
+def remaining(
+    engine: Engine, found: Leftovers, environment: Mapping[str, str], *, settings: bool
+) -> list[Removal]:
     """What is there still, the program itself included."""
-    stays = [program.removal()]
+    stays = [program.removal(environment)]
     if settings:
         stays += [
             Removal(what="your settings and agents", command=f"rm -r {shlex.quote(str(folder))}")

@@ -1,8 +1,8 @@
 """The program itself: how it was installed, the links to it, and the command that removes it."""
 
-import os
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ class Removal(NamedTuple):
     command: str
 
 
-def removal() -> Removal:
+def removal(environment: Mapping[str, str]) -> Removal:
     """The command that undoes the way in which this program was installed, as far as that can be seen."""
     prefix = Path(sys.prefix)
     if "pipx" in prefix.parts:
@@ -35,7 +35,7 @@ def removal() -> Removal:
     folder = checkout()
     if folder is None:
         return Removal("the program", f"{shlex.quote(sys.executable)} -m pip uninstall agent-session")
-    if work := unsaved_work(folder):
+    if work := unsaved_work(folder, environment):
         return Removal(
             f"the program; its clone has {work}, so look first",
             shlex.join(["git", "-C", str(folder), "status"]),
@@ -51,13 +51,13 @@ def checkout() -> Path | None:
     return folder if (folder / "pyproject.toml").is_file() else None
 
 
-def unsaved_work(folder: Path) -> str:
+def unsaved_work(folder: Path, environment: Mapping[str, str]) -> str:
     """What a git clone has and no other repository: in words, "" for nothing and for no clone."""
     if not (folder / ".git").exists():
         return ""
     try:
         found = {
-            words: git.run(folder, *command, environment=os.environ, seconds=GIT_SECONDS)
+            words: git.run(folder, *command, environment=environment, seconds=GIT_SECONDS)
             for words, command in LOOKS.items()
         }
     except AgentSessionError:

@@ -1,5 +1,6 @@
 """The program knows its links and how it was installed, and never proposes to remove work that exists nowhere else."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,11 +28,11 @@ def clone(tmp_path: Path) -> Path:
 
 
 def test_a_clone_that_holds_nothing_of_its_own_may_go(clone: Path) -> None:
-    assert program.unsaved_work(clone) == ""
+    assert program.unsaved_work(clone, os.environ) == ""
 
 
 def test_a_folder_that_is_no_clone_may_go(tmp_path: Path) -> None:
-    assert program.unsaved_work(tmp_path) == ""
+    assert program.unsaved_work(tmp_path, os.environ) == ""
 
 
 @pytest.mark.parametrize("kind", ["changed", "untracked", "committed", "stashed", "branched", "broken"])
@@ -48,12 +49,12 @@ def test_work_in_a_clone_is_seen(clone: Path, kind: str) -> None:
         git(clone, "checkout", "main")
     if kind == "stashed":
         git(clone, "stash")
-    assert program.unsaved_work(clone)
+    assert program.unsaved_work(clone, os.environ)
 
 
 def test_looking_at_a_clone_runs_nothing_that_it_names(clone: Path, tmp_path: Path) -> None:
     git(clone, "config", "core.fsmonitor", f"touch {tmp_path}/ran")
-    program.unsaved_work(clone)
+    program.unsaved_work(clone, os.environ)
     assert not (tmp_path / "ran").exists()
 
 
@@ -61,9 +62,9 @@ def test_the_command_for_a_clone_with_work_looks_first_and_removes_nothing(
     clone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(program, "checkout", lambda: clone)
-    assert program.removal().command == f"rm -rf '{clone}'"
+    assert program.removal(os.environ).command == f"rm -rf '{clone}'"
     (clone / "new").touch()
-    removal = program.removal()
+    removal = program.removal(os.environ)
     assert removal.command == f"git -C '{clone}' status"
     assert "changes that are not committed" in removal.what
 
@@ -82,7 +83,7 @@ def test_the_command_for_a_package_is_that_of_its_installer(
     monkeypatch.setattr(program, "checkout", lambda: None)
     monkeypatch.setattr(sys, "prefix", prefix)
     monkeypatch.setattr(sys, "executable", f"{prefix}/bin/python")
-    assert program.removal().command == command
+    assert program.removal(os.environ).command == command
     assert program.links() == ()
 
 

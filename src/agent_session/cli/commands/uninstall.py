@@ -40,7 +40,7 @@ def uninstall(invocation: Invocation, force: Force = None, settings: Settings = 
                 note("nothing was removed", needed=True)
                 raise Exit(1)
         footprint.remove(engine, found)
-        stays = footprint.remaining(engine, found, settings=not settings)
+        stays = footprint.remaining(engine, found, invocation.environment, settings=not settings)
     footprint.remove_folders([*found.links, *found.folders, *(found.settings if settings else ())])
     for one in stays:
         print(f"{one.command}  # stays: {one.what}")
