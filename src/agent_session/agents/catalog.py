@@ -54,6 +54,8 @@ class UserConfig:
 
     source: str
     target: str
+    imports: bool = False
+    """Whether `@path` in the file imports others, which come along where they lie beside it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,9 +216,11 @@ def _host_file(item: object) -> HostFile:
 
 
 def _user_config(item: object) -> UserConfig:
-    if not isinstance(item, dict) or set(item) != {"source", "target"}:
-        raise ValueError(f"each of user_config needs source and target: {item!r}")
-    return UserConfig(source=_text(item, "source"), target=_plain_name(item))
+    if not isinstance(item, dict) or set(item) - {"imports"} != {"source", "target"}:
+        raise ValueError(f"each of user_config needs source and target, and may have imports: {item!r}")
+    return UserConfig(
+        source=_text(item, "source"), target=_plain_name(item), imports=item.get("imports") is True
+    )
 
 
 def _plain_name(item: Mapping[Any, Any]) -> str:

@@ -55,7 +55,40 @@ def test_what_agent_yaml_names_may_be_a_link_and_a_link_inside_may_not_lead_out(
     (stub / "skills" / "loop").symlink_to("loop")
     found = user_config.read(ITEMS)
     assert names() == ["NOTES.md", "skills/real.md", "skills/same.md"]
-    assert "~/.stub/skills: 2 left out: a link that leads elsewhere" in found.notes
+    assert "~/.stub/skills: 2 left out: a link that leads elsewhere: all, secret.md" in found.notes
+
+
+def test_a_linked_skill_is_followed_one_level(stub: Path, home: Path) -> None:
+    installed = home / "installed" / "review"
+    (installed / "parts").mkdir(parents=True)
+    (installed / "SKILL.md").write_text("review")
+    (installed / "parts" / "a.md").write_text("a")
+    (installed / "out").symlink_to(home)
+    (stub / "skills" / "review").symlink_to(installed)
+    (stub / "skills" / "one" / "deeper").symlink_to(installed)
+    assert names() == ["skills/review/SKILL.md", "skills/review/parts/a.md"]
+    assert user_config.read(ITEMS).notes == (
+        "~/.stub/skills: 2 left out: a link that leads elsewhere: out, deeper",
+    )
+
+
+def test_imports_of_instructions_come_along_or_are_named(stub: Path, home: Path) -> None:
+    (stub / "more").mkdir()
+    (home / "elsewhere.md").write_text("elsewhere")
+    (stub / ".secret").write_text("secret")
+    (stub / "extra.md").write_text("see @more/deep.md and @NOTES.md")
+    (stub / "more" / "deep.md").write_text("deep")
+    (stub / "code.md").write_text("not imported")
+    (stub / "NOTES.md").write_text(
+        "# Rules\n@extra.md\n- @~/elsewhere.md, ask @nobody or me@host.org\n`@code.md`\n"
+        "```\n@code.md\n```\n@./.secret\n"
+    )
+    items = (UserConfig(source="~/.stub/NOTES.md", target="NOTES.md", imports=True),)
+    found = user_config.read(items)
+    assert [copy.name for copy in found.copies] == ["NOTES.md", "extra.md", "more/deep.md"]
+    assert found.notes == (
+        "~/.stub/NOTES.md: 2 left out: an import from elsewhere: @~/elsewhere.md, @./.secret",
+    )
 
 
 def test_histories_and_dependencies_stay(stub: Path) -> None:
@@ -75,7 +108,7 @@ def test_too_much_is_left_out_and_said(stub: Path, monkeypatch: pytest.MonkeyPat
     found = user_config.read(ITEMS)
     assert [copy.name for copy in found.copies] == ["skills/a"]
     assert found.notes == (
-        "~/.stub/NOTES.md: 1 left out: it has more than 10 bytes",
-        "~/.stub/skills: 1 left out: too much altogether",
-        "~/.stub/skills: 1 left out: it is not a regular file",
+        "~/.stub/NOTES.md: 1 left out: it has more than 10 bytes: NOTES.md",
+        "~/.stub/skills: 1 left out: too much altogether: b",
+        "~/.stub/skills: 1 left out: it is not a regular file: c",
     )
