@@ -14,7 +14,7 @@ LARGEST = 2 * 1024 * 1024
 
 
 def of(file: Path) -> tuple[dict[Path, Path], list[str]]:
-    """The imported files that lie beside a file or below, by their path from there; and how others are written.
+    """The imported files beside a file or below, by their paths; and how others are written.
 
     Only what exists is an import: an @name may mean a person.
     """

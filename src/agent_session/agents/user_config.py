@@ -1,7 +1,7 @@
 """The user's own configuration of an agent: instructions, commands, skills, settings.
 
-It is read for the session's copies, bounded in number and size. Of links in a directory those are followed that
-stay in it, and directories one level below, as installers of skills link them; others are named.
+It is read for the session's copies, bounded in number and size. Of links in a directory those are followed
+that stay in it, and skills one level below, as their installers link them; others are named.
 """
 
 import os
@@ -116,7 +116,9 @@ def _below(
             at = str(Path(target, path.relative_to(top)))
             if linked_skills and folder == str(top) and name in links and (path / SKILL).is_file():
                 yield from _below(path.resolve(), at, left_out)
-            elif path.is_symlink() and (name in links or not Path(os.path.realpath(path)).is_relative_to(top)):
+            elif path.is_symlink() and (
+                name in links or not Path(os.path.realpath(path)).is_relative_to(top)
+            ):
                 left_out.add(ELSEWHERE, name)
             elif name.isprintable():
                 yield at, path

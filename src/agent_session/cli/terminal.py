@@ -30,6 +30,7 @@ def arrive(
     """
     if not detached:
         enter(invocation, engine, session, config)
+    _tell_of_ssh_agent(invocation, engine, session)
     print(session.name)
     if not config.detach:
         note(f"there is no terminal to attach to; the session runs: agent-session attach {session.name}")
@@ -95,6 +96,7 @@ def enter(invocation: Invocation, engine: Engine, session: "Session", config: Co
     from agent_session.sessions import attach as terminals
     from agent_session.sessions import find
 
+    _tell_of_ssh_agent(invocation, engine, session)
     token = terminals.new_token()
     key, said = detach_key.choose(config.detach_key, invocation.environment)
     if said:
@@ -110,3 +112,11 @@ def enter(invocation: Invocation, engine: Engine, session: "Session", config: Co
     command = _followed_by_review(command, session, hints.program(invocation.environment))
     environment = {**invocation.environment, terminals.VARIABLE: token}
     become(command, environment, clipboard=config.clipboard)
+
+
+def _tell_of_ssh_agent(invocation: Invocation, engine: Engine, session: "Session") -> None:
+    if session.options.ssh_agent:
+        from agent_session.sessions import lent_agent
+
+        if line := lent_agent.note(engine, session, invocation.environment):
+            note(line)

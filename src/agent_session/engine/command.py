@@ -31,4 +31,6 @@ class OneOff:
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
+    reads_all: bool = False
+    """Whether it may read every file of its mounts, whatever its mode; it is not the agent's user then."""
     network: bool = False

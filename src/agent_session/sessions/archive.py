@@ -55,9 +55,10 @@ class Manifest:
 
 def save(
     engine: Engine, session: Session, agent: Agent | None, file: Path, fenced: Sequence[Path] = ()
-) -> None:
+) -> list[str]:
     """Write a session's archive, mode 600, in one step: the file is whole or as it was before.
 
+    Returns lines about what could not be packed: sockets, and what cannot be read.
     No link is followed in the directories `fenced`, which agents write in. Raises EngineRefused where
     packing fails, OSError where the file cannot be written.
     """
@@ -66,6 +67,7 @@ def save(
     one_off = OneOff(
         image=session.image,
         command=(inside.PACK,),
+        reads_all=True,
         mounts=plan.volume_mounts(session.name, read_only=True),
     )
     with atomic.replacing(file, fenced=fenced) as written:
@@ -75,6 +77,8 @@ def save(
         done = engine.run_one_off(one_off, stdin=json.dumps(asked).encode(), stdout=written, timeout=SECONDS)
         if done.exit_code:
             raise EngineRefused(f"session '{session.name}' could not be packed: {_words(done.stderr)}")
+    lines = sanitize.lines(done.stderr.decode("utf-8", "replace")).splitlines()
+    return [line.removeprefix("tar: ") for line in lines if line.startswith("tar: ")][:MOST_SHOWN]
 
 
 def read_manifest(file: Path) -> Manifest:

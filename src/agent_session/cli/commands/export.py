@@ -45,7 +45,8 @@ def export(invocation: Invocation, name: Name, file: File) -> None:
                 f"session '{name}' runs: what it writes at this moment may be "
                 f"saved incomplete (agent-session stop {name})"
             )
-        archive.save(engine, session, agent, file.absolute(), find.written_by_agents(others))
+        for line in archive.save(engine, session, agent, file.absolute(), find.written_by_agents(others)):
+            note(f"left out: {line}")
     left_out = ["logins", *(f"~/{path}" for path in (agent.private if agent else ()))]
     note(f"left out: {', '.join(left_out)}; the projects stay in their directories")
     print(file)

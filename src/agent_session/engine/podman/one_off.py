@@ -60,6 +60,7 @@ def arguments(
         *(["-it", "--detach-keys="] if terminal else ["-i"]),
         *_user(rootful=rootful),
         "--cap-drop=all", "--security-opt=no-new-privileges", "--security-opt=label=disable",
+        *(["--user=0:0", "--cap-add=dac_read_search"] if wanted.reads_all else []),
         f"--security-opt=seccomp={STRICT}",
         f"--network={network if wanted.network else 'none'}",
         *(f"--env={key}={value}" for key, value in wanted.environment.items()),

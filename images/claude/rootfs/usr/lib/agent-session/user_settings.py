@@ -7,6 +7,7 @@ from typing import Any
 from seed import note, read_object, write_object
 
 LAST = Path.home() / ".local/state/agent-session/user-settings.json"
+TOLD = LAST.with_name("user-settings-left-out.json")
 # They run the host's programs, name its directories, or choose what this session's flags choose.
 STAYS_ON_HOST = {
     "hooks", "statusLine", "subagentStatusLine", "fileSuggestion", "sandbox", "enabledPlugins", "extraKnownMarketplaces", "autoUpdatesChannel",
@@ -75,16 +76,49 @@ def permissions(host: dict[str, Any]) -> dict[str, Any]:
     return rules | ({"defaultMode": host["defaultMode"]} if host.get("defaultMode") in MODES else {})
 
 
-def merge(own: dict[str, Any], user_config: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
-    """The session's settings with the host's of today, and which keys are the host's.
+def merge(own: dict[str, Any], user_config: dict[str, Any]) -> dict[str, Any]:
+    """The session's settings with the host's of today.
 
-    What came from the host last time and is as it was gives way; what the session chose stays.
+    What came from the host last time and is as it was gives way; what the session chose stays, and is told. Rules
+    of permissions are joined, so that what the host denies is denied here.
     """
     before = read_object(LAST, "the record of the settings")
     kept = {key: value for key, value in own.items() if key not in before or before[key] != value}
-    return user_config | kept, user_config.keys() - kept.keys()
+    joined = user_config | kept
+    own_rules, host_rules, last_rules = (
+        found if isinstance(found := one.get("permissions"), dict) else {}
+        for one in (own, user_config, before)
+    )
+    if own_rules or host_rules:
+        joined["permissions"] = join_permissions(own_rules, host_rules, last_rules)
+    for key in sorted(kept.keys() & user_config.keys() - {"permissions"}):
+        if kept[key] != user_config[key]:
+            note(f"{key} in ~/.claude/settings.json is not used: the session has a value of its own")
+    write_object(LAST, user_config)
+    return joined
 
 
-def remember(from_host: dict[str, Any]) -> None:
-    """What was written as the host's, for the next `merge`."""
-    write_object(LAST, from_host)
+def join_permissions(own: dict[str, Any], host: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """The host's rules and those that the session has beside them; a rule that the host took back goes."""
+    joined = dict(own)
+    for key in ("allow", "ask", "deny"):
+        rules, last = own.get(key), before.get(key)
+        here = [rule for rule in rules if rule not in (last or [])] if isinstance(rules, list) else []
+        joined[key] = list(dict.fromkeys([*host.get(key, []), *here]))
+        if not joined[key]:
+            del joined[key]
+    if own.get("defaultMode") in {None, "default", before.get("defaultMode")} and host.get("defaultMode"):
+        joined["defaultMode"] = host["defaultMode"]
+    elif own.get("defaultMode") == before.get("defaultMode"):
+        joined.pop("defaultMode", None)  # the host's of last time
+    return joined
+
+
+def tell_what_stays(path: Path) -> None:
+    """Once for each change: the settings that cannot come along."""
+    left = sorted(key for key in read_object(path, "~/.claude/settings.json") if stays(key))
+    told = read_object(TOLD, "the record of the settings").get("keys", [])
+    if left != told:
+        write_object(TOLD, {"keys": left})
+        if left:
+            note(f"of ~/.claude/settings.json these stay on the host: {', '.join(left)}")
