@@ -1,14 +1,21 @@
 """`agent-session cp`: copy files and directories into a session and out of it."""
 
+import errno
+import os
 import posixpath
 import re
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from agent_session import sanitize
+from agent_session.cli import stdout
 from agent_session.cli.context import Invocation, note
 from agent_session.cli.parameters import Argument, Option
-from agent_session.errors import Hint, UsageError
+from agent_session.errors import EngineRefused, Hint, UsageError
+
+if TYPE_CHECKING:
+    from agent_session.engine.protocol import Engine
+    from agent_session.sessions.copy import Place
 
 NOTED = 20
 SESSION = re.compile(r"([^/:]+):(.*)", re.DOTALL)
@@ -56,7 +63,7 @@ def cp(
         place, fenced = copy.Place(session=session, typed=typed[2]), find.written_by_agents(others)
         left_out: list[str] = []
         if target == "-":
-            copy.stream_out(engine, place, sys.stdout.buffer)
+            _stream_out(engine, place)
         elif source == "-":
             copy.stream_into(engine, sys.stdin.buffer, place)
         elif outwards:
@@ -67,6 +74,18 @@ def cp(
         note(f"left out: {sanitize.shown(line)}")
     if len(left_out) > NOTED:
         note(f"left out: {len(left_out) - NOTED} more")
+
+
+def _stream_out(engine: "Engine", place: "Place") -> None:
+    """Copy to standard output; where that cannot be written, the error is the same as everywhere."""
+    from agent_session.sessions import copy
+
+    try:
+        copy.stream_out(engine, place, sys.stdout.buffer)
+    except EngineRefused as error:
+        if "write /dev/stdout" not in error.message:
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), stdout.NAME) from None
 
 
 def _between(source: str, path: str, target: str) -> UsageError:
