@@ -34,7 +34,7 @@ def written(text: str) -> bytes:
 
 def keys() -> list[tuple[str, bytes, bytes, bytes]]:
     rows = ROW.findall((REPOSITORY / "docs" / "keys.md").read_text())
-    return [(name, *map(written, columns)) for name, *columns in rows]  # type: ignore[misc]
+    return [(name, *map(written, columns)) for name, *columns in rows]
 
 
 @pytest.mark.parametrize(("asks", "column"), [("", 2), ("\\x1b[>1u", 3)], ids=["plain", "kitty"])
