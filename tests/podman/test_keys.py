@@ -7,8 +7,7 @@ import pytest
 from tests.account import Account
 from tests.claude import start
 from tests.keyboard import attached
-from tests.opencode import session_of
-from tests.storage import REPOSITORY, Storage
+from tests.storage import REPOSITORY
 from tests.waiting import until
 
 READER = """
@@ -72,26 +71,3 @@ def test_shift_enter_is_a_new_line_for_claude(account: Account, claude: str) -> 
         keyboard.press(b"whole\r", seconds=1)
     until(lambda: session.model.turns(), "a turn")
     assert session.prompts() == ["whole"]
-
-
-def test_shift_enter_is_a_new_line_for_opencode_and_a_killed_one_comes_back(
-    storage: Storage,
-    opencode: str,  # noqa: ARG001
-) -> None:
-    with session_of(storage) as (account, model):
-        model.begin()
-        until(lambda: account.state()["value"] == "idle", "OpenCode")
-        with attached(account, "default") as keyboard:
-            keyboard.take_in(5)
-            keyboard.press(b"first")
-            keyboard.press(b"\x1b[13;2u")
-            keyboard.press(b"second", seconds=1)
-            assert model.turns() == []
-            keyboard.press(b"\r", seconds=1)
-        until(model.turns, "a turn")
-        assert "first\\nsecond" in str(model.turns()[0]["body"]["messages"])
-        until(lambda: account.state()["value"] == "idle", "the turn's end", told=account.state)
-        account.inside("default", "pkill", "-KILL", "-f", "^[^ ]*opencode attach ")
-        until(lambda: "was killed" in account.ok("logs", "default"), "the end of its terminal")
-        until(lambda: account.state()["value"] == "idle", "OpenCode again", told=account.state)
-        model.shown("second")
