@@ -66,7 +66,7 @@ def test_nothing_waits_for_a_config_that_is_none(tmp_path: Path, kind: str) -> N
         config.write_bytes(bytes(range(256)) * 4000)
     begun = time.monotonic()
     git_config.command_keys(tmp_path)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 30
 
 
 def test_an_included_pipe_is_not_opened(tmp_path: Path) -> None:
