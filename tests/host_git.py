@@ -34,6 +34,19 @@ class Host:
         assert not ok or done.returncode == 0, f"git {' '.join(arguments)}: {done}"
         return Done(code=done.returncode, out=done.stdout, err=done.stderr)
 
+    def shell(self, directory: Path, script: str) -> Done:
+        """A shell script on the host."""
+        done = subprocess.run(
+            ["sh", "-c", script],
+            cwd=directory,
+            env=self.account.environment | IDENTITY,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return Done(code=done.returncode, out=done.stdout, err=done.stderr)
+
     def repository(self, path: Path) -> Path:
         """A repository with one commit, and an origin beside it."""
         origin = path.parent / f"{path.name}-origin.git"

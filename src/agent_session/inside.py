@@ -9,6 +9,10 @@ HOME = PurePosixPath("/home/agent")
 WORKSPACE = PurePosixPath("/workspace")
 RUNTIME = PurePosixPath("/run/agent-session")
 """A tmpfs: the seed with its secrets, the agent's state, the marks of a start."""
+SEED = RUNTIME / "seed"
+"""What crossed over at the last start."""
+HOST = RUNTIME / "host"
+"""Below it, at its own path, a directory of the host that the container has its own copy of."""
 BORROWED = PurePosixPath("/run/host-objects")
 """Where a clone has the objects, read-only, that it borrows from a repository of the host."""
 SSH_AGENT = PurePosixPath("/run/ssh-agent.sock")
@@ -33,6 +37,7 @@ PYTHON = "/usr/bin/python3"
 AGENT_COMMAND = "/usr/lib/agent-session/agent-command"
 COPY = "/usr/lib/agent-session/copy"
 SHOW_SCREEN = "/usr/lib/agent-session/show-screen"
+MISSING_FILTER = "/usr/lib/agent-session/git-missing-filter"
 PACK = "/usr/lib/agent-session/pack"
 TYPE_TEXT = "/usr/lib/agent-session/type-text"
 UNPACK = "/usr/lib/agent-session/unpack"

@@ -63,6 +63,8 @@ class Seed:
 
     archive: bytes
     notes: tuple[str, ...] = ()
+    first_notes: tuple[str, ...] = ()
+    """Lines for the user of a new session alone."""
     agent: str = ""
     seal: Seal | None = None
     """The key of the agent's login files, which is in the tar, too."""
@@ -158,15 +160,21 @@ def gather(
         if seal:
             _add(tar, "login-files", "".join(f"{path}\n" for path in agent.login_files).encode())
             _add(tar, "seal", seal.key)
-        if identity.git:
-            _add(tar, "gitconfig", identity.configuration())
+        for name, content in identity.files:
+            _add(tar, name, content)
         if agent.user_config or (instructions and agent.instructions):
             _add_folder(tar, "files/user-config")
             reading = user_config.read(agent.user_config)
             for copy in user_config.with_instructions(reading.copies, agent.instructions, instructions):
                 _add(tar, f"files/user-config/{copy.name}", copy.content, executable=copy.executable)
             notes += reading.notes
-    return Seed(archive=buffer.getvalue(), notes=tuple(notes), agent=agent.name, seal=seal)
+    return Seed(
+        archive=buffer.getvalue(),
+        notes=tuple(notes),
+        first_notes=_left_out(identity),
+        agent=agent.name,
+        seal=seal,
+    )
 
 
 def _files(agent: Agent) -> tuple[dict[str, bytes], list[str]]:
@@ -189,6 +197,15 @@ def _joined(host: bytes | None, stored: str) -> bytes:
     """A file of the host's and one of a stored login as one, where both are JSON objects."""
     both = {**json_object((host or b"").decode("utf-8", "replace")), **json_object(stored)}
     return (json.dumps(both) if both else stored).encode()
+
+
+def _left_out(identity: Identity) -> tuple[str, ...]:
+    if not identity.left_out:
+        return ()
+    return (
+        "git settings that name programs of this machine were left out of the session: "
+        + ", ".join(identity.left_out),
+    )
 
 
 def without_logins(agent: Agent, environment: Mapping[str, str]) -> tuple[Agent, Mapping[str, str]]:

@@ -1,6 +1,6 @@
 """This machine as sessions need it: its agents, its image builds, its locks and the environment."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from agent_session.engine.protocol import Engine
     from agent_session.images.build import Workshop
     from agent_session.sessions.options import Options
+    from agent_session.workspace.projects import Project
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,7 @@ class Installation:
         engine: "Engine",
         agent: "Agent | None",
         options: "Options",
+        projects: "Sequence[Project]",
         *,
         fresh: bool,
         without_logins: bool = False,
@@ -83,6 +85,7 @@ class Installation:
         from agent_session.agents import seed, stored_login
         from agent_session.host import git_identity, timezone
         from agent_session.host.umask import umask
+        from agent_session.workspace import git_projects
 
         if agent is None:
             note = "the session's agent is not installed here any more; it gets no login from this machine"
@@ -100,6 +103,8 @@ class Installation:
                 "no ssh-agent runs here (SSH_AUTH_SOCK), so the session has none; eval $(ssh-agent) && "
                 "ssh-add"
             )
+        described = git_projects.describe(projects)
+        notes += git_projects.filter_notes(described)
         said = {"FRESH": fresh, "AUTO_APPROVE": options.auto_approve}
         gathered = seed.gather(
             agent if options.user_config else replace(agent, user_config=()),
@@ -108,7 +113,7 @@ class Installation:
             umask=umask(),
             extra={f"AGENT_SESSION_{name}": "1" for name, yes in said.items() if yes},
             identity=git_identity.read(
-                self.environment, signing=options.git_signing, github=options.github_token
+                self.environment, described, signing=options.git_signing, github=options.github_token
             ),
             stored=stored,
             seal=seal,

@@ -16,7 +16,7 @@ from agent_session.sessions.leftovers import settle, tidy
 from agent_session.sessions.names import check_name, container_name, importing_name, next_name, volume_names
 from agent_session.sessions.readiness import Report, bring_up, unheard
 from agent_session.sessions.session import Session
-from agent_session.workspace import placeholders
+from agent_session.workspace import placeholders, session_worktrees
 
 if TYPE_CHECKING:
     from agent_session.agents.seed import Seed
@@ -180,6 +180,7 @@ def remove(engine: Engine, name: str) -> None:
         for volume in (*volume_names(name), importing_name(name)):
             engine.remove_volume(volume)
         review.forget(name)
+        session_worktrees.forget(session.projects if session else (), name)
         tidy(engine, session.placeholders if session else ())
 
 

@@ -11,6 +11,7 @@ from agent_session.sessions.names import check_name
 from agent_session.sessions.options import DEFAULTS, NOTHING_LENT, Options
 from agent_session.sessions.review import host_directories, known_repositories
 from agent_session.sessions.wish import Wish, directories
+from agent_session.workspace import git_missing
 from agent_session.workspace.clones import Clone
 from agent_session.workspace.projects import Project
 from agent_session.workspace.protection import NONE as NO_PROTECTION
@@ -172,11 +173,14 @@ def same(
 def protected(request: SessionRequest, *, insisted: bool) -> SessionRequest:
     """Add to the request what protects the host from its agent. Raises as scan.protect does."""
     options = request.options
+    trees = host_directories(request)
     protection = protect(
-        host_directories(request),
+        trees,
         options.unprotected,
         mode=options.protect,
         insisted=insisted,
         known=known_repositories(request.name),
     )
-    return replace(request, protection=protection)
+    mounted = [*request.mounts, *([request.kob] if request.kob else [])]
+    notes = (*protection.notes, *git_missing.notes(trees, mounted))
+    return replace(request, protection=replace(protection, notes=notes))

@@ -75,6 +75,7 @@ def seed_for(engine: Engine, step: Step, wish: Wish, installation: "Installation
             engine,
             agent,
             started.options,
+            started.projects,
             fresh=wish.fresh,
             without_logins=started.without_logins,
             instructions=started.instructions,
@@ -86,6 +87,7 @@ def seed_for(engine: Engine, step: Step, wish: Wish, installation: "Installation
         engine,
         request.agent if request.agent.folder != NOWHERE else None,
         request.options,
+        request.projects,
         fresh=wish.fresh,
         without_logins=request.without_logins,
         instructions=request.instructions,
@@ -100,7 +102,8 @@ def perform(engine: Engine, step: Step, seed: "Seed | None", report: "Report") -
     """
     if isinstance(step, Attach):
         return _settled(engine, step.session) if step.unsettled else step.session
-    for line in (*getattr(step, "notes", ()), *(seed.notes if seed else ())):
+    first = seed.first_notes if seed and isinstance(step, Create) else ()
+    for line in (*getattr(step, "notes", ()), *(seed.notes if seed else ()), *first):
         report(line)
     if seed and seed.seal:
         from agent_session.agents import stored_login

@@ -13,18 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from agent_session.host import nofollow
-
-COMMANDS = re.compile(
-    r"core\.(fsmonitor|sshcommand|pager|editor|askpass|gitproxy|hookspath|alternaterefscommand)"
-    r"|sequence\.editor|alias\..*|pager\..*|include(if\..*)?\.path|init\.templatedir"
-    r"|(filter|diff|merge|difftool|mergetool|guitool|trailer|browser|man|hook)"
-    r"\..*\.(clean|smudge|process|command|textconv|driver|cmd|path)"
-    r"|diff\.external|gpg\.(.*\.)?program|credential\.(.*\.)?helper|sendemail\..*(cmd|smtpserver)"
-    r"|interactive\.difffilter|remote\..*\.(receivepack|uploadpack|vcs)|submodule\..*\.update"
-    r"|gc\.recentobjectshook|lfs\.customtransfer\..*\.path|uploadpack\.packobjectshook",
-    re.DOTALL,
-)
-"""Keys of git's config whose value is a command, or a file with more of them."""
+from agent_session.host.git_keys import COMMANDS
 
 LARGEST = 1_000_000
 SECTION = re.compile(r'\s*\[\s*([A-Za-z0-9.-]+)\s*(?:"((?:[^"\\\n]|\\.)*)")?\s*\]')

@@ -3,17 +3,14 @@
 Git runs the commands in config and the files in hooks; the rest of a git directory is git's own to write.
 """
 
-import hashlib
 import os
-import re
+import shlex
 from pathlib import Path, PurePosixPath
 
 from agent_session import inside
 from agent_session.workspace import git_config, protect_mode, repositories
 from agent_session.workspace.mount_plan import MountPlan, Place
 from agent_session.workspace.protected_paths import Entry, entries
-
-UNTOLD = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 def protect_git(plan: MountPlan, top: Place, root: Place, pointer: repositories.Pointer | None) -> None:
@@ -30,11 +27,22 @@ def protect_git(plan: MountPlan, top: Place, root: Place, pointer: repositories.
         if pointer:
             _elsewhere(plan, top, root, pointer)
         elif not plan.leaves_out(git):
-            plan.notes.append(
-                f"{git.source} points to no worktree, submodule or repository that knows of it; not mounted"
-            )
+            _say_what_is_not_mounted(plan, top, git)
     if not plan.leaves_out(git):
         _named_by_config(plan, top, root, pointer.main if pointer else git.source)
+
+
+def _say_what_is_not_mounted(plan: MountPlan, top: Place, git: Place) -> None:
+    """Say that a `.git` file points elsewhere than into its own tree, and how git works there."""
+    target = repositories.pointed_to(git.source)
+    if target is None or top.source in target.parents:
+        return
+    line = (
+        f"{git.source} points to {target}, which does not know of it and is not mounted: git does not work "
+        "there"
+    )
+    own = git.source.parent == top.source and (target / "objects").is_dir() and (target / "HEAD").is_file()
+    plan.notes.append(f"{line}; start it with AGENT_SESSION_KOB={shlex.quote(str(target))}" if own else line)
 
 
 def protect_directory(plan: MountPlan, top: Place, git: Place) -> None:
@@ -66,16 +74,31 @@ def _elsewhere(plan: MountPlan, top: Place, root: Place, pointer: repositories.P
 
 
 def _git_directory(plan: MountPlan, git: Place) -> None:
-    """Protect a git directory that is worked with: writable except for the parts that run on the host."""
+    """Protect a git directory that is worked with: git's own, except for the parts that run on the host."""
     if plan.leaves_out(git):
         return
     if git.name != ".":
         plan.mount(git, read_only=False)
     for entry in entries("git"):
         plan.hold(git.below(entry.path), entry)
+    _hold_what_config_names(plan, git)
     for path in repositories.submodules(git.source):
         _git_directory(plan, git.at(path))
     _known_to_git(plan, git)
+
+
+def _hold_what_config_names(plan: MountPlan, git: Place) -> None:
+    """Hold what is in a git directory and named by its config as a command, hooks or more config."""
+    for key, path in git_config.paths_named(git.source.parent, git.source):
+        hooks = key == "core.hookspath" and path.is_dir()
+        if (
+            git.source in path.parents
+            and git.at(path).target not in plan.mounts
+            and (hooks or path.is_file())
+        ):
+            kind = "directory" if hooks else "file"
+            plan.way_to(git, git.at(path.parent))
+            plan.hold(git.at(path), Entry(path=path.name, kind=kind, why=key, placeholder=""))
 
 
 def _bare_directory(plan: MountPlan, git: Place) -> None:
@@ -89,23 +112,25 @@ def _bare_directory(plan: MountPlan, git: Place) -> None:
     for name in ("objects", "refs", "logs", "info", "lfs"):
         if (git.source / name).is_dir() and not (git.source / name).is_symlink():
             plan.mount(git.below(name), read_only=False)
+    for entry in entries("git"):
+        if entry.path == "worktrees":
+            plan.hold(git.below(entry.path), entry)
     _known_to_git(plan, git)
 
 
 def _known_to_git(plan: MountPlan, git: Place) -> None:
-    """Mount the worktrees of a git directory, and tell the container's `git` of them all."""
-    places = [(git, "")]
-    for name in sorted(plan.worktrees.get(git.source, ())):
-        worktree = git.below(f"worktrees/{name}")
+    """Hold what leads git elsewhere in the host's worktrees; list them for the container's git."""
+    places = [git]
+    for path, in_session in repositories.worktrees(git.source):
+        worktree = git.at(path)
+        if in_session or plan.leaves_out(worktree):
+            continue
         plan.mount(worktree, read_only=False)
-        for entry in entries("git"):
-            if entry.path in {"commondir", "config.worktree"}:
-                plan.hold(worktree.below(entry.path), entry)
-        places.append((worktree, f".{re.sub(UNTOLD, '_', name)}"))
+        for entry in entries("worktree"):
+            plan.hold(worktree.below(entry.path), entry)
+        places.append(worktree)
     if not plan.leaves_out(git.below("config")):
-        name = re.sub(UNTOLD, "_", git.source.parent.name if git.source.name == ".git" else git.source.name)
-        key = f"{name}-{hashlib.sha256(os.fsencode(git.source)).hexdigest()[:8]}"
-        plan.git += [(key + suffix, place.target) for place, suffix in places]
+        plan.git += [place.target for place in places]
 
 
 def _named_by_config(plan: MountPlan, top: Place, root: Place, git: Path) -> None:

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
+from agent_session import inside
 from agent_session.engine.container import Mount
 from agent_session.workspace import protect_mode, repositories
 from agent_session.workspace.errors import CannotProtect
@@ -47,9 +48,7 @@ class MountPlan:
     opted_out: tuple[str, ...]
     mounts: dict[PurePosixPath, Mount] = field(default_factory=dict)
     placeholders: dict[Path, Placeholder] = field(default_factory=dict)
-    git: list[tuple[str, PurePosixPath]] = field(default_factory=list)
-    worktrees: dict[Path, set[str]] = field(default_factory=dict)
-    """The mounted ones, by their main git directory."""
+    git: list[PurePosixPath] = field(default_factory=list)
     watched: list[Watched] = field(default_factory=list)
     named: dict[str, str] = field(default_factory=dict)
     """Files of the project being looked at that git's config names, with the key."""
@@ -101,7 +100,7 @@ class MountPlan:
             self.hold(missing, replace(entry, path=missing.name, kind="directory", refuses=False))
 
     def hold(self, place: Place, entry: Entry) -> None:
-        """Make one path read-only, whether it exists or not."""
+        """Make one path what the entry says it is to the agent, whether it exists or not."""
         if self.leaves_out(place):
             return
         if place.source.is_symlink():
@@ -117,8 +116,11 @@ class MountPlan:
         self.placeholders[place.source] = ours if content is None else _unseen(ours)
         if entry.refuses and (not os.path.lexists(place.source) or is_placeholder(ours)):
             self.mounts[place.target] = Mount(kind="tmpfs", target=place.target, read_only=True)
-            return
-        self.mount(place, read_only=True)
+        elif entry.inside == "own":
+            self.mounts[place.target] = Mount(kind="tmpfs", target=place.target)
+            self.mount(replace(place, target=inside.HOST / place.target.relative_to("/")), read_only=True)
+        else:
+            self.mount(place, read_only=entry.inside != "writable")
 
 
 def _unseen(placeholder: Placeholder) -> Placeholder:

@@ -21,6 +21,8 @@ class Entry:
     refuses: bool = False
     exclude: tuple[str, ...] = ()
     """Names in a directory that are not looked at."""
+    inside: str = "read-only"
+    """What an existing one is to the agent: "read-only", "writable", or "own": a copy in memory."""
     strict: bool = True
     """Whether it is held in strict mode."""
 
@@ -55,6 +57,7 @@ def entries(scope: str) -> tuple[Entry, ...]:
             placeholder=None if (held := line.get("placeholder", "directory")) == "directory" else held,
             refuses=line.get("refuses", False),
             exclude=tuple(line.get("except", ())),
+            inside=line.get("inside", "read-only"),
             strict=line.get("strict", True),
         )
         for line in data[scope]

@@ -11,8 +11,7 @@ from agent_session.engine.container import Mount
 from agent_session.workspace.placeholders import Placeholder
 
 VARIABLE = "AGENT_SESSION_PROTECTED_GIT"
-"""In the container: a line `KEY PATH` for each git directory whose config is not the agent's; read by its
-`git`."""
+"""In the container: a line for each git directory whose config is not the agent's; read by its git."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +37,7 @@ class Protection:
     mounts: tuple[Mount, ...] = ()
     placeholders: tuple[Placeholder, ...] = ()
     watched: tuple[Watched, ...] = ()
-    git: tuple[tuple[str, PurePosixPath], ...] = ()
+    git: tuple[PurePosixPath, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -46,13 +45,13 @@ class Protection:
         """The digest of all that a container is made with; not of which paths are placeholders today."""
         import hashlib  # 2 ms that ls, which only reads labels, need not pay
 
-        mounts = sorted((str(m.target), m.source, m.read_only) for m in self.mounts)
+        mounts = sorted((str(m.target), m.source, m.kind, m.read_only) for m in self.mounts)
         return hashlib.sha256(repr((mounts, sorted(self.git))).encode()).hexdigest()[:16]
 
     @property
     def environment(self) -> dict[str, str]:
         """The variables for the container's `git`."""
-        return {VARIABLE: "\n".join(f"{key} {path}" for key, path in self.git)} if self.git else {}
+        return {VARIABLE: "\n".join(map(str, self.git))} if self.git else {}
 
     def label(self) -> str:
         """Write what `read_label` reads."""

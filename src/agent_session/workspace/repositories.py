@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from agent_session import inside
 from agent_session.host import nofollow
 
 ENTRIES = 100_000
@@ -32,6 +33,8 @@ BULKY = frozenset(
 )
 """Looked into last: where the walk ends early, it ends in one of these."""
 
+SESSIONS = (f"{inside.WORKSPACE}/", f"{inside.HOME}/", "/tmp/")
+"""Where in a container an agent can make a worktree."""
 GIT_PARTS = frozenset({"HEAD", "objects", "refs"})
 
 
@@ -116,6 +119,22 @@ def submodules(git: Path) -> Iterator[Path]:
             names.clear()
 
 
+def worktrees(git: Path) -> Iterator[tuple[Path, bool]]:
+    """The directories of a git directory's worktrees, and whether the worktree is one of a session.
+
+    The path of one of the host is not the agent's to change. One in a session has a path that only containers
+    have.
+    """
+    try:
+        with os.scandir(git / "worktrees") as entries:
+            found = sorted(Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False))
+    except OSError:
+        return
+    for place in found:
+        path = _text(place / "gitdir").strip()
+        yield place, path.startswith(SESSIONS) and not os.path.lexists(path)
+
+
 def is_bare(git: Path) -> bool:
     """Whether its config says so."""
     return re.search(r"(?im)^\s*bare\s*(=\s*(true|yes|on|1)\s*)?$", _text(git / "config")) is not None
@@ -136,6 +155,12 @@ def pointer(root: Path) -> Pointer | None:
     if "modules" in git.parts and work and _same(git, work[1], root):
         return Pointer(said=said, git=git)
     return None
+
+
+def pointed_to(file: Path) -> Path | None:
+    """Where a `.git` file says that its git directory is, whether that knows of it or not."""
+    match = re.match(r"gitdir: (.+)", _text(file))
+    return Path(os.path.realpath(file.parent / match[1].strip())) if match else None
 
 
 def enclosing(directory: Path) -> Path | None:

@@ -114,9 +114,6 @@ def _protect_tree(plan: MountPlan, tree: Project, inner: Sequence[Path]) -> None
         for place in roots
         if (place.source / ".git").is_file() and (at := repositories.pointer(place.source))
     }
-    for at in pointers.values():
-        if at.worktree:
-            plan.worktrees.setdefault(at.main, set()).add(at.worktree)
     for place in roots:
         if plan.closed(place):
             continue

@@ -73,7 +73,9 @@ def test_all_of_the_list_is_mounted_whether_it_exists_or_not(app: Path) -> None:
         held = line.path.split("/")[0]  # where its directory is missing, that one
         assert found[held] == ("tmpfs" if line.refuses or held == ".opencode" else "ro")
     for line in protected_paths.entries("git"):
-        assert found[f".git/{line.path}"] == "ro"
+        usage = {"read-only": "ro", "writable": "rw", "own": "tmpfs"}[line.inside]
+        assert found[f".git/{line.path}"] == usage
+    assert found["/run/agent-session/host/workspace/app/.git/hooks"] == "ro"
     assert found[".git"] == "rw"
 
 
@@ -85,7 +87,7 @@ def test_every_directory_on_the_way_is_a_mount_point(app: Path) -> None:
         "rw",
         "rw",
         "rw",
-        "ro",
+        "tmpfs",
     ]
 
 
@@ -96,7 +98,7 @@ def test_submodules_at_any_depth_are_protected_and_can_be_worked_in(app: Path, t
     git(app, "submodule", "add", "--quiet", str(outer), "deep/out")
     git(app, "submodule", "update", "--quiet", "--init", "--recursive")
     found = mounts(protect(app))
-    assert found[".git/modules"] == "ro"
+    assert found[".git/modules"] == "rw"
     assert found[".git/modules/deep/out"] == found[".git/modules/deep/out/modules/in"] == "rw"
     assert found[".git/modules/deep/out/modules/in/config"] == "ro"
     assert found["deep/out/in/.git"] == "ro"
@@ -108,10 +110,28 @@ def test_a_worktree_finds_its_main_repository_where_its_pointer_says(app: Path, 
         git(app, "worktree", "add", "--quiet", str(path))
     found = {str(m.target): how(m) for m in protect(tree).mounts}
     main = str(app / ".git")
-    assert (found[main], found[f"{main}/config"], found[f"{main}/worktrees"]) == ("rw", "ro", "ro")
-    assert (found[f"{main}/worktrees/tree"], found[f"{main}/worktrees/tree/commondir"]) == ("rw", "ro")
-    assert f"{main}/worktrees/other" not in found
+    assert (found[main], found[f"{main}/config"], found[f"{main}/worktrees"]) == ("rw", "ro", "rw")
+    for name in ("tree", "other"):  # git on the host obeys either, whether it is a project or not
+        assert found[f"{main}/worktrees/{name}"] == "rw"
+        for part in ("commondir", "gitdir", "config.worktree"):
+            assert found[f"{main}/worktrees/{name}/{part}"] == "ro"
     assert found["/workspace/tree/.git"] == "ro"
+
+
+def test_what_config_names_in_the_git_directory_is_held(app: Path) -> None:
+    (app / ".git" / "branchless" / "hooks").mkdir(parents=True)
+    (app / ".git" / "branchless" / "config").write_text("")
+    git(app, "config", "include.path", "branchless/config")
+    git(app, "config", "core.hooksPath", ".git/branchless/hooks")
+    found = mounts(protect(app, mode="review"))
+    assert found[".git/branchless"] == "rw"
+    assert found[".git/branchless/config"] == found[".git/branchless/hooks"] == "ro"
+
+
+def test_a_worktree_that_a_session_made_can_be_removed_there(app: Path, tmp_path: Path) -> None:
+    git(app, "worktree", "add", "--quiet", str(tmp_path / "own"))
+    (app / ".git" / "worktrees" / "own" / "gitdir").write_text("/workspace/own/.git\n")
+    assert ".git/worktrees/own" not in mounts(protect(app))
 
 
 @pytest.mark.parametrize("pointer", ["../victim/.git", "../victim/.git/worktrees/tree", "/etc"])
@@ -124,7 +144,8 @@ def test_a_pointer_is_not_believed_by_itself(app: Path, tmp_path: Path, pointer:
     )
     found = protect(app)
     assert all(Path(m.source).is_relative_to(app) for m in found.mounts if m.kind == "bind")
-    assert "points to no" in found.notes[0]
+    assert "does not know of it and is not mounted" in found.notes[0]
+    assert "AGENT_SESSION_KOB" not in found.notes[0]
 
 
 def test_a_bare_repository_is_read_only_but_for_its_data(app: Path) -> None:
@@ -167,7 +188,7 @@ def test_nothing_in_the_working_tree_is_masked_unless_strictly(app: Path, mode: 
     (app / "tools" / "clean.sh").touch()
     git(app, "config", "filter.x.clean", "sh 'tools/clean.sh' %f")
     found = protect(app, mode=mode)
-    assert {path.partition("/")[0] for path in mounts(found)} == {".git"}
+    assert {path.partition("/")[0] for path in mounts(found) if not path.startswith("/run/")} == {".git"}
     assert all(".git" in placeholder.path.parts for placeholder in found.placeholders)
     (watched,) = found.watched
     assert (watched.roots, watched.named) == ((".",), (("tools/clean.sh", "filter.x.clean"),))
@@ -214,7 +235,7 @@ def test_single_paths_are_opted_out(app: Path) -> None:
     found = protect(app, unprotected=(".vscode/", "in/.git", "./.git/hooks"))
     assert not mounts(found).keys() & {".vscode", "in/.git", "in/.git/config", ".git/hooks"}
     assert mounts(found)["in/.vscode"] == "ro"
-    assert [str(path) for _, path in found.git] == ["/workspace/app/.git"]
+    assert [str(path) for path in found.git] == ["/workspace/app/.git"]
     assert found.digest != protect(app).digest
 
 

@@ -1,0 +1,45 @@
+"""Git worktrees that sessions made: repositories of the host know of them while the session exists."""
+
+import os
+import shutil
+from collections.abc import Iterable
+
+from agent_session.host import nofollow
+from agent_session.workspace import repositories
+from agent_session.workspace.projects import Project
+
+MARK = "agent-session: in session "
+"""What `locked` of such a worktree begins with (shared_git.c in the base image); the name follows."""
+LARGEST = 10_000
+
+
+def forget(projects: Iterable[Project], session: str) -> None:
+    """Remove what repositories know of the worktrees of a session that is gone, with its volumes.
+
+    The directories may be an agent's: they are reached through no link.
+    """
+    for project in projects:
+        git = repositories.common(project.source)
+        if git is None:
+            continue
+        try:
+            folder = nofollow.open_directory(git, "worktrees")
+        except OSError:
+            continue
+        try:
+            for name in os.listdir(folder):  # noqa: PTH208 (a descriptor)
+                if _is_of(folder, name, session):
+                    shutil.rmtree(name, ignore_errors=True, dir_fd=folder)
+        finally:
+            os.close(folder)
+
+
+def _is_of(folder: int, name: str, session: str) -> bool:
+    try:
+        lock, path = (
+            nofollow.read(folder, name, part, largest=LARGEST).decode("utf-8", "replace").strip()
+            for part in ("locked", "gitdir")
+        )
+    except OSError:
+        return False
+    return lock == f"{MARK}{session}" and path.startswith(repositories.SESSIONS) and not os.path.lexists(path)
