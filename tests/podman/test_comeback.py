@@ -6,6 +6,7 @@ import pytest
 
 from tests.account import Account
 from tests.claude import ENVIRONMENT, Claude, start
+from tests.opencode import session_of
 from tests.storage import Storage
 from tests.waiting import until
 
@@ -84,6 +85,20 @@ def test_an_agent_that_has_quit_is_brought_back_by_restart(session: Claude) -> N
     session.seen("exited")
     session.account.ok("restart", "-d", "default", env=ENVIRONMENT)
     session.seen("idle")
+
+
+def test_a_killed_opencode_comes_back_with_its_conversation(storage: Storage, opencode: str) -> None:  # noqa: ARG001
+    with session_of(storage) as (account, model):
+        model.begin()
+        until(lambda: account.state()["value"] == "idle", "OpenCode")
+        model.ask("hello there", "echo: hello there")
+        until(lambda: account.state()["value"] == "idle", "the turn's end", told=account.state)
+        account.inside("default", "pkill", "-KILL", "-f", "^[^ ]*opencode attach ")
+        until(lambda: "was killed" in account.ok("logs", "default"), "the end of its terminal")
+        until(lambda: account.state()["value"] == "idle", "OpenCode again", told=account.state)
+        model.shown("hello there")
+        account.ok("interrupt")
+        assert account.ok("prompt", "--wait", "default", "again") == "echo: again\n"
 
 
 def test_a_screen_is_what_is_there_and_not_what_somebody_scrolled_to(bare: Account) -> None:
