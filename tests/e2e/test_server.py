@@ -111,15 +111,16 @@ def test_a_session_lives_over_http_and_in_the_terminal_alike(account: Account) -
         until(lambda: state(client, name) == "idle", "rest")
         assert "Said" in texts(client, name)
 
-        model.script({"text": "piece by piece", "pause": 0.2})
+        slow = "an answer that comes in many small pieces, each after a while"
+        model.script({"text": slow, "pause": 1.0})
         with client.stream("POST", f"/api/sessions/{name}/chat/stream", json={"prompt": "slowly"}) as stream:
             lines = [line[6:] for line in stream.iter_lines() if line.startswith("data: ")]
         pieces = [json.loads(line)["content"] for line in lines[:-1]]
-        assert "".join(pieces) == "piece by piece"
+        assert "".join(pieces) == slow
         assert len(pieces) > 1
         assert lines[-1] == "[DONE]"
 
-        model.script({"text": "a turn that outlives the server", "pause": 0.5})
+        model.script({"text": "a turn that outlives the server", "pause": 1.0})
         body = {"prompt": "go on alone", "when_busy": "queue"}
         with client.stream("POST", f"/api/sessions/{name}/chat/stream", json=body) as stream:
             next(stream.iter_lines())

@@ -1,5 +1,6 @@
 """The application: its parts are put together here, and here Podman is chosen."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
 
@@ -8,7 +9,7 @@ from fastapi import FastAPI
 from agent_session import __version__
 from agent_session.engine.podman.engine import PodmanEngine
 from agent_session.engine.protocol import Engine
-from agent_session.server import kept_answers, problems
+from agent_session.server import idle, kept_answers, problems
 from agent_session.server.api import (
     agent_sessions,
     chat,
@@ -72,7 +73,12 @@ def create(parts: Parts) -> FastAPI:
         await kept_answers.forget_unfinished(parts.database)
         await parts.turns.restore()
         parts.watching.begin()
+        culling = None
+        if text := parts.settings.idle_stop:
+            culling = asyncio.create_task(idle.stop_idle(parts, idle.lasts(text)))
         yield
+        if culling:
+            culling.cancel()
         await parts.database.close()
 
     app = FastAPI(

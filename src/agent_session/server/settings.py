@@ -1,6 +1,7 @@
 """The choices for the server: flags before variables AGENT_SESSION_<FIELD> before defaults."""
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from agent_session.errors import ConfigurationError, Hint
 from agent_session.host import paths
 from agent_session.server.errors import Unsafe
 
+IDLE_STOP = re.compile(r"[1-9]\d{0,4}[smhd]")
 LOCAL = "local"
 """The one user of a server without GitHub logins."""
 
@@ -32,6 +34,8 @@ class Settings(BaseSettings):
     behind_proxy: bool = False
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    idle_stop: str = ""
+    """How long an agent may rest before its session is stopped (30m, 2h); "": for ever."""
     allowed_hosts: str = ""
     """More names, separated by commas, by which the server may be called."""
     server_state: Path = Field(default_factory=lambda: paths.log_folder() / "server")
@@ -80,6 +84,12 @@ def read(**flags: Any) -> Settings:
 
 def check(settings: Settings) -> None:
     """Refuse what would let strangers in. Raises Unsafe, ConfigurationError."""
+    if settings.idle_stop and not IDLE_STOP.fullmatch(settings.idle_stop):
+        raise ConfigurationError(
+            PREFIX + "IDLE_STOP",
+            f"{settings.idle_stop!r} is not a time to rest for (30m, 2h, 1d)",
+            hint=Hint("serve", ["--idle-stop", "2h"]),
+        )
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise ConfigurationError(
             "serve", "--tls-cert and --tls-key belong together", hint=Hint("serve", ["--help"])

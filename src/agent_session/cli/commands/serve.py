@@ -41,6 +41,15 @@ Key = Annotated[
     Option("--tls-key", metavar="FILE", help="The certificate's key. [env: AGENT_SESSION_TLS_KEY]"),
 ]  # fmt: skip
 
+IdleStop = Annotated[
+    str | None,
+    Option(
+        "--idle-stop",
+        metavar="TIME",
+        help="Stop sessions whose agents rest longer: 30m, 2h, 1d. [env: AGENT_SESSION_IDLE_STOP] [default: never]",
+    ),
+]  # fmt: skip
+
 
 def serve(
     invocation: Invocation,
@@ -52,6 +61,7 @@ def serve(
     behind_proxy: BehindProxy = None,
     tls_cert: Certificate = None,
     tls_key: Key = None,
+    idle_stop: IdleStop = None,
 ) -> None:
     """Serve sessions over HTTP until Ctrl-C, and print a link that logs a browser in: for ten minutes, once.
 
@@ -60,7 +70,7 @@ def serve(
     """
     settings = read_settings(
         host=host, port=port, public_url=public_url, behind_proxy=behind_proxy,
-        tls_cert=tls_cert, tls_key=tls_key,
+        tls_cert=tls_cert, tls_key=tls_key, idle_stop=idle_stop,
     )  # fmt: skip
     from agent_session.server import serve as serving
 
