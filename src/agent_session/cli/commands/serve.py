@@ -46,7 +46,8 @@ IdleStop = Annotated[
     Option(
         "--idle-stop",
         metavar="TIME",
-        help="Stop sessions whose agents rest longer: 30m, 2h, 1d. [env: AGENT_SESSION_IDLE_STOP] [default: never]",
+        help="Stop sessions whose agents rest longer: 30m, 2h, 1d. [env: AGENT_SESSION_IDLE_STOP] "
+        "[default: never]",
     ),
 ]  # fmt: skip
 
