@@ -26,6 +26,7 @@ def tell(plan: DryRun, *, as_json: bool) -> None:
         ("mounts", [_told(mount) for mount in plan.mounts]),
         ("variables", [", ".join(plan.variables)]),
         ("files", [", ".join(plan.files)]),
+        ("protect", [plan.protect]),
         ("protected", plan.protected),
         ("held", [f"{path} (while it runs)" for path in plan.placeholders]),
     ]

@@ -42,6 +42,8 @@ class DryRun:
     mounts: tuple[dict[str, object], ...] = ()
     variables: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    protect: str = ""
+    """One of protect_mode.MODES."""
     protected: tuple[str, ...] = ()
     placeholders: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
@@ -84,6 +86,7 @@ def _planned(engine: Engine, step: "Create | Resume | Replace", seed: "Seed", ac
         mounts=tuple(_mount(mount) for mount in spec.mounts if mount.target not in own),
         variables=(*sorted(spec.environment), *variables),
         files=tuple(files),
+        protect=wanted.options.protect,
         protected=tuple(sorted(str(mount.target) for mount in wanted.protection.mounts if mount.read_only)),
         placeholders=tuple(str(placeholder.path) for placeholder in held),
         commands=(
