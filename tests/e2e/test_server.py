@@ -128,8 +128,10 @@ def test_a_session_lives_over_http_and_in_the_terminal_alike(account: Account) -
     with server(account) as (client, _process):
         until(lambda: "outlives the server" in texts(client, name), "the answer in the record")
         assert b"agent_session_sessions" in client.get("/metrics").content
-        assert client.post(f"/api/sessions/{name}/stop").json()["status"] == "stopped"
-        assert client.post(f"/api/sessions/{name}/start").json()["status"] == "running"
+        stopped = client.post(f"/api/sessions/{name}/stop")
+        assert stopped.json().get("status") == "stopped", stopped.text
+        started = client.post(f"/api/sessions/{name}/start")
+        assert started.json().get("status") == "running", started.text
         until(lambda: state(client, name) == "idle", "rest")
         assert "PAPAYA" in texts(client, name)
         assert client.delete(f"/api/sessions/{name}").status_code == 200
