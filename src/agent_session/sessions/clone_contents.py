@@ -4,6 +4,7 @@ They are read with limits of time and size. Objects are unpacked in an empty rep
 checks each of them; nothing of the session's repository, its configuration and its attributes comes along.
 """
 
+import contextlib
 import json
 import os
 import tempfile
@@ -81,13 +82,14 @@ def read(
         pack = Path(folder, "pack")
         with pack.open("wb") as file, ThreadPoolExecutor(max_workers=1) as pool:
             reading, writing = os.pipe()
-            with os.fdopen(writing, "wb") as stdout:
+            done = None
+            with contextlib.suppress(BrokenPipeError), os.fdopen(writing, "wb") as stdout:
                 heard = pool.submit(_receive, reading, file)
                 done = clone_runs.run(
                     engine, session.image, session.name, clone, order, stdout=stdout, seconds=SECONDS
                 )
             line = heard.result()
-        if line is None:
+        if line is None or done is None:
             raise _too_much(session, clone)
         if done.exit_code == 124:
             words = f"the clone {clone.target} of session '{session.name}' was not read within {SECONDS} s"
