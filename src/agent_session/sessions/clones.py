@@ -78,6 +78,16 @@ def release(name: str, of: "tuple[Clone, ...]", environment: Mapping[str, str]) 
             uncommitted.release(clone.directory, *_kept(name, clone), environment)
 
 
+def make_whole(engine: Engine, session: "Session") -> None:
+    """Copy into a session's clones what they borrow. Raises EngineRefused."""
+    for clone in session.clones:
+        if clone.objects:
+            done = clone_runs.run(
+                engine, session.image, session.name, clone, {"do": "whole"}, read_only=False
+            )
+            clone_runs.check(done, clone, session.name)
+
+
 def _create_volume(engine: Engine, request: "SessionRequest", volume: str) -> None:
     try:
         engine.create_volume(volume, session_labels(request))

@@ -308,3 +308,13 @@ def test_the_configuration_and_the_environment_choose_clones(
     assert desk.clone("two").is_dir()
     file.write_text("isolation: other\n")
     assert desk.machine("ls").code == 3
+
+
+def test_what_is_exported_borrows_nothing(desk: Desk, tmp_path: Path) -> None:
+    clone = desk.start()
+    tip = desk.commit(clone, {"file": "ours\n"})
+    desk.machine.ok("export", "a1", str(tmp_path / "a1.tar.zst"))
+    assert not (clone / ".git/objects/info/alternates").exists()
+    shutil.rmtree(desk.here / ".git")
+    assert desk.git("fsck", "--full", "--no-dangling", cwd=clone) == ""
+    assert desk.git("rev-parse", "HEAD", cwd=clone) == tip

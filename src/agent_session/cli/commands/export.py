@@ -45,6 +45,10 @@ def export(invocation: Invocation, name: Name, file: File) -> None:
                 f"session '{name}' runs: what it writes at this moment may be "
                 f"saved incomplete (agent-session stop {name})"
             )
+        if session.clones:
+            from agent_session.sessions import clones
+
+            clones.make_whole(engine, session)
         for line in archive.save(engine, session, agent, file.absolute(), find.written_by_agents(others)):
             note(f"left out: {line}")
     left_out = ["logins", *(f"~/{path}" for path in (agent.private if agent else ()))]
