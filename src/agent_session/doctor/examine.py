@@ -15,7 +15,7 @@ from pathlib import Path
 from agent_session.agents import seed
 from agent_session.agents.catalog import Agent, read_agent
 from agent_session.agents.stored_login import login_secret
-from agent_session.doctor import findings, machine_checks, session_checks
+from agent_session.doctor import findings, machine_checks, session_checks, walls
 from agent_session.doctor.findings import FIX, Check, Finding
 from agent_session.engine import limits
 from agent_session.engine.command import OneOff
@@ -67,6 +67,7 @@ def examine(engine: Engine, around: Surroundings, *, seconds: float = SECONDS) -
     first: dict[str, Check] = {
         "podman": podman,
         **machine_checks.checks(around.environment, remote=remote),
+        **({} if remote else walls.checks(around.environment, rootful=os.geteuid() == 0)),
         "configuration": partial(_configuration, around),
         "agents": partial(_agents, around, agents),
     }
@@ -163,12 +164,13 @@ def _trial(engine: Engine, seconds: float) -> Iterator[Finding]:
         )
         return
     done = engine.run_one_off(
-        OneOff(image=image, command=("/bin/true",), network=True), timeout=seconds * 0.8
+        OneOff(image=image, command=("/bin/cat", "/proc/self/status"), network=True), timeout=seconds * 0.8
     )
     if done.exit_code:
         yield findings.error("trial", troubleshooting.explain(done.message, "running a container"))
     else:
         yield Finding(level="ok", subject="trial", words="a test container starts and ends")
+        yield from walls.of_container(done.stdout)
 
 
 def _images(engine: Engine, around: Surroundings, agents: Mapping[str, Agent]) -> Iterator[Finding]:

@@ -55,18 +55,41 @@ def lock(folder: Path, name: str, *, waiting: Callable[[Holder], None]) -> Itera
     flock is released by the kernel when its owner dies, so no lock survives; the empty file that stays is not
     the lock.
     """
-    descriptor = os.open(lock_file(folder, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    file, told = lock_file(folder, name), False
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waiting(_holder(descriptor))
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if not told:
+                    waiting(_holder(descriptor))
+                told = True
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_at(file, descriptor):
+                break
+            # Its owner has removed it (`forget`): others may have made and locked another one.
+            os.close(descriptor)
+            descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def forget(folder: Path, name: str) -> None:
+    """Remove a lock's file. For the one who holds the lock, when what it was for is gone."""
+    lock_file(folder, name).unlink(missing_ok=True)
+
+
+def _is_at(file: Path, descriptor: int) -> bool:
+    try:
+        there = file.stat()
+    except FileNotFoundError:
+        return False
+    mine = os.fstat(descriptor)
+    return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
 
 
 def _holder(descriptor: int) -> Holder:

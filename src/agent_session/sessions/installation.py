@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent_session.host import paths
-from agent_session.host.lock import Holder, is_held, lock, lock_file
+from agent_session.host.lock import Holder, forget, is_held, lock, lock_file
 from agent_session.images.base_image import DEFAULT_BASE_IMAGE
 from agent_session.sessions.names import check_name, lock_name
 
@@ -124,6 +124,10 @@ class Installation:
     def locked(self, name: str, *, waiting: Callable[[Holder], None]) -> AbstractContextManager[None]:
         """Let one command at a time change the session of that name. Raises BadName before that."""
         return lock(paths.runtime_folder(), lock_name(check_name(name)), waiting=waiting)
+
+    def forget_lock(self, name: str) -> None:
+        """Remove the lock's file of a session that was removed, for the one who holds the lock."""
+        forget(paths.runtime_folder(), lock_name(name))
 
     def is_locked(self, name: str) -> bool:
         """Say whether a command changes the session of that name just now."""

@@ -67,6 +67,7 @@ def rm(
                     from agent_session.sessions import clones
 
                     clones.release(name, session.clones, invocation.environment)
+                invocation.installation.forget_lock(name)
 
 
 def _removable(engine: "Engine", names: list[str]) -> "dict[str, Session | None]":

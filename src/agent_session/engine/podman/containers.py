@@ -109,6 +109,12 @@ def _mount(podman: Connection, name: str) -> str:
     whole = False
     try:
         moved = mount_check.moved(_binds(container), container["State"]["Pid"])
+        if added := mount_check.added(_targets(container), container["State"]["Pid"]):
+            raise EngineRefused(
+                "containers.conf gives every container mounts that no session may have: "
+                + ", ".join(map(os.fsdecode, added)),
+                hint=Hint("doctor", note="it names the file"),
+            )
         whole = not moved
     except OSError as error:
         doing = "the container's mounts cannot be looked at"
@@ -126,6 +132,13 @@ def _binds(container: Mapping[str, Any]) -> list[mount_check.Bind]:
         for mount in container["Mounts"]
         if mount["Type"] == "bind"
     ]
+
+
+def _targets(container: Mapping[str, Any]) -> list[bytes]:
+    """Where a container was asked to have mounts."""
+    tmpfs = container["HostConfig"].get("Tmpfs") or {}
+    points = [*(mount["Destination"] for mount in container["Mounts"]), *tmpfs]
+    return [os.fsencode(point) for point in points]
 
 
 def stop(podman: Connection, name: str) -> None:

@@ -49,6 +49,21 @@ def moved(binds: Iterable[Bind], pid: int) -> list[Bind]:
     return [bind for bind in binds if not _is_at_its_place(bind, there, here)]
 
 
+def added(targets: Iterable[bytes], pid: int) -> list[bytes]:
+    """Select the mount points of a process that are neither the targets' (or below) nor Podman's own.
+
+    Raises OSError where that cannot be read.
+    """
+    known = (*targets, b"/dev", b"/proc", b"/sys")
+    return [
+        line.point
+        for line in _table(f"/proc/{pid}/mountinfo")
+        if line.point != b"/"
+        and b"/userdata/" not in line.root
+        and not any(line.point == top or line.point.startswith(top + b"/") for top in known)
+    ]
+
+
 def led_elsewhere(binds: Iterable[Bind]) -> list[Bind]:
     """Those of the binds whose source is not reached without a link, or is gone."""
     here = {line.number: line for line in _table("/proc/self/mountinfo")}

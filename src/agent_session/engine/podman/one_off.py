@@ -56,6 +56,7 @@ def arguments(
     return [
         verb, "--rm", f"--name={name}", "--pull=never", "--log-driver=none",
         f"--http-proxy={str(wanted.network).lower()}",
+        "--cgroups=enabled", "--umask=0022",
         "--pid=private", "--ipc=private", "--uts=private",
         *(["-it", "--detach-keys="] if terminal else ["-i"]),
         *_user(rootful=rootful),
