@@ -28,7 +28,7 @@ LEFT_TO_THE_USER = {
     "privileged": "all rights",
     "volumes": "directories of this machine",
 }
-"""Keys of [containers] in containers.conf that Podman's API gives to every container, whatever is asked for."""
+"""Keys of [containers] in containers.conf that every container gets, whatever is asked for."""
 SECONDS = 5
 
 
@@ -87,7 +87,7 @@ def seccomp() -> Iterator[Finding]:
     if _text(SECCOMP):
         yield Finding(level="ok", subject="wall seccomp", words="the kernel filters system calls")
     else:
-        words = "the kernel filters no system calls: the agent can make user namespaces and take protected paths away"
+        words = "the kernel filters no system calls: the agent can take protected paths away"
         yield Finding(level="warning", subject="wall seccomp", words=words, cures=(Hint(shell="uname -r"),))
 
 
@@ -185,7 +185,7 @@ def bare_repositories(environment: Mapping[str, str]) -> Iterator[Finding]:
     if done.stdout.strip() == "explicit":
         yield Finding(level="ok", subject=subject, words="git enters none by itself")
         return
-    words = "git on this machine enters a bare repository that an agent put into a directory, and runs what its config says"
+    words = "git here enters a bare repository that an agent made, and runs what its config says"
     fix = Hint(shell="git config --global safe.bareRepository explicit")
     yield Finding(level="ok", subject=subject, words=words, cures=(fix,))
 
