@@ -163,6 +163,13 @@ def pointed_to(file: Path) -> Path | None:
     return Path(os.path.realpath(file.parent / match[1].strip())) if match else None
 
 
+def made_in_a_session(root: Path) -> bool:
+    """Whether a root is a worktree that a session made: its git directory is where only containers have one."""
+    match = re.match(r"gitdir: (.+)", _text(root / ".git"))
+    path = match[1].strip() if match else ""
+    return path.startswith(SESSIONS) and not os.path.lexists(path)
+
+
 def enclosing(directory: Path) -> Path | None:
     """The root of the repository that a directory is in, itself included."""
     return next((place for place in (directory, *directory.parents) if os.path.lexists(place / ".git")), None)

@@ -108,7 +108,11 @@ def _protect_tree(plan: MountPlan, tree: Project, inner: Sequence[Path]) -> None
             plan.used.add(path)
     _check_case(plan, tree.source)
     top = Place(source=tree.source, target=tree.target, name=".")
-    roots = [top.at(root) for root in dict.fromkeys((tree.source, *found.roots, *inner))]
+    roots = [
+        top.at(root)
+        for root in dict.fromkeys((tree.source, *found.roots, *inner))
+        if root == tree.source or not repositories.made_in_a_session(root)
+    ]
     pointers = {
         place: at
         for place in roots

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterable
+from pathlib import PurePosixPath
 
 from agent_session.host import nofollow
 from agent_session.workspace import repositories
@@ -16,8 +17,10 @@ LARGEST = 10_000
 def forget(projects: Iterable[Project], session: str) -> None:
     """Remove what repositories know of the worktrees of a session that is gone, with its volumes.
 
-    The directories may be an agent's: they are reached through no link.
+    One inside of a project is still there: it stays known. The directories may be an agent's: they are
+    reached through no link.
     """
+    projects = tuple(projects)
     for project in projects:
         git = repositories.common(project.source)
         if git is None:
@@ -28,18 +31,29 @@ def forget(projects: Iterable[Project], session: str) -> None:
             continue
         try:
             for name in os.listdir(folder):  # noqa: PTH208 (a descriptor)
-                if _is_of(folder, name, session):
+                path = _path_in(folder, name, session)
+                if path and not any(_is_left(path, one) for one in projects):
                     shutil.rmtree(name, ignore_errors=True, dir_fd=folder)
         finally:
             os.close(folder)
 
 
-def _is_of(folder: int, name: str, session: str) -> bool:
+def _path_in(folder: int, name: str, session: str) -> str:
+    """The path in a session of a worktree that it made; "" for one of another session or of the host."""
     try:
         lock, path = (
             nofollow.read(folder, name, part, largest=LARGEST).decode("utf-8", "replace").strip()
             for part in ("locked", "gitdir")
         )
     except OSError:
-        return False
-    return lock == f"{MARK}{session}" and path.startswith(repositories.SESSIONS) and not os.path.lexists(path)
+        return ""
+    own = lock == f"{MARK}{session}" and path.startswith(repositories.SESSIONS) and not os.path.lexists(path)
+    return path if own else ""
+
+
+def _is_left(path: str, project: Project) -> bool:
+    """Whether a worktree is in a project, and so still on the host."""
+    below = PurePosixPath(path)
+    return project.target in below.parents and os.path.lexists(
+        project.source / below.relative_to(project.target)
+    )

@@ -77,10 +77,22 @@ def test_filters_that_a_session_lacks_are_named(origin: Path, where: str) -> Non
 def test_worktrees_of_a_removed_session_are_forgotten_and_no_others(origin: Path, tmp_path: Path) -> None:
     for name in ("hosts", "gone", "others"):
         git(origin, "worktree", "add", "-q", str(tmp_path / name))
+    git(origin, "worktree", "add", "-q", "inside")
     known = origin / ".git" / "worktrees"
     for name, session in (("gone", "one"), ("others", "two")):
         (known / name / "gitdir").write_text(f"/workspace/{name}/.git\n")
         (known / name / "locked").write_text(f"agent-session: in session {session}\n")
+    (known / "inside" / "gitdir").write_text("/workspace/origin/inside/.git\n")
+    (known / "inside" / "locked").write_text("agent-session: in session one\n")
     (known / "hosts" / "locked").write_text("agent-session: in session one\n")
     session_worktrees.forget([project(origin)], "one")
-    assert sorted(path.name for path in known.iterdir()) == ["hosts", "others"]
+    assert sorted(path.name for path in known.iterdir()) == ["hosts", "inside", "others"]
+
+
+def test_a_worktree_that_a_session_made_in_a_project_is_no_cause_for_alarm(origin: Path) -> None:
+    git(origin, "worktree", "add", "-q", "inside")
+    (origin / "inside" / ".git").write_text("gitdir: /workspace/origin/.git/worktrees/inside\n")
+    (origin / ".git" / "worktrees" / "inside" / "gitdir").write_text("/workspace/origin/inside/.git\n")
+    found = scan.protect([project(origin)], mode="review")
+    assert found.notes == ()
+    assert not any("inside" in str(mount.target) for mount in found.mounts)
