@@ -164,7 +164,7 @@ def pointed_to(file: Path) -> Path | None:
 
 
 def made_in_a_session(root: Path) -> bool:
-    """Whether a root is a worktree that a session made: its git directory is where only containers have one."""
+    """Whether a root is a worktree that a session made, by where it says that its git directory is."""
     match = re.match(r"gitdir: (.+)", _text(root / ".git"))
     path = match[1].strip() if match else ""
     return path.startswith(SESSIONS) and not os.path.lexists(path)
