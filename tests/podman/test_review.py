@@ -179,9 +179,10 @@ def test_nothing_of_agent_sessions_is_in_the_working_tree(host: Host, mode: str)
     assert host.git(app, "status", "--short", "--ignored").out == ""
     done = host.inside(
         "s",
-        "ls -A; rm -rf .vscode .claude && mkdir .vscode && ! echo x >>.git/config && ! echo x >.git/hooks/x",
+        "ls -A; rm -rf .vscode .claude && mkdir .vscode && ! echo x >>.git/config; code=$?; echo x >.git/hooks/x; exit $code",
     )
     assert (done.code, done.out.split()) == (0, before), done
+    assert not (app / ".git" / "hooks" / "x").exists(), "a hook of the session is not one of the host"
     assert ("protect off" in host.account.ok("ls")) == (mode == "off")
     changes = json.loads(host.account.ok("review", "--json", "s"))
     assert bool(changes) == (mode == "review")
