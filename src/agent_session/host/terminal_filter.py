@@ -90,15 +90,17 @@ def main(arguments: list[str]) -> int:
     """Run the command and return its exit status."""
     clipboard = arguments[:1] == ["--clipboard"]
     command = arguments[clipboard:]
+    size = _size()
     child, terminal = pty.fork()
     if child == 0:
+        _give_size(0, size)  # before the command can ask for it
         os.execvp(command[0], command)
     import signal
     import termios
     import tty
 
-    _take_size(terminal)
-    signal.signal(signal.SIGWINCH, lambda *_: _take_size(terminal))
+    signal.signal(signal.SIGWINCH, lambda *_: _give_size(terminal, _size()))
+    _give_size(terminal, _size())  # it may have changed since the fork
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     before = termios.tcgetattr(0)
     try:
@@ -110,15 +112,26 @@ def main(arguments: list[str]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & FALLBACK_STATUS
 
 
-def _take_size(terminal: int) -> None:
-    """Give the command's terminal the size of this one; it is told by the kernel."""
+def _size() -> bytes:
+    """Return the size of this terminal as the kernel keeps it; nothing where there is none."""
     import fcntl
     import termios
 
     try:
-        size = fcntl.ioctl(0, termios.TIOCGWINSZ, bytes(8))
-        fcntl.ioctl(terminal, termios.TIOCSWINSZ, size)
+        return fcntl.ioctl(0, termios.TIOCGWINSZ, bytes(8))
     except OSError:
+        return b""
+
+
+def _give_size(terminal: int, size: bytes) -> None:
+    """Give a terminal a size; the kernel tells who runs on it."""
+    import fcntl
+    import termios
+
+    try:
+        if size:
+            fcntl.ioctl(terminal, termios.TIOCSWINSZ, size)
+    except OSError:  # the other side is closed
         pass
 
 
