@@ -216,6 +216,7 @@ def test_what_the_user_is_and_has_configured_comes_along(account: Account) -> No
     assert done.code == 0
     assert sorted(done.err.splitlines()) == [
         "model in ~/.claude/settings.json is not used: Expected string, but received number",
+        "of ~/.claude/settings.json these stay on the host: apiKeyHelper, hooks, statusLine",
         'permissions.allow in ~/.claude/settings.json is not used: Invalid permission rule "Bash(" was skipped: Malformed Tool(content) rule',
     ]
     model = Model(account).begin({"text": "Noted"})

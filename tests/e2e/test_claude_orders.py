@@ -141,8 +141,8 @@ def test_a_prompt_is_never_put_where_it_does_not_belong(account: Account) -> Non
     account.tell("default", "agent")
     claude.seen("idle")
     claude.press("Ctrl z")
-    claude.model.shown("Stopped")
-    assert "not in front" in claude.refused("prompt", stdin="rm -rf /workspace")["message"]
+    claude.seen("idle")
+    assert claude.order("prompt", stdin="third")[0] == 0
     assert "rm -rf" not in account.screen()
 
 

@@ -113,9 +113,12 @@ def test_errors_of_the_model_and_ends_are_told_and_only_of_the_first_pane(accoun
     )
     assert claude.state()["value"] == "idle"
 
-    account.inside("default", "sh", "-c", "kill -9 $(pgrep -o -x claude)")
-    assert claude.seen("exited")["reason"]
-    account.tell("default", "agent")
+    first = account.inside("default", "pgrep", "-o", "-x", "claude")
+    account.inside("default", "kill", "-9", first.strip())
+    until(
+        lambda: first not in account.inside("default", "sh", "-c", "pgrep -x claude || true").split("\n"),
+        "another Claude in the place of the killed one",
+    )
     claude.seen("idle")
     account.tell("default", "/exit")
     claude.seen("exited")

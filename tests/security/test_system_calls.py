@@ -86,7 +86,7 @@ def test_a_protected_path_is_not_replaced_behind_the_mounts(account: Account) ->
     attacks.place("without_mounts.py", project)
     (project / "evil").write_text('[core]\n\tfsmonitor = "touch pwned"\n')
     before = (project / ".git" / "config").read_text()
-    account.ok("start", "-d", "-a", "shell", cwd=project)
+    account.ok("start", "-d", "-a", "shell", "--protect", "strict", cwd=project)
     for folder, name in (("/workspace/app/.git", "config"), ("/workspace/app", ".envrc")):
         program = ["python3", "/workspace/app/without_mounts.py", folder, name, "/workspace/app/evil"]
         done = attacks.run(account, program)

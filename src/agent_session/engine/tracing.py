@@ -193,7 +193,7 @@ def tell_details(tell: Callable[[str], None]) -> None:
 
 def _detail(event: str, arguments: tuple[Any, ...]) -> str:
     """A program's command line, or the first line of a request; "" for other events."""
-    if event in {"subprocess.Popen", "os.exec"}:
+    if event in {"subprocess.Popen", "os.exec", "os.posix_spawn"}:
         return " ".join(harmless([_decoded(word) for word in arguments[1]]))
     if event == "http.client.send" and isinstance(arguments[1], bytes):
         line, _, rest = arguments[1].partition(b"\r\n")

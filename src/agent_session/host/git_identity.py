@@ -99,6 +99,8 @@ def read(
     left_out = {
         key for _, each in found for key, value in each.items() if git_keys.names_a_program(key, value)
     }
+    if left_out:  # what the machine's administrator has set is no choice of the user's
+        left_out -= _settings(environment, Path("/"), ("--system",)).keys()
     return replace(identity, files=tuple(files.items()), left_out=tuple(sorted(left_out)))
 
 
@@ -171,10 +173,12 @@ def _settings_in(
     return _settings(environment, project.directory)
 
 
-def _settings(environment: Mapping[str, str], directory: Path) -> dict[str, str]:
+def _settings(
+    environment: Mapping[str, str], directory: Path, scopes: Sequence[str] = ("--system", "--global")
+) -> dict[str, str]:
     """The system's and the user's settings, as git in that directory has them; never a repository's own."""
     settings: dict[str, str] = {}
-    for scope in ("--system", "--global"):
+    for scope in scopes:
         command = ["git", "-C", str(directory), "config", scope, "--includes", "--null", "--list"]
         for entry in _ask(command, environment).split("\0")[:-1]:
             key, has_value, value = entry.partition("\n")

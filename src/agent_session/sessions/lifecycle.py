@@ -177,10 +177,11 @@ def remove(engine: Engine, name: str) -> None:
     with uninterrupted():
         if session:
             engine.remove(session.container)
-        for volume in (*volume_names(name), importing_name(name)):
-            engine.remove_volume(volume)
+        # Before the volumes: as long as there is one, another rm goes on where this one was killed.
         review.forget(name)
         session_worktrees.forget(session.projects if session else (), name)
+        for volume in (*volume_names(name), importing_name(name)):
+            engine.remove_volume(volume)
         tidy(engine, session.placeholders if session else ())
 
 
