@@ -149,9 +149,9 @@ def test_nothing_an_attacker_plants_is_there_or_runs(host: Host) -> None:
         (evil / name).chmod(0o755)
     for name in ("objects", "refs"):
         (evil / "git" / name).mkdir()
-    # All of git's, and of the list's a hundred in each repository some: each costs some twenty programs.
+    # All of git's, and a few of the list's hundred in each repository: each costs some twenty programs.
     tried = [
-        path for number, path in enumerate(targets) if "/.git" in path or "bare" in path or number % 9 == 0
+        path for number, path in enumerate(targets) if "/.git" in path or "bare" in path or number % 40 == 0
     ]
     done = host.inside("evil", ATTACK, "/workspace/app/evil", *tried)
     assert done.code == 0, done.err[-2000:]

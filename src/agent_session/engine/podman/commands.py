@@ -5,7 +5,7 @@ from typing import Any
 from agent_session.engine.container import ContainerSpec
 from agent_session.engine.limits import Kernel
 from agent_session.engine.podman.one_off import mount_flags
-from agent_session.engine.podman.specification import LOG_BYTES, SHARED_MEMORY, SLIRP, specification
+from agent_session.engine.podman.specification import LOG_BYTES, SLIRP, specification
 
 
 def commands(
@@ -44,7 +44,7 @@ def _run(spec: ContainerSpec, whole: dict[str, Any], labels: list[str]) -> list[
         "--log-driver=k8s-file", f"--log-opt=max-size={LOG_BYTES}",
         "--cap-drop=all", "--security-opt=no-new-privileges", "--security-opt=label=disable",
         f"--security-opt=seccomp={whole['seccomp_profile_path']}", "--http-proxy=false",
-        "--cgroups=enabled", "--umask=0022", f"--shm-size={SHARED_MEMORY}",
+        "--cgroups=enabled", "--umask=0022",
         *labels,
         *(f"--env={key}={value}" for key, value in spec.environment.items()),
         *("=".join(mount_flags(mount)) for mount in spec.mounts),

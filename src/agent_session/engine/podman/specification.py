@@ -15,8 +15,6 @@ KEEP_ID = {"nsmode": "keep-id", "value": "uid=1000,gid=1000"}
 SLIRP = "slirp4netns"
 CPU_PERIOD = 100_000
 """Microseconds, the kernel's own default."""
-SHARED_MEMORY = 64 << 20
-"""Bytes of /dev/shm, Podman's own default."""
 LOG_BYTES = 4 << 20
 """The length of the log kept of a container's first process: every program inside can write to it."""
 
@@ -71,7 +69,6 @@ def _isolation(spec: ContainerSpec, kernel: Kernel) -> dict[str, Any]:
         "cgroupns": {"nsmode": "private" if kernel.cgroups == "v2" else "host"},
         "cgroups_mode": "enabled",
         "umask": "0022",
-        "shm_size": SHARED_MEMORY,
     }
 
 
