@@ -78,6 +78,8 @@ class FakeEngine:
         self.commands = commands
         self.outputs: dict[str, str] = {}
         self.one_offs = one_offs
+        self.talks: Callable[[OneOff, IO[bytes], IO[bytes]], int] | None = None
+        """What a one-off container does that is talked with while it runs; its exit code."""
         self.on_terminal: Callable[[OneOff], int] = lambda _one_off: 0
         self.names = names
         self._networks: dict[str, Mapping[str, str]] = {}
@@ -274,6 +276,8 @@ class FakeEngine:
         """Run a one-off container as the test's function says."""
         if not self.images.exists(one_off.image):
             raise EngineRefused(f"running {one_off.command[0]} in {one_off.image}: image not known")
+        if self.talks is not None and stdout is not None and not isinstance(stdin, bytes):
+            return ExecResult(exit_code=self.talks(one_off, stdin, stdout))
         try:
             done = self.one_offs(one_off, stdin if isinstance(stdin, bytes) else stdin.read())
         except TimeoutError:

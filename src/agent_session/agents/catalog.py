@@ -73,6 +73,8 @@ class Login:
     file: str = ""
     target: str = ""
     not_shared: str = ""
+    github: str = ""
+    """The name under which the file, a JSON object, has a token of GitHub's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,13 +242,14 @@ def _login(item: object, environment: tuple[str, ...], files: tuple[HostFile, ..
         "file",
         "target",
         "not_shared",
+        "github",
     }:
-        raise ValueError("login may have command, variable, pattern, file, target and not_shared")
+        raise ValueError("login may have command, variable, pattern, file, target, not_shared and github")
     login = Login(
         command=_texts(item, "command"),
         **{
             key: _text(item, key, default="")
-            for key in ("variable", "pattern", "file", "target", "not_shared")
+            for key in ("variable", "pattern", "file", "target", "not_shared", "github")
         },
     )
     try:

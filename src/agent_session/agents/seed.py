@@ -218,6 +218,13 @@ def without_logins(agent: Agent, environment: Mapping[str, str]) -> tuple[Agent,
     return bare, rest
 
 
+def without_credentials(agent: Agent, environment: Mapping[str, str]) -> tuple[Agent, Mapping[str, str]]:
+    """Leave out of an agent all that agent.yaml counts as a login; the user's settings are sent."""
+    variables = tuple(name for name in agent.environment if name not in agent.credentials)
+    files = tuple(item for item in agent.files if item.target not in agent.credentials)
+    return replace(agent, environment=variables, files=files), environment
+
+
 def _host_path(item: HostFile) -> Path:
     return Path(item.source).expanduser()
 

@@ -141,6 +141,7 @@ VERBS = {
                                                                                     "token for a program"),
             ("agent-session token rm ci", "from now on it is refused"),
         )),
+        Verb("keys", SERVER, "Renew the key of agents' logins"),
         Verb("db", SERVER, "Upgrade or inspect the server's database"),
         Verb("doctor", MAINTENANCE, "Find what is wrong, and how to fix it"),
         Verb("completion", MAINTENANCE, "Print a shell's completion script"),

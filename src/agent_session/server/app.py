@@ -3,16 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 
 from agent_session import __version__
 from agent_session.engine.podman.engine import PodmanEngine
 from agent_session.engine.protocol import Engine
-from agent_session.server import idle, kept_answers, problems
+from agent_session.server import agents, idle, kept_answers, problems
+from agent_session.server.agent_logins import delivery
+from agent_session.server.agent_logins.logins import Logins
 from agent_session.server.api import (
     agent_sessions,
     chat,
+    device_flow,
     events,
     files,
     health,
@@ -20,6 +24,9 @@ from agent_session.server.api import (
     models,
     sessions,
     tokens,
+)
+from agent_session.server.api import (
+    agents as agents_of_users,
 )
 from agent_session.server.audit import AuditLog
 from agent_session.server.auth.guesses import Guesses
@@ -50,7 +57,7 @@ def assemble(settings: Settings, engine: Engine, installation: Installation) -> 
     hub, metrics = Hub(), Metrics()
     watching, turns = Watching(engine, hub, metrics), Turns(engine, database, hub, metrics)
     watching.on_state, watching.on_gone = turns.on_state, turns.on_gone
-    return Parts(
+    parts = Parts(
         settings=settings,
         engine=engine,
         installation=installation,
@@ -62,7 +69,10 @@ def assemble(settings: Settings, engine: Engine, installation: Installation) -> 
         watching=watching,
         turns=turns,
         threads=Threads(),
+        logins=Logins(database, settings, hub),
     )
+    parts.logins.on_ready = partial(delivery.deliver, parts)
+    return parts
 
 
 def create(parts: Parts) -> FastAPI:
@@ -71,6 +81,7 @@ def create(parts: Parts) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await kept_answers.forget_unfinished(parts.database)
+        await agents.forget_pending(parts.database)
         await parts.turns.restore()
         parts.watching.begin()
         culling = None
@@ -93,7 +104,19 @@ def create(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     problems.install(app)
-    for module in (health, logins, tokens, sessions, chat, files, models, events, agent_sessions):
+    for module in (
+        health,
+        logins,
+        device_flow,
+        tokens,
+        agents_of_users,
+        sessions,
+        chat,
+        files,
+        models,
+        events,
+        agent_sessions,
+    ):
         app.include_router(module.router)
     app.add_middleware(Walls, names=parts.settings.names())
     app.add_middleware(Requests, parts=parts)

@@ -9,6 +9,7 @@ from agent_session.activity import state as states
 from agent_session.activity.state import State
 from agent_session.errors import AgentSessionError
 from agent_session.server import sessions
+from agent_session.server.agent_logins import delivery
 from agent_session.server.audit import Call
 from agent_session.server.parts import Parts
 from agent_session.sessions.session import Session
@@ -52,6 +53,7 @@ async def _stop(parts: Parts, session: Session, longest: timedelta) -> None:
             return None
         return sessions.stop(parts.engine, parts.installation, session)
 
+    await delivery.read_back(parts, session)
     try:
         stopped = await parts.threads.run(stop)
     except AgentSessionError as error:

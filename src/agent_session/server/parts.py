@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from agent_session.engine.protocol import Engine
+from agent_session.server.agent_logins.logins import Logins
 from agent_session.server.audit import AuditLog
 from agent_session.server.auth.guesses import Guesses
 from agent_session.server.database.connection import Database
@@ -32,6 +33,7 @@ class Parts:
     hub: Hub
     watching: Watching
     turns: Turns
+    logins: Logins
     threads: Threads
 
 

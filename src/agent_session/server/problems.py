@@ -88,7 +88,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _(request: Request, error: RequestValidationError) -> Response:
         if not request.url.path.startswith(DETAILED):
-            return await request_validation_exception_handler(request, error)
+            # what was sent may be a key: it is not told back
+            found = [{key: value for key, value in one.items() if key != "input"} for one in error.errors()]
+            return await request_validation_exception_handler(request, RequestValidationError(found))
         extra = [
             {"message": one["msg"], "key": ".".join(map(str, one["loc"][1:])) or str(one["loc"][0])}
             for one in error.errors()

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from agent_session.agents import seed as seeds
-from agent_session.agents.stored_login import login_secret
+from agent_session.agents.stored_login import StoredLogin, login_secret
 from agent_session.engine.protocol import Engine
 from agent_session.errors import ConflictError, EngineRefused, Hint, UsageError
 from agent_session.images import build
+from agent_session.server.agents import Chosen, NoAgent
 from agent_session.server.auth.scopes import Caller
 from agent_session.sessions import clones, find, lifecycle, start, unsaved_work
 from agent_session.sessions.errors import SessionNotFound, WorkAtRisk
@@ -21,20 +22,10 @@ from agent_session.sessions.session import Session
 from agent_session.sessions.steps import Create
 from agent_session.sessions.wish import Wish
 
-NO_AGENT = "No agent configured. Please create an agent first in Settings."
 PREFERRED = ("claude", "opencode")
 """Which agent a session gets where nobody chose one and several could be had."""
 LONGEST_SLUG = 40
 Report = Callable[[str], None]
-
-
-class NoAgent(UsageError):
-    """A session was asked for, and no agent can be started."""
-
-    code = "no-agent"
-
-    def __init__(self) -> None:
-        super().__init__(NO_AGENT, hint=[Hint("build", ["--all"]), Hint("login", ["claude"])])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +34,7 @@ class Wanted:
 
     title: str
     name: str | None
-    agent: str | None
+    agent: Chosen
     projects: tuple[str, ...]
     mount: bool
     auto_approve: bool
@@ -82,7 +73,7 @@ def create(
 
     Returns whether it was made now. Raises NoAgent, ConflictError, ProjectRefused, ImageMissing and the like.
     """
-    agent = wanted.agent or _usual_agent(engine, installation)
+    agent = wanted.agent.kind or _usual_agent(engine, installation)
     seed = f"{caller.user}:{wanted.key}" if wanted.key else None
     name = wanted.name or readable_name(wanted.title, seed=seed)
     if caller.session not in {None, name}:
@@ -95,6 +86,8 @@ def create(
         clone=not wanted.mount,
         options=Options(auto_approve=wanted.auto_approve),
         owner=caller.owner,
+        account=wanted.agent.account,
+        login=wanted.agent.login,
         title=wanted.title,
         instructions=wanted.instructions,
         screen=False,
@@ -113,15 +106,17 @@ def create(
         return start.perform(engine, step, gathered, report), True
 
 
-def ensure_running(engine: Engine, installation: Installation, session: Session, report: Report) -> Session:
-    """Start a session that is stopped; one that runs is left as it is."""
-    wish = Wish(name=session.name, no_projects=True, screen=False)
+def ensure_running(
+    engine: Engine, installation: Installation, session: Session, login: StoredLogin | None
+) -> Session:
+    """Start a session that is stopped, with its account's login; one that runs is left as it is."""
+    wish = Wish(name=session.name, no_projects=True, screen=False, login=login)
     with installation.locked(session.name, waiting=lambda _holder: None):
         step = start.decide(engine, wish, installation)
         if isinstance(step, Create):
             raise SessionNotFound(session.name)
         gathered = start.seed_for(engine, step, wish, installation)
-        return start.perform(engine, step, gathered, report)
+        return start.perform(engine, step, gathered, lambda _line: None)
 
 
 def stop(engine: Engine, installation: Installation, session: Session) -> Session:

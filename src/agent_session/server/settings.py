@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agent_session.config import PREFIX
 from agent_session.errors import ConfigurationError, Hint
 from agent_session.host import paths
+from agent_session.server import keys
 from agent_session.server.errors import Unsafe
 
 IDLE_STOP = re.compile(r"[1-9]\d{0,4}[smhd]")
@@ -22,7 +23,9 @@ LOCAL = "local"
 class Settings(BaseSettings):
     """The choices of `agent-session serve`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, env_ignore_empty=True, extra="ignore", populate_by_name=True
+    )
 
     host: str = "127.0.0.1"
     port: int = Field(default=0, ge=0, le=65535)
@@ -38,6 +41,15 @@ class Settings(BaseSettings):
     """How long an agent may rest before its session is stopped (30m, 2h); "": for ever."""
     allowed_hosts: str = ""
     """More names, separated by commas, by which the server may be called."""
+    keys: SecretStr = SecretStr("")
+    """Keys that agents' logins are encrypted with, separated by commas or spaces; "": those of a file."""
+    github_url: str = "https://github.com"
+    """Another one for GitHub Enterprise."""
+    github_copilot_client_id: str = Field(
+        default="",
+        validation_alias=AliasChoices(PREFIX + "GITHUB_COPILOT_CLIENT_ID", "GITHUB_COPILOT_CLIENT_ID"),
+    )
+    """The app in whose name GET /auth/device asks GitHub."""
     server_state: Path = Field(default_factory=lambda: paths.log_folder() / "server")
 
     @property
@@ -90,6 +102,7 @@ def check(settings: Settings) -> None:
             f"{settings.idle_stop!r} is not a time to rest for (30m, 2h, 1d)",
             hint=Hint("serve", ["--idle-stop", "2h"]),
         )
+    keys.check(settings.keys.get_secret_value())
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise ConfigurationError(
             "serve", "--tls-cert and --tls-key belong together", hint=Hint("serve", ["--help"])

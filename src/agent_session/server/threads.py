@@ -21,14 +21,19 @@ class Threads:
     async def run(self, work: Callable[[], T]) -> T:
         """Return what the work returns, or raise what it raises."""
         async with self._free:
-            loop = asyncio.get_running_loop()
-            future: asyncio.Future[T] = loop.create_future()
             self.busy += 1
             try:
-                begin(lambda: _into(future, loop, work))
-                return await asyncio.shield(future)
+                return await apart(work)
             finally:
                 self.busy -= 1
+
+
+async def apart(work: Callable[[], T]) -> T:
+    """Run a blocking call in a thread of its own, however many there are."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+    begin(lambda: _into(future, loop, work))
+    return await asyncio.shield(future)
 
 
 def begin(work: Callable[[], object]) -> None:

@@ -1,10 +1,10 @@
 """This machine as sessions need it: its agents, its image builds, its locks and the environment."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from agent_session.host import paths
 from agent_session.host.lock import Holder, forget, is_held, lock, lock_file
@@ -14,10 +14,25 @@ from agent_session.sessions.names import check_name, lock_name
 if TYPE_CHECKING:
     from agent_session.agents.catalog import Agent
     from agent_session.agents.seed import Seed
+    from agent_session.agents.stored_login import Seal, StoredLogin
     from agent_session.engine.protocol import Engine
     from agent_session.images.build import Workshop
-    from agent_session.sessions.options import Options
-    from agent_session.workspace.projects import Project
+    from agent_session.sessions.request import SessionRequest
+    from agent_session.sessions.session import Session
+
+
+KEPT_BY_SERVER = (
+    "agent-session serve keeps this session's login; started here, it has what it kept of it itself"
+)
+
+
+class Crossing(NamedTuple):
+    """An agent with what of it crosses over, the variables that it comes from, and its login and seal."""
+
+    agent: "Agent"
+    environment: Mapping[str, str]
+    stored: "StoredLogin | None" = None
+    seal: "Seal | None" = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,18 +86,17 @@ class Installation:
         self,
         engine: "Engine",
         agent: "Agent | None",
-        options: "Options",
-        projects: "Sequence[Project]",
+        of: "Session | SessionRequest",
         *,
         fresh: bool,
-        without_logins: bool = False,
-        instructions: str = "",
+        login: "StoredLogin | None" = None,
     ) -> "Seed":
         """Gather the seed of a session now; its notes say what is missing.
 
-        With `without_logins` nothing is sent that is a login or could hold one.
+        Which logins it has in it: none for a session without logins, `login` for one of a server's account
+        or of another owner, else this machine's.
         """
-        from agent_session.agents import seed, stored_login
+        from agent_session.agents import seed
         from agent_session.host import git_identity, timezone
         from agent_session.host.umask import umask
         from agent_session.workspace import git_projects
@@ -90,36 +104,52 @@ class Installation:
         if agent is None:
             note = "the session's agent is not installed here any more; it gets no login from this machine"
             return replace(seed.EMPTY, notes=(note,))
-        notes = []
-        environment, stored, seal = self.environment, None, None
-        if without_logins:
-            agent, environment = seed.without_logins(agent, environment)
-        else:
-            stored, seal = stored_login.read(engine, agent.name), stored_login.seal(engine, agent)
-            if line := seed.login_note(agent, self.environment, stored=stored is not None):
-                notes.append(line)
+        notes, crossing = self._logins(engine, agent, of, login)
+        options = of.options
         if options.ssh_agent == git_identity.NO_AGENT:
             notes.append(
                 "no ssh-agent runs here (SSH_AUTH_SOCK), so the session has none; eval $(ssh-agent) && "
                 "ssh-add"
             )
-        described = git_projects.describe(projects)
+        described = git_projects.describe(of.projects)
         notes += git_projects.filter_notes(described)
         said = {"FRESH": fresh, "AUTO_APPROVE": options.auto_approve}
+        signing, github = options.git_signing, options.github_token
         gathered = seed.gather(
-            agent if options.user_config else replace(agent, user_config=()),
-            environment,
-            timezone=timezone.name(environment),
+            crossing.agent if options.user_config else replace(crossing.agent, user_config=()),
+            crossing.environment,
+            timezone=timezone.name(self.environment),
             umask=umask(),
             extra={f"AGENT_SESSION_{name}": "1" for name, yes in said.items() if yes},
-            identity=git_identity.read(
-                self.environment, described, signing=options.git_signing, github=options.github_token
-            ),
-            stored=stored,
-            seal=seal,
-            instructions=instructions,
+            identity=git_identity.UNKNOWN
+            if of.owner
+            else git_identity.read(self.environment, described, signing=signing, github=github),
+            stored=crossing.stored,
+            seal=crossing.seal,
+            instructions=of.instructions,
         )
         return replace(gathered, notes=(*notes, *gathered.notes))
+
+    def _logins(
+        self,
+        engine: "Engine",
+        agent: "Agent",
+        of: "Session | SessionRequest",
+        login: "StoredLogin | None",
+    ) -> "tuple[list[str], Crossing]":
+        """Choose what a session gets of the agent's logins; and notes of what is missing."""
+        from agent_session.agents import seed, stored_login
+
+        if of.without_logins:
+            return [], Crossing(*seed.without_logins(agent, self.environment))
+        seal = stored_login.seal(engine, agent)
+        if of.account or of.owner:
+            bare = seed.without_logins if of.owner else seed.without_credentials
+            notes = [] if login else [KEPT_BY_SERVER]
+            return notes, Crossing(*bare(agent, self.environment), login, seal)
+        stored = stored_login.read(engine, agent.name)
+        line = seed.login_note(agent, self.environment, stored=stored is not None)
+        return [line] if line else [], Crossing(agent, self.environment, stored, seal)
 
     def locked(self, name: str, *, waiting: Callable[[Holder], None]) -> AbstractContextManager[None]:
         """Let one command at a time change the session of that name. Raises BadName before that."""

@@ -39,6 +39,8 @@ LABEL_WITHOUT_LOGINS = "agent-session.without-logins"
 """On a container made of an archive: no login is sent to it."""
 LABEL_OWNER = "agent-session.owner"
 """On a container that a server made for one of its users; without it, it is the user's who runs Podman."""
+LABEL_ACCOUNT = "agent-session.account"
+"""The number of the server's agent whose login the session has; never the login."""
 LABEL_TITLE = "agent-session.title"
 LABEL_INSTRUCTIONS = "agent-session.instructions"
 """For the session's agent, beside the user's own."""
@@ -54,11 +56,13 @@ def session_labels(request: "SessionRequest") -> dict[str, str]:
     cloned = {LABEL_CLONES: json.dumps([_clone(one) for one in request.clones], ensure_ascii=False)}
     without_logins = {LABEL_WITHOUT_LOGINS: "1"} if request.without_logins else {}
     owned = {LABEL_OWNER: request.owner} if request.owner else {}
+    accounted = {LABEL_ACCOUNT: request.account} if request.account else {}
     titled = {LABEL_TITLE: request.title} if request.title else {}
     instructed = {LABEL_INSTRUCTIONS: request.instructions} if request.instructions else {}
     return {
         **without_logins,
         **owned,
+        **accounted,
         **titled,
         **instructed,
         LABEL_NAME: request.name,
@@ -103,6 +107,7 @@ def read(container: Container) -> Session | None:
         login=container.labels.get(LABEL_LOGIN) or None,
         login_on_disk=bool(container.labels.get(LABEL_LOGIN_ON_DISK)),
         owner=container.labels.get(LABEL_OWNER, ""),
+        account=container.labels.get(LABEL_ACCOUNT, ""),
         instructions=container.labels.get(LABEL_INSTRUCTIONS, ""),
         title=sanitize.line(container.labels.get(LABEL_TITLE, ""), LONGEST_TITLE),
         without_logins=bool(container.labels.get(LABEL_WITHOUT_LOGINS)),

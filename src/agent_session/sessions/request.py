@@ -44,6 +44,7 @@ class SessionRequest:
     protection: Protection = NO_PROTECTION
     options: Options = DEFAULTS
     owner: str = ""
+    account: str = ""
     title: str = ""
     instructions: str = ""
     login: str | None = None
@@ -81,9 +82,12 @@ def new(engine: Engine, wish: Wish, installation: "Installation") -> SessionRequ
         rootful=engine.rootful,
         options=replace(chosen, **NOTHING_LENT) if without_logins else chosen,
         owner=wish.owner,
+        account=wish.account,
         title=wish.title,
         instructions=wish.instructions,
-        login=None if without_logins else engine.secret_id(login_secret(agent.name)),
+        login=None
+        if without_logins or wish.owner or wish.account
+        else engine.secret_id(login_secret(agent.name)),
         without_logins=without_logins,
     )
     if typed.clones:
@@ -123,7 +127,7 @@ def again(engine: Engine, wish: Wish, installation: "Installation", session: "Se
         image=session.image,
         ca_bundle=installation.added_certificates(),
         rootful=engine.rootful,
-        login=engine.secret_id(login_secret(session.agent)),
+        login=None if session.owner or session.account else engine.secret_id(login_secret(session.agent)),
     )
     if session.without_logins and session.started is None:  # an import that was killed: nobody has looked yet
         request = replace(request, login=None, without_logins=True)
@@ -163,6 +167,7 @@ def same(
         rootful=rootful,
         options=session.options,
         owner=session.owner,
+        account=session.account,
         title=session.title,
         instructions=session.instructions,
         login=login,

@@ -43,6 +43,8 @@ class Session:
     """Its container was made by an older agent-session, which left the login on the disk with it."""
     owner: str = ""
     """Whose it is on a server with several users; "": the user's who runs agent-session."""
+    account: str = ""
+    """The server's agent whose login it has; "": this machine's logins."""
     title: str = ""
     instructions: str = ""
     """For its agent, beside the user's own."""

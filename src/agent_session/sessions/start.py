@@ -70,28 +70,12 @@ def seed_for(engine: Engine, step: Step, wish: Wish, installation: "Installation
     if isinstance(step, Attach) or (isinstance(step, Replace) and not step.runs):
         return None
     if isinstance(step, Deliver):
-        agent, started = step.agent, step.session
-        return installation.seed(
-            engine,
-            agent,
-            started.options,
-            started.projects,
-            fresh=wish.fresh,
-            without_logins=started.without_logins,
-            instructions=started.instructions,
-        )
+        return installation.seed(engine, step.agent, step.session, fresh=wish.fresh, login=wish.login)
     from agent_session.sessions.request import NOWHERE
 
     request = step.request
-    return installation.seed(
-        engine,
-        request.agent if request.agent.folder != NOWHERE else None,
-        request.options,
-        request.projects,
-        fresh=wish.fresh,
-        without_logins=request.without_logins,
-        instructions=request.instructions,
-    )
+    agent = request.agent if request.agent.folder != NOWHERE else None
+    return installation.seed(engine, agent, request, fresh=wish.fresh, login=wish.login)
 
 
 def perform(engine: Engine, step: Step, seed: "Seed | None", report: "Report") -> "Session":

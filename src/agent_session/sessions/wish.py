@@ -13,6 +13,7 @@ from agent_session.sessions.options import DEFAULTS, Options
 from agent_session.workspace.errors import ProjectRefused
 
 if TYPE_CHECKING:
+    from agent_session.agents.stored_login import StoredLogin
     from agent_session.workspace.clones import Clone
     from agent_session.workspace.projects import Project
 
@@ -48,6 +49,10 @@ class Wish:
     """Whether an imported session gets the logins at its first start already."""
     owner: str = ""
     """Whose a new session is on a server with several users; "": the user's who runs agent-session."""
+    account: str = ""
+    """The server's agent of that owner whose login a new session gets; "": this machine's logins."""
+    login: "StoredLogin | None" = None
+    """The login of the session's account, for one that has an account."""
     title: str = ""
     """What a new session is about, in its owner's words."""
     instructions: str = ""

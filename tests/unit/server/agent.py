@@ -39,6 +39,10 @@ class Agent:
     def __init__(self) -> None:
         self.prompts: list[str] = []
         self.others: list[list[str]] = []
+        self.seeds: list[list[str]] = []
+        """What sessions were sent at their starts."""
+        self.files: dict[str, str] = {}
+        """What is in the agent's home."""
         self.go_on = threading.Event()
         self.go_on.set()
         self.turn: Callable[[str], ExecResult] = lambda text: said(
@@ -55,6 +59,10 @@ class Agent:
                 [sys.executable, *command[1:]], input=stdin, capture_output=True, check=False
             )
             return ExecResult(exit_code=done.returncode, stdout=done.stdout, stderr=done.stderr)
+        if command[0] == inside.SESSION_SEED:
+            self.seeds.append([*command, stdin.decode("utf-8", "replace")])
+        if command[0] == "head" and (found := self.files.get(command[-1].removeprefix(f"{inside.HOME}/"))):
+            return ExecResult(exit_code=0, stdout=found.encode())
         if command[0] != inside.AGENT_COMMAND:
             return ExecResult(exit_code=0)
         match command[1]:

@@ -49,6 +49,7 @@ SCOPED = [one for one in CLOSED if one[:2] not in EVERYBODY]
 def ask(client: httpx2.Client, endpoint: Endpoint) -> httpx2.Response:
     method, path, _ = endpoint
     concrete = path.replace("{id}", "00000000-0000-4000-8000-000000000000")
+    concrete = concrete.replace("{agent_id}", "1")
     for name in ("{name}", "{token_name}"):
         concrete = concrete.replace(name, "web")
     params = {"path": "x"} if "/files" in path else None
@@ -59,6 +60,11 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/sessions/{name}/chat"): {"prompt": "x"},
     ("POST", "/api/sessions/{name}/chat/stream"): {"prompt": "x"},
     ("POST", "/api/sessions/{name}/answer"): {"answer": "once"},
+    ("POST", "/api/agents"): {"name": "x"},
+    ("PATCH", "/api/agents/{agent_id}"): {"name": "x"},
+    ("POST", "/api/agents/{agent_id}/login"): {"way": "machine"},
+    ("POST", "/api/agents/{agent_id}/code"): {"code": "x"},
+    ("POST", "/auth/device/poll"): {"device_code": "x", "agent_name": "x"},
     ("POST", "/api/tokens"): {"name": "x", "scopes": ["tokens"]},
 }
 

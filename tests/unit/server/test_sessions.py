@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from agent_session.server import sessions as server_sessions
+from agent_session.server.agents import NO_AGENT
 from agent_session.sessions import find
 from agent_session.sessions.installation import Installation
 from tests.fake_engine import FakeEngine
@@ -126,7 +126,7 @@ def test_without_an_agent_nothing_is_made(served: Served, program: httpx2.Client
         served.engine.images.remove(image)
     refused = program.post("/api/sessions")
     assert refused.status_code == 400
-    assert refused.json()["detail"] == server_sessions.NO_AGENT
+    assert refused.json()["detail"] == NO_AGENT
     assert served.engine.containers("") == []
 
 
@@ -410,6 +410,7 @@ def test_streams_end_with_a_reason_when_the_server_ends(
 def test_the_sessions_of_others_are_not_there(served: Served, program: httpx2.Client) -> None:
     name = make(program)["id"]
     with served.client(served.token(login="mallory")) as other:
+        other.post("/api/agents", json={"name": "hers", "kind": "opencode"})
         mine = make(other, "Mine")["id"]
         assert [one["id"] for one in other.get("/api/sessions").json()] == [mine]
         for method, path in (

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy import select
 
 from agent_session.errors import ConflictError
-from agent_session.server import conversations, sessions
+from agent_session.server import agents, conversations, sessions
 from agent_session.server.api import pages
 from agent_session.server.api.chat import answered, begin_turn
 from agent_session.server.api.conversation_shapes import (
@@ -227,11 +227,11 @@ async def _session_behind(parts: Parts, asking: Caller, found: Conversation) -> 
         async with parts.database.transaction() as session:
             (await conversations.get(session, asking, str(found.id))).container = name
 
+    agent = await _agent(parts, asking, found.agent_name)
+
     def make() -> None:
-        known = parts.installation.agents()
-        kind = found.agent_name if found.agent_name in known else None
         wanted = sessions.Wanted(
-            title=title, name=name, agent=kind, projects=(), mount=False, auto_approve=False,
+            title=title, name=name, agent=agent, projects=(), mount=False, auto_approve=False,
             reuse=True, instructions=found.agent_instructions or "",
         )  # fmt: skip
         try:
@@ -241,6 +241,14 @@ async def _session_behind(parts: Parts, asking: Caller, found: Conversation) -> 
 
     await parts.threads.run(make)
     return name
+
+
+async def _agent(parts: Parts, asking: Caller, name: str | None) -> agents.Chosen:
+    """Choose the agent that a conversation names; a name of no agent's is the conversation's own affair."""
+    async with parts.database.transaction() as session:
+        names = {one.name for one in await agents.of_user(session, asking)}
+    known = names | set(await parts.threads.run(parts.installation.agents))
+    return await agents.chosen(parts.database, parts.settings, asking, name if name in known else None)
 
 
 async def _remove(parts: Parts, asking: Caller, name: str, *, discard_work: bool) -> None:

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import JSONResponse
 
 from agent_session.activity import shapes, state
-from agent_session.server import sessions
+from agent_session.server import agents, sessions
+from agent_session.server.agent_logins import delivery
 from agent_session.server.api.session_shapes import NewSession, SessionShape
 from agent_session.server.api.shapes import Message, Problem
 from agent_session.server.auth import ownership
@@ -48,8 +49,9 @@ async def create_session(
     new = wanted or NewSession()
 
     async def make() -> dict[str, Any]:
+        agent = await agents.chosen(parts.database, parts.settings, asking, new.agent)
         asked = sessions.Wanted(
-            title=new.title or "", name=new.name, agent=new.agent, projects=tuple(new.projects),
+            title=new.title or "", name=new.name, agent=agent, projects=tuple(new.projects),
             mount=new.mount, auto_approve=new.auto_approve, key=key,
         )  # fmt: skip
         notes: list[str] = []
@@ -80,8 +82,10 @@ async def delete_session(
     Where it holds work that exists nowhere else that is 409, unless `discard_work`; it is stopped, then.
     """
 
+    session = await parts.threads.run(lambda: ownership.get(parts.engine, asking, name))
+    await delivery.read_back(parts, session)
+
     def remove() -> Session:
-        session = ownership.get(parts.engine, asking, name)
         sessions.remove(parts.engine, parts.installation, session, discard_work=discard_work)
         return session
 
@@ -99,23 +103,23 @@ async def start_session(name: str, asking: Writer, parts: OfServer) -> SessionSh
 async def stop_session(name: str, asking: Writer, parts: OfServer) -> SessionShape:
     """Stop a session; all that it holds stays."""
 
-    def stop() -> Session:
-        session = ownership.get(parts.engine, asking, name)
-        return sessions.stop(parts.engine, parts.installation, session) if session.running else session
-
-    return SessionShape(**await _now(parts, await parts.threads.run(stop)))
+    session = await parts.threads.run(lambda: ownership.get(parts.engine, asking, name))
+    if session.running:
+        await delivery.read_back(parts, session)
+        session = await parts.threads.run(lambda: sessions.stop(parts.engine, parts.installation, session))
+    return SessionShape(**await _now(parts, session))
 
 
 async def running(parts: Parts, asking: Any, name: str) -> Session:
     """Return the caller's session of that name, which is started where it does not run."""
 
-    def start() -> Session:
-        session = ownership.get(parts.engine, asking, name)
-        if session.running:
-            return session
-        return sessions.ensure_running(parts.engine, parts.installation, session, lambda _line: None)
-
-    return await parts.threads.run(start)
+    session = await parts.threads.run(lambda: ownership.get(parts.engine, asking, name))
+    if session.running:
+        return session
+    login = await agents.login_of(parts.database, parts.settings, session)
+    return await parts.threads.run(
+        lambda: sessions.ensure_running(parts.engine, parts.installation, session, login)
+    )
 
 
 def shape(session: Session, now: state.State) -> dict[str, Any]:

@@ -9,9 +9,8 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyCookie, HTTPBearer, SecurityScopes
 from fastapi.security.http import HTTPAuthorizationCredentials
 
-from agent_session.server.auth import devices, tokens
+from agent_session.server.auth import devices, tokens, users
 from agent_session.server.auth.scopes import Caller, of_user
-from agent_session.server.database.models import User
 from agent_session.server.errors import Forbidden, Unauthenticated
 from agent_session.server.parts import Parts, parts_of
 
@@ -57,15 +56,11 @@ def allowed(scope: str) -> Any:
 
 Asking = Annotated[Caller, Security(caller)]
 """Whoever is logged in."""
+Agents = Annotated[Caller, Security(caller, scopes=["agents"])]
 Manager = Annotated[Caller, Security(caller, scopes=["tokens"])]
 Reader = Annotated[Caller, Security(caller, scopes=["sessions:read"])]
 Writer = Annotated[Caller, Security(caller, scopes=["sessions:write"])]
 Deleter = Annotated[Caller, Security(caller, scopes=["sessions:delete"])]
-
-
-def owner_of(user: User) -> str:
-    """Return whose a user's sessions are; GitHub's number outlives names, which are given to others."""
-    return "" if user.github_id is None else f"github:{user.github_id}"
 
 
 async def _by_token(parts: Parts, word: str) -> Caller | None:
@@ -79,7 +74,7 @@ async def _by_token(parts: Parts, word: str) -> Caller | None:
             login=user.login,
             scopes=of_user(is_admin=user.is_admin) & frozenset(token.scopes),
             way=f"token {token.name}",
-            owner=owner_of(user),
+            owner=users.owner(user),
             session=token.session,
         )
 
@@ -95,6 +90,6 @@ async def _by_cookie(parts: Parts, word: str) -> Caller | None:
             login=user.login,
             scopes=of_user(is_admin=user.is_admin),
             way=f"device {device.id}",
-            owner=owner_of(user),
+            owner=users.owner(user),
             device=device.id,
         )

@@ -17,3 +17,8 @@ async def local(session: AsyncSession) -> User:
         session.add(found)
         await session.flush()
     return found
+
+
+def owner(user: User) -> str:
+    """Return whose a user's sessions are; GitHub's number outlives names, which are given to others."""
+    return "" if user.github_id is None else f"github:{user.github_id}"

@@ -159,3 +159,26 @@ class ConversationMessage(Base):
     extra_data: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class Agent(Base):
+    """An agent of a user: what runs (`kind`, an agent's folder), and with which login."""
+
+    __tablename__ = "agents"
+    __table_args__ = (UniqueConstraint("user_id", "name", name="one_agent_of_a_name"),)
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(100))
+    description: Mapped[str | None] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(String(63))
+    model: Mapped[str | None] = mapped_column(String(255))
+    way: Mapped[str] = mapped_column(String(20))
+    """How it logs in: machine, key, agent or github (server/agent_logins)."""
+    provider: Mapped[str | None] = mapped_column(String(100))
+    status: Mapped[str] = mapped_column(String(20))
+    """Of its login: pending, ready, denied, expired or failed."""
+    detail: Mapped[str | None] = mapped_column(Text)
+    login: Mapped[str | None] = mapped_column(Text)
+    """Encrypted (keys.py)."""
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    last_used: Mapped[datetime | None] = mapped_column(Moment)

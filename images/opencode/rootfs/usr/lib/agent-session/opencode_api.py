@@ -37,6 +37,7 @@ ENDPOINTS = {
     "questions": ("GET", "/question", (), ("id", "sessionID", "questions")),
     "reply": ("POST", "/question/{requestID}/reply", ("answers",), ()),
     "reject": ("POST", "/question/{requestID}/reject", (), ()),
+    "log-in": ("PUT", "/auth/{providerID}", (), ()),
     "show": ("POST", "/tui/select-session", ("sessionID",), ()),
 }
 # type: keys of its properties
