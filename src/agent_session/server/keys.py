@@ -1,4 +1,4 @@
-"""Keys with which agents' logins are encrypted: of the variable AGENT_SESSION_KEYS, or of a file of ours.
+"""Keys with which agents' logins are encrypted, of AGENT_SESSION_KEYS or of a file of ours.
 
 The first key encrypts, all of them decrypt.
 """

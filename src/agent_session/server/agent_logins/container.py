@@ -32,7 +32,7 @@ SECONDS = 1200
 async def log_in(
     engine: Engine, installation: Installation, agent: Agent, words: Sequence[str], login: Login
 ) -> StoredLogin:
-    """Run the login and follow it; when it ends, the container is gone. ImageMissing, LoginFailed and others."""
+    """Run the login and follow it; when it ends, the container is gone. ImageMissing, LoginFailed."""
     wanted = await threads.apart(lambda: _one_off(engine, installation, agent, words))
     loop = asyncio.get_running_loop()
     heard: asyncio.Queue[bytes] = asyncio.Queue()

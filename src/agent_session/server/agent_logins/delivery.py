@@ -21,7 +21,10 @@ LOG = structlog.get_logger("agent-session")
 
 
 async def deliver(parts: Parts, agent: Agent) -> None:
-    """Give a login to the agent's sessions that run; those that cannot take it now have it from their next start."""
+    """Give a login to the agent's sessions that run.
+
+    Those that cannot take it now have it from their next start on.
+    """
     login = agents.login(parts.settings, agent)
     if login is not None:
         await parts.threads.run(lambda: _give(parts.engine, str(agent.id), login))
@@ -51,7 +54,7 @@ def _give(engine: Engine, account: str, login: StoredLogin) -> None:
 
 
 def _renewed(engine: Engine, kind: Kind, session: Session, known: StoredLogin) -> StoredLogin | None:
-    """Return the login with those entries that the session has with a later end; None where there are none."""
+    """Return the login with the entries that the session has with a later end; None for none."""
     assert kind.login
     file = str(inside.HOME / kind.login.file)
     try:

@@ -58,7 +58,7 @@ class Logins:
         return login
 
     def begin_without_agent(self, user: uuid.UUID, way: Way) -> Login:
-        """Begin a login of a user's that becomes an agent's when it is ready. ConflictError as for `begin`."""
+        """Begin a login of a user's that becomes an agent's when it is ready. ConflictError."""
         now = datetime.now(UTC)
         self._without_agent = [one for one in self._without_agent if now - one[1] < KEPT]
         login = Login()

@@ -6,7 +6,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 Status = Literal["pending", "ready", "denied", "expired", "failed"]
-WAY = "machine: the logins of whoever runs the server; key: an API key; agent: the agent's own login; github: GitHub's device flow."
+WAY = (
+    "machine: the logins of whoever runs the server; key: an API key; agent: the agent's own login; "
+    "github: GitHub's device flow."
+)
 
 
 class NewLogin(BaseModel):
@@ -90,7 +93,7 @@ class DeviceCode(BaseModel):
 
 
 class DevicePoll(BaseModel):
-    """How does the login with that device code stand? Once it is approved, it becomes an agent of that name."""
+    """A question how a login stands; once it is approved, it becomes an agent of that name."""
 
     model_config = ConfigDict(extra="ignore")
 

@@ -1,4 +1,4 @@
-"""GitHub's device flow in the words of the documents: /auth/device, and /auth/device/poll, which does not block."""
+"""GitHub's device flow in the words of the documents: /auth/device and /auth/device/poll."""
 
 import asyncio
 from typing import Any
@@ -43,7 +43,7 @@ async def begin_device_login(asking: Agents, parts: OfServer) -> DeviceCode:
 
 @router.post("/poll", response_model=DevicePolled, responses=NOT_THERE | PENDING)
 async def poll_device_login(said: DevicePoll, asking: Agents, parts: OfServer) -> Any:
-    """Tell at once how a login with GitHub stands: 202 while it is pending, then the agent that it has made."""
+    """Tell at once how a login with GitHub stands: 202 while it is pending, then its agent."""
     _check_whole(asking)
     login = parts.logins.of_device(asking.user, said.device_code)
     if login is None:
