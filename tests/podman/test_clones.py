@@ -119,7 +119,11 @@ def test_work_comes_back_from_running_and_stopped_sessions_and_rm_counts_what_di
     assert account.ok("fetch", a1) == "agent/a1\n"
     assert house.git(app, "rev-list", "--count", "main..agent/a1").out == "2\n"
     assert account.ok("diff", a1, "--stat").splitlines()[-1].strip() == "2 files changed, 2 insertions(+)"
-    account.ok("stop", a1)
+    assert json.loads(account.ok("status", a1, "--json"))["unfetched"] == [
+        "/workspace/app: 2 uncommitted changes"
+    ]
+    stopped = account.run("stop", a1)
+    assert f"agent-session fetch {a1} --uncommitted" in stopped.err, stopped
     done = account.run("rm", "-f", a1)
     assert (done.code, "/workspace/app: 2 uncommitted changes" in done.err) == (5, True), done
     assert account.ok("fetch", "--uncommitted", a1) == "agent/a1\nagent/a1-uncommitted\n"

@@ -31,9 +31,11 @@ from agent_session.sessions.readiness import Report
 from agent_session.sessions.request import SessionRequest
 from agent_session.sessions.session import Session
 from agent_session.sessions.wish import Wish
+from agent_session.workspace import clones
+from agent_session.workspace.clones import Clone
 from agent_session.workspace.errors import ProjectRefused
 from agent_session.workspace.private_directories import ALLOW_SECRETS
-from agent_session.workspace.projects import Project, resolve_projects
+from agent_session.workspace.projects import Project, is_place, resolve_projects
 
 SKIPPABLE = 0x184D2A5E
 FRAME = struct.Struct("<II")
@@ -50,6 +52,7 @@ class Manifest:
     name: str
     agent: str
     projects: tuple[Project, ...]
+    clones: tuple[Clone, ...]
     options: dict[str, Any]
 
 
@@ -165,6 +168,7 @@ def wished(wish: Wish, manifest: Manifest, home: Path, report: Report) -> Wish:
         agent=manifest.agent,
         no_projects=wish.no_projects or not wish.projects,
         targets=tuple(project.target for project in manifest.projects),
+        clones=manifest.clones,
     )
 
 
@@ -252,6 +256,7 @@ def _manifest(session: Session) -> dict[str, Any]:
         "name": session.name,
         "agent": session.agent,
         "projects": places.as_data(session.name, session.projects, ()),
+        "clones": [clones.as_archived(one) for one in session.clones],
         "options": asdict(session.options),
     }
 
@@ -268,15 +273,20 @@ def _read(said: dict[str, Any]) -> Manifest:
         for item in said["projects"]
     )
     for project in projects:
-        is_below = project.target.parent == inside.WORKSPACE and project.target.name != ".."
-        if not project.source.is_absolute() or not is_below or not str(project.target).isprintable():
+        if not project.source.is_absolute() or not is_place(project.target):
             raise ValueError("its projects are not valid")
     names = (said["agent"], said["name"])
     if not all(isinstance(name, str) and NAME.fullmatch(name) for name in names) or not isinstance(
         said["options"], dict
     ):
         raise ValueError("its manifest is damaged")
-    return Manifest(name=said["name"], agent=said["agent"], projects=projects, options=said["options"])
+    return Manifest(
+        name=said["name"],
+        agent=said["agent"],
+        projects=projects,
+        clones=tuple(map(clones.archived, said.get("clones", []))),
+        options=said["options"],
+    )
 
 
 def _words(said: bytes) -> str:

@@ -70,10 +70,11 @@ def fetch(
     """
     into, branch = _repository(wish.into, environment), wish.branch or _default(session, wish.of)
     _check_name(into, branch, environment)
+    start = _start(into, clone, environment)
     known = git.text(into, "for-each-ref", "--format=%(objectname)", environment=environment).split()
     asked = clone_contents.read(
         engine, session, clone,
-        objects="history", uncommitted=wish.uncommitted, ref=wish.of, have=known[:MOST_KNOWN],
+        objects="history", uncommitted=wish.uncommitted, ref=wish.of, have=[*start, *known[:MOST_KNOWN]],
     )  # fmt: skip
     with asked as (contents, pack), tempfile.TemporaryDirectory(prefix="agent-session-") as folder:
         if not contents.tip:
@@ -83,7 +84,7 @@ def fetch(
         if wish.uncommitted and contents.work:
             targets[branch + UNCOMMITTED] = contents.work
         old = {name: received.check(name, tip, force=wish.force) for name, tip in targets.items()}
-        count = received.count(contents.tip, old[branch] or clone.start)
+        count = received.count(contents.tip, [old[branch]] if old[branch] else start)
         received.take_over()
         for name, tip in targets.items():
             received.move(name, tip, old[name], f"agent-session fetch {session.name}")
@@ -169,9 +170,9 @@ class _Received:
         """Whether a commit is among the ancestors of another one."""
         return self._git("rev-list", "--count", "--max-count=1", old, f"^{tip}") == "0"
 
-    def count(self, tip: str, old: str) -> int:
+    def count(self, tip: str, old: list[str]) -> int:
         """Count the commits that are new."""
-        return int(self._git("rev-list", "--count", tip, *([f"^{old}"] if old else [])))
+        return int(self._git("rev-list", "--count", tip, *(f"^{one}" for one in old)))
 
     def take_over(self) -> None:
         """Give the repository the objects, which have been checked."""
@@ -215,6 +216,12 @@ def _repository(into: Path, environment: Mapping[str, str]) -> Path:
         f"{into} is not in a git repository, which could get the session's commits",
         hint=Hint("fetch", ["--into", "DIRECTORY"]),
     )
+
+
+def _start(into: Path, clone: Clone, environment: Mapping[str, str]) -> list[str]:
+    """The commit that a clone started from, where the repository has it with all before it."""
+    words = ("rev-list", "--count", "--objects", clone.start, "--not", "--all")
+    return [clone.start] if clone.start and git.text(into, *words, environment=environment) else []
 
 
 def _default(session: Session, of: str) -> str:

@@ -20,6 +20,7 @@ from agent_session.engine.protocol import Engine
 from agent_session.errors import EngineRefused
 from agent_session.sessions import local_files, plan
 from agent_session.sessions.names import volume_names
+from agent_session.sessions.session import Session
 from agent_session.workspace.clones import Clone
 from agent_session.workspace.projects import Project
 
@@ -90,6 +91,25 @@ def at_risk(engine: Engine, contents: Contents) -> Work:
         raise EngineRefused(
             f"session '{contents.name}' cannot be searched for unsaved work: {error}"
         ) from error
+
+
+def unfetched(engine: Engine, session: Session) -> list[str]:
+    """List what a session's clones hold that was not fetched; empty for a session without clones."""
+    if not session.clones:
+        return []
+    contents = Contents(
+        name=session.name,
+        image=session.image,
+        projects=session.projects,
+        agent=None,
+        clones=session.clones,
+    )
+    try:
+        lost = at_risk(engine, contents).lost
+    except EngineRefused as error:
+        return [error.message]
+    own = tuple(f"{clone.target}: " for clone in session.clones)
+    return [line for line in lost if line.startswith(own)]
 
 
 def _work(answer: dict[str, Any], contents: Contents) -> Work:

@@ -34,6 +34,8 @@ class Wish:
     """Whether directories are cloned, not mounted; a git URL always is."""
     with_changes: bool = False
     """Whether clones take the uncommitted changes of the host's working trees along."""
+    clones: "tuple[Clone, ...]" = ()
+    """The clones that its archive holds."""
     kob: str | None = None
     allow_secret_directories: bool = False
     options: Options = DEFAULTS
@@ -83,14 +85,20 @@ def directories(engine: Engine, wish: Wish, home: Path) -> Directories:
     if not wish.projects and wish.directory is None and not wish.no_projects:
         raise ProjectRefused(".", "the current directory has been removed")
     typed = () if wish.no_projects else wish.projects or (str(wish.directory),)
-    mounted, cloned = split(typed, clone=wish.clone)
+    imported = wish.import_from is not None
+    mounted, cloned = split(typed, clone=wish.clone and (not imported or "clone" in wish.insisted))
+    if imported and cloned:
+        raise ProjectRefused(cloned[0], "a start from an archive makes no clone; it has the archive's own")
     projects = resolved(engine, wish, mounted, home, allow_secrets=allowed)
     taken = [project.target for project in projects]
+    for project in projects:
+        if project.target in {clone.target for clone in wish.clones}:
+            raise ProjectRefused(str(project), f"the archive has a clone at {project.target}")
     mounts = resolve_mounts(wish.mounts, home=home, allow_secrets=allowed)
     kob = resolve_mounts((wish.kob,), home=home, allow_secrets=allowed)[0] if wish.kob else None
     return Directories(
         projects=retargeted(projects, wish.targets) if not cloned else projects,
-        clones=_placed(cloned, home, allow_secrets=allowed, taken=taken),
+        clones=wish.clones or _placed(cloned, home, allow_secrets=allowed, taken=taken),
         mounts=mounts,
         kob=kob,
     )

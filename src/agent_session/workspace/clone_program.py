@@ -192,8 +192,7 @@ def read(order: Order, _rest: IO[bytes]) -> None:
     top = order["target"]
     with tempfile.TemporaryDirectory() as scratch:
         own = private(top, scratch)
-        known = [oid for oid in [order["base"], order["start"], *order["have"]] if oid]
-        existing = there(top, known, own)
+        existing = there(top, order["have"], own)
         head = text(top, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", more=own)
         answer: Order = {
             "head": head,

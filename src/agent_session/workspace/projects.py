@@ -32,6 +32,11 @@ class Project:
         return f"{self.source}{READ_ONLY if self.read_only else ''}"
 
 
+def is_place(target: PurePosixPath) -> bool:
+    """Whether a path of a container is one that a project can have."""
+    return target.parent == inside.WORKSPACE and target.name != ".." and str(target).isprintable()
+
+
 def split_mode(text: str) -> tuple[str, bool]:
     """Split PATH:ro into the path and whether it is read-only. A directory of that name is itself."""
     path = text.removesuffix(READ_ONLY)

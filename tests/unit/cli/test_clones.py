@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_session.engine.command import ExecResult
 from tests.fake_clones import Volumes
 from tests.unit.machine import Machine
 
@@ -318,3 +319,57 @@ def test_what_is_exported_borrows_nothing(desk: Desk, tmp_path: Path) -> None:
     shutil.rmtree(desk.here / ".git")
     assert desk.git("fsck", "--full", "--no-dangling", cwd=clone) == ""
     assert desk.git("rev-parse", "HEAD", cwd=clone) == tip
+
+
+def test_the_work_of_an_imported_clone_comes_back_where_one_says(desk: Desk, tmp_path: Path) -> None:
+    clone, archive = desk.start(), tmp_path / "a1.tar.zst"
+    desk.commit(clone, {"file": "ours\n"})
+    desk.write(clone, {"left": "left\n"})
+    desk.machine.ok("export", "a1", str(archive))
+    assert str(desk.here).encode() not in archive.read_bytes()
+    shutil.copytree(desk.volumes.workspace("a1"), desk.volumes.workspace("b1"), symlinks=True)
+    desk.machine.ok("start", "-d", "--import", str(archive), "-n", "b1", "--no-projects")
+    refused = desk.machine("fetch", "b1")
+    assert (refused.code, "made from an archive" in refused.err) == (2, True)
+    assert desk.machine.ok("fetch", "b1", "--into", str(desk.here)) == "agent/b1\n"
+    assert desk.git("show", "agent/b1:file") == "ours"
+    listed = json.loads(desk.machine.ok("diff", "b1", "--json"))
+    assert [one["path"] for one in listed[0]["files"]] == ["file", "left"]
+    desk.machine.ok("apply", "b1", "--into", str(desk.here))
+    assert desk.tree()["left"] == "left\n"
+
+
+def test_the_whole_history_comes_to_a_repository_that_has_none_of_it(desk: Desk, tmp_path: Path) -> None:
+    tip = desk.commit(desk.start(), {"file": "ours\n"})
+    other = tmp_path / "other"
+    desk.git("init", "-q", str(other))
+    desk.machine.ok("fetch", "a1", "--into", str(other))
+    assert desk.git("rev-parse", "agent/a1", cwd=other) == tip
+    assert desk.git("rev-list", "--count", "agent/a1", cwd=other) == "2"
+    assert desk.git("fsck", "--full", cwd=other) == ""
+
+
+def test_what_was_taken_along_and_is_committed_as_it_was_comes_whole(desk: Desk) -> None:
+    desk.write(desk.here, {"file": "mine\n", "new": "new\n"})
+    clone = desk.start("a1", "--with-changes")
+    desk.commit(clone, {}, "as it was")
+    desk.git("repack", "-aq", "--write-bitmap-index", cwd=clone)
+    desk.machine.ok("fetch", "a1")
+    assert desk.git("show", "agent/a1:new") == "new"
+    assert desk.git("fsck", "--full", "--no-dangling") == ""
+
+
+def test_stop_and_status_tell_what_was_not_fetched(desk: Desk) -> None:
+    desk.start()
+    desk.machine.ok("start", "-d", "-a", "shell", "-n", "mounted")
+    branch = {"name": "agent/a1", "commits": 2}
+    held = {"path": "/workspace/app", "branches": [branch], "changes": 1, "stashes": 0, "problem": ""}
+    answer = {"repositories": [held], "files": ["x"], "more_files": 0, "conversations": 0}
+    desk.machine.engine.one_offs = lambda *_: ExecResult(exit_code=0, stdout=json.dumps(answer).encode())
+    line = "/workspace/app: 2 commits of agent/a1 not fetched, 1 uncommitted change"
+    assert json.loads(desk.machine.ok("status", "a1", "--json"))["unfetched"] == [line]
+    assert f"not fetched:{line:>{len(line) + 11}}" in desk.machine.ok("status", "a1")
+    assert json.loads(desk.machine.ok("status", "mounted", "--json"))["unfetched"] == []
+    stopped = desk.machine("stop", "a1", "mounted")
+    assert (line in stopped.err, "agent-session fetch a1 --uncommitted" in stopped.err) == (True, True)
+    assert "fetch mounted" not in stopped.err

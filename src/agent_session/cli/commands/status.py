@@ -35,6 +35,7 @@ def status(
 ) -> None:
     """Show everything about one session: what its agent does, what it has and uses, what happened last."""
     from agent_session.activity import describe, shapes
+    from agent_session.sessions import unsaved_work
 
     if secrets and not as_json:
         raise UsageError(
@@ -43,6 +44,7 @@ def status(
     with invocation.engine(one_question=True) as engine:
         session = invocation.session(engine, name, verb="status")
         found = describe.describe(engine, session)
+        unfetched = unsaved_work.unfetched(engine, session)
         hidden = {"secrets": describe.secrets(engine, session)} if secrets else {}
     explained = dict(describe.explanations(found)) if explain else {}
     differing = review.look(session).changes
@@ -51,13 +53,18 @@ def status(
             shapes.review_change(one, shown_as=review.shown(review.host_directories(session), one))
             for one in differing
         ]
-        described = shapes.description(found) | {"changes": len(listed), "review": listed}
+        described = shapes.description(found) | {
+            "changes": len(listed),
+            "review": listed,
+            "unfetched": unfetched,
+        }
         output.print_json(described | hidden | ({"explained": explained} if explain else {}))
         return
     login = _login(invocation, session)
     changed = [("changed", _changed(session, one)) for one in differing[:MOST_CHANGES]]
     more = [("changed", f"... and {len(differing) - MOST_CHANGES} more: agent-session review {session.name}")]
     changed = [*changed, *(more if len(differing) > MOST_CHANGES else [])]
+    changed += [("not fetched", line) for line in unfetched]
     how = ((f"how: {what}", how) for what, how in explained.items())
     for key, value in [*_lines(found, login=login, details=explain), *changed, *how]:
         print(f"{key + ':':22} {sanitize.shown(value)}")

@@ -1,6 +1,6 @@
 """`agent-session stop`: end sessions; their conversations and projects stay."""
 
-from agent_session.cli import reviews
+from agent_session.cli import reviews, unfetched
 from agent_session.cli.context import Invocation
 from agent_session.cli.options import All, NamesOrDefault
 from agent_session.errors import Hint, UsageError
@@ -26,5 +26,6 @@ def stop(invocation: Invocation, names: NamesOrDefault = None, every: All = Fals
             with invocation.locked(name):  # somebody moves it just now, or was killed while at it
                 leftovers.settle(engine, name)
                 lifecycle.stop(engine, [find.get(engine, name)])
-    for one in found:
-        reviews.tell(one.session)
+        for one in found:
+            reviews.tell(one.session)
+            unfetched.tell(engine, one.session)
