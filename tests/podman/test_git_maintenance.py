@@ -26,7 +26,7 @@ STATES = {
     ),
     "bisect": (
         "git switch -q --detach; for i in 1 2 3 4; do git commit -q --allow-empty -m $i; done; "
-        "git bisect start -q HEAD HEAD~4 >/dev/null; git rev-parse HEAD bisect/bad >$keep"
+        "git bisect start HEAD HEAD~4 >/dev/null; git rev-parse HEAD refs/bisect/bad >$keep"
     ),
 }
 MAINTENANCE = {
@@ -44,7 +44,7 @@ QUICK = (
     ("host main", "staged", "session"),
     ("host worktree", "detached HEAD", "session"),
     ("session worktree", "detached HEAD", "host"),
-    ("session worktree", "staged", "host"),
+    ("session worktree", "stash", "host"),
     ("other session's worktree", "rebase", "session"),
     ("host worktree", "stash", "host"),
 )

@@ -8,6 +8,7 @@
  * 3. Another session's worktree has a path that nothing here has.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -342,13 +343,26 @@ int unlink(const char *path) {
     return REAL(unlink)(meant(path, buffer));
 }
 
+/* Whether a directory holds a lock and nothing else. */
+static int is_only_locked(const char *path) {
+    DIR *directory = opendir(path);
+    int count = 0;
+    for (struct dirent *entry; directory && (entry = readdir(directory));)
+        count += !strcmp(entry->d_name, "locked") ? 1 : !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ? 0 : 2;
+    if (directory)
+        closedir(directory);
+    return count == 1;
+}
+
+/* A worktree's last file is its lock, which git was not shown. Git also tries to remove directories that are not empty, when
+ * it has deleted a ref in them: a lock stays there. */
 int rmdir(const char *path) {
     int done = REAL(rmdir)(path);
     char place[PATH_MAX], lock[LONGEST];
     if (!done || errno != ENOTEMPTY)
         return done;
     snprintf(lock, sizeof lock, "%s/locked", path);
-    if (in_worktree(lock, "locked", place) && lock_of(place) == HIDDEN && !REAL(unlink)(lock))
+    if (in_worktree(lock, "locked", place) && lock_of(place) == HIDDEN && is_only_locked(path) && !REAL(unlink)(lock))
         return REAL(rmdir)(path);
     errno = ENOTEMPTY;
     return done;
