@@ -79,7 +79,8 @@ class Walk:
 STATE = (
     "git rev-parse HEAD; git symbolic-ref -q HEAD; git ls-files -s; git status --porcelain; "
     # Since git 2.48 a fetch makes origin/HEAD where there is none; the host's git may be older.
-    "git for-each-ref --format='%(refname) %(objectname)' | grep -v ^refs/remotes/origin/HEAD; find . -name .git -prune -o -type f -print | sort | xargs cat | md5sum"
+    "git for-each-ref --format='%(refname) %(objectname)' | grep -v ^refs/remotes/origin/HEAD; "
+    "find . -name .git -prune -o -type f -print | sort | xargs cat | md5sum"
 )
 
 
