@@ -1,5 +1,6 @@
 """What is printed cannot always be written: each verb says so in a line and ends with an exit code."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,3 +34,14 @@ def test_a_full_standard_output_is_told_in_a_line(
         assert words == ["logs"]  # it had nothing to print
     else:
         assert (code, "cannot write to standard output: No space left on device" in err) == (3, True), err
+
+
+def test_nothing_stays_open_of_what_could_not_be_written(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine("--version")
+    before = sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    with monkeypatch.context() as patched, Path("/dev/full").open("w") as full:
+        patched.setattr(sys, "stdout", full)
+        assert run.run(["--version"]) == 3
+    assert sorted(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
