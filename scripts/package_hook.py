@@ -1,4 +1,6 @@
-"""What the package is given when it is built: man pages and completion, made of the program itself (a hook of hatchling's)."""
+"""What the package is given when it is built: man pages and completion,
+made of the program itself (a hook of hatchling's).
+"""
 
 import sys
 import tempfile

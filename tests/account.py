@@ -1,6 +1,8 @@
-"""An account that has nothing: a home, a runtime directory and a Podman storage of its own, on the machine's images.
+"""An account that has nothing: a home, a runtime directory and a Podman storage of its own,
+on the machine's images.
 
-Podman keeps sessions per storage, so an account's are seen by nobody else, and nobody else's can be harmed by a test.
+Podman keeps sessions per storage, so an account's are seen by nobody else,
+and nobody else's can be harmed by a test.
 Images are not copied: the storage of the user who runs the tests is an additional, read-only store of images.
 """
 
@@ -53,7 +55,9 @@ class Settings(TypedDict, total=False):
 
 
 class Account:
-    """A user without a past. `home`, `runtime` and `folder` (of all that is its own) are directories that exist."""
+    """A user without a past. `home`, `runtime` and `folder` (of all that is its own) are directories that
+    exist.
+    """
 
     def __init__(self, images: Path | None, driver: str) -> None:
         # /var/tmp is a disk where /tmp may be memory; and the path is short, as sockets' paths must be.
@@ -154,7 +158,9 @@ class Account:
         )
 
     def window(self, *command: str | Path, **settings: Unpack[Settings]) -> Terminal:
-        """A terminal in which agent-session runs with these arguments; closed at the end of the test, if not before."""
+        """A terminal in which agent-session runs with these arguments;
+        closed at the end of the test, if not before.
+        """
         return self.window_of(LAUNCHER, *command, **settings)
 
     def window_of(
@@ -189,8 +195,14 @@ class Account:
         """The podman command, however it ends."""
         done = subprocess.run(
             ["podman", "--log-level=error", *arguments],
-            env=self.environment, cwd=self.home, stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=COMMAND_SECONDS, check=False,
-        )  # fmt: skip
+            env=self.environment,
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            capture_output=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
         return Done(code=done.returncode, out=done.stdout, err=done.stderr)
 
     def inside(self, session: str, *command: str) -> str:
@@ -215,7 +227,9 @@ class Account:
         return found
 
     def state(self, session: str = "default") -> dict[str, Any]:
-        """What a session's container keeps of its agent's state, read without a process that would take its time."""
+        """What a session's container keeps of its agent's state, read without a process that would take its
+        time.
+        """
         pid = self._pids.get(session) or self.inspect(session)["State"]["Pid"]
         try:
             kept = Path(f"/proc/{pid}/root/run/agent-session/state").read_text()
@@ -239,7 +253,9 @@ class Account:
         return self.podman("volume", "ls", "--quiet").split()
 
     def processes(self) -> dict[int, str]:
-        """Processes on this machine (not in containers) that work for this account, and their names; a shell's `ps`, but by environment."""
+        """Processes on this machine (not in containers) that work for this account, and their names;
+        a shell's `ps`, but by environment.
+        """
         mark = f"XDG_RUNTIME_DIR={self.runtime}".encode()
         found = {}
         for directory in Path("/proc").iterdir():
@@ -250,7 +266,9 @@ class Account:
         return found
 
     def workers(self) -> dict[int, str]:
-        """Of those, what should be gone when no command runs: not containers' monitors and networks, not Podman's namespace holder."""
+        """Of those, what should be gone when no command runs:
+        not containers' monitors and networks, not Podman's namespace holder.
+        """
         lasting = {
             "conmon",
             "slirp4netns",

@@ -1,4 +1,6 @@
-"""A session with the real Claude Code, logged in, on a scripted model; and the executables that can be asked of it (docs/agents.md)."""
+"""A session with the real Claude Code, logged in, on a scripted model;
+and the executables that can be asked of it (docs/agents.md).
+"""
 
 import json
 import subprocess

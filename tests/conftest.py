@@ -29,7 +29,9 @@ SLOWEST_FIRST = (
     "e2e/test_opencode_orders.py",
     "contract/test_podman.py",
 )
-"""Files that are begun before all others where several run at once, so that none of them is left over at the end."""
+"""Files that are begun before all others where several run at once,
+so that none of them is left over at the end.
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

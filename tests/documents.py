@@ -1,4 +1,6 @@
-"""README and the other pages as tests read them: their blocks of commands, and what stands between the blocks."""
+"""README and the other pages as tests read them:
+their blocks of commands, and what stands between the blocks.
+"""
 
 import re
 import textwrap
@@ -26,7 +28,9 @@ def prose(page: Path) -> str:
 
 
 def blocks(page: Path) -> Iterator[tuple[str, str]]:
-    """Each fenced block's language and content; what is in a `console` block is run by tests/e2e/test_readme.py."""
+    """Each fenced block's language and content; what is in a `console` block is run by
+    tests/e2e/test_readme.py.
+    """
     for language, content in FENCE.findall(text(page)):
         yield language, textwrap.dedent(content)
 

@@ -21,7 +21,9 @@ from tests.fake_images import FakeImages
 
 PIECE = 1000
 Commands = Callable[[str, Sequence[str], bytes], ExecResult]
-"""(container's name, argv, stdin) -> how it ended; TimeoutError stands for a command that does not end in time."""
+"""(container's name, argv, stdin) -> how it ended;
+TimeoutError stands for a command that does not end in time.
+"""
 
 OneOffs = Callable[[OneOff, bytes], ExecResult]
 """(one-off container, stdin) -> how it ended; TimeoutError as for commands."""

@@ -1,4 +1,6 @@
-"""A PostgreSQL of the tests' own: Debian's programs, a new cluster on a socket and a free port, gone afterwards."""
+"""A PostgreSQL of the tests' own: Debian's programs, a new cluster on a socket and a free port,
+gone afterwards.
+"""
 
 import contextlib
 import os

@@ -1,4 +1,6 @@
-"""An agent that can log in, in three versions, the last of which does not start; each has an image that is built once a user."""
+"""An agent that can log in, in three versions, the last of which does not start;
+each has an image that is built once a user.
+"""
 
 from pathlib import Path
 
@@ -10,7 +12,8 @@ AGENT = """title: Probe
 environment: [PROBE_KEY, PROBE_TOKEN]
 files: [{source: ~/.probe.json, target: probe.json}]
 credentials: [PROBE_KEY, probe.json]
-login: {command: [probe-login, a b], variable: PROBE_TOKEN, pattern: "probe-token-[a-z0-9]+", not_shared: ~/.probe-login}
+login: {command: [probe-login, a b], variable: PROBE_TOKEN, pattern: "probe-token-[a-z0-9]+",
+  not_shared: ~/.probe-login}
 """
 # Prints the token as a program does that breaks lines itself.
 LOGIN = """#!/bin/sh

@@ -1,4 +1,6 @@
-"""Where images are built once for all tests, and what an account of a test takes over from the user who runs them."""
+"""Where images are built once for all tests, and what an account of a test takes over from the user who runs
+them.
+"""
 
 import os
 import shutil
@@ -24,7 +26,9 @@ def storage_configuration(storage: Path, runroot: Path, driver: str, images: Pat
 
 
 def link_what_is_the_machines(config_home: Path, data_home: Path) -> None:
-    """Podman's settings and the virtual environment of a checkout that cannot be written are not what is tested."""
+    """Podman's settings and the virtual environment of a checkout that cannot be written are not what is
+    tested.
+    """
     real_config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     real_data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
     for ours, theirs in (
@@ -37,7 +41,9 @@ def link_what_is_the_machines(config_home: Path, data_home: Path) -> None:
 
 
 def have_locks_of_its_own(folder: Path) -> None:
-    """All that one user runs shares Podman's 2048 locks in memory, which nobody gives back for an account that is removed: files instead."""
+    """All that one user runs shares Podman's 2048 locks in memory,
+    which nobody gives back for an account that is removed: files instead.
+    """
     if folder.is_symlink():
         real = folder.resolve()
         folder.unlink()
@@ -84,7 +90,8 @@ class Storage:
         )
         if done.returncode:
             pytest.fail(
-                f"{LAUNCHER} build {agent} ended with {done.returncode}:\n{done.stderr[-3000:]}\nhint: scripts/setup --all"
+                f"{LAUNCHER} build {agent} ended with {done.returncode}:\n"
+                f"{done.stderr[-3000:]}\nhint: scripts/setup --all"
             )
         return done.stdout.strip()
 
@@ -103,7 +110,8 @@ def find_storage(folder: Path) -> Storage:
     done = subprocess.run(asked, text=True, capture_output=True, check=False)
     if done.returncode:
         pytest.fail(
-            f"podman does not work for this user: {done.stderr}\nhint: sudo scripts/setup --system --user $USER"
+            f"podman does not work for this user: {done.stderr}\nhint: "
+            f"sudo scripts/setup --system --user $USER"
         )
     path, runroot, driver = done.stdout.split("\n")[:3]
     return Storage(path=Path(path), runroot=Path(runroot), driver=driver, folder=folder)

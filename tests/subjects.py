@@ -1,4 +1,5 @@
-"""Agents under the contract of docs/agents.md: how each is started, and how a test says what its next turn will be.
+"""Agents under the contract of docs/agents.md: how each is started,
+and how a test says what its next turn will be.
 
 A new agent needs a line in SUBJECTS; where its turns come from a scripted model (tests/models), that is all.
 """
@@ -142,8 +143,12 @@ class Subject:
         ]
         listener = Listener()
         with subprocess.Popen(
-            command, env=self.account.environment, cwd=self.account.home, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        ) as process:  # fmt: skip
+            command,
+            env=self.account.environment,
+            cwd=self.account.home,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as process:
 
             def listen() -> None:
                 assert process.stdout is not None

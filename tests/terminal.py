@@ -58,7 +58,9 @@ class Terminal:
 
     @property
     def status(self) -> int | None:
-        """The exit status of a program that has ended, minus the signal's number if one ended it; None before."""
+        """The exit status of a program that has ended, minus the signal's number if one ended it;
+        None before.
+        """
         self._tmux("run-shell", "true")  # tmux 3.3a may miss the end of one child until that of another
         status, signal = self._asked("#{pane_dead_status},#{pane_dead_signal}").split(",")
         return int(status) if status else -int(signal) if signal else None

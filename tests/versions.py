@@ -1,7 +1,7 @@
 """Several images of one agent of the user's own, built once a user: what a session can be moved between.
 
-Building one takes seconds (its layers are copied for the session's user ids), and building the next removes the one before:
-each is kept by another name meanwhile.
+Building one takes seconds (its layers are copied for the session's user ids),
+and building the next removes the one before: each is kept by another name meanwhile.
 """
 
 import contextlib

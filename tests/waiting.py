@@ -28,7 +28,9 @@ def until(
     seconds: float = SECONDS,
     told: Callable[[], object] | None = None,
 ) -> T:
-    """Return the first true value of `condition`; fail when the time is up, saying `what` was awaited and what `told` says of it."""
+    """Return the first true value of `condition`; fail when the time is up,
+    saying `what` was awaited and what `told` says of it.
+    """
     deadline = time.monotonic() + seconds
     while True:
         asked = time.monotonic()

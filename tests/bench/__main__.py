@@ -1,6 +1,7 @@
-"""The benchmark: figures beside raw podman, toolbox and distrobox, in an account of its own. `python -m tests.bench --help`.
+"""The benchmark: figures beside raw podman, toolbox and distrobox, in an account of its own.
 
-A goal that is missed is marked, and no failure; the exit code is 1 where something did not work.
+`python -m tests.bench --help`. A goal that is missed is marked, and no failure;
+the exit code is 1 where something did not work.
 """
 
 import argparse
@@ -94,14 +95,16 @@ def _write(
 def _print(about: dict[str, object], figures: list[Figure], broken: dict[str, str]) -> None:
     width = max([len(figure.name) for figure in figures] or [0])
     print(
-        f"{about['processor']}, {about['cores']} cores, {about['memory_gb']} GB; Linux {about['kernel']}; {about['versions']}"
+        f"{about['processor']}, {about['cores']} cores, {about['memory_gb']} GB; "
+        f"Linux {about['kernel']}; {about['versions']}"
     )
     print(f"load before {about['load_before']}, after {about['load_after']}\n")
     print(f"{'FIGURE':{width}}  {'VALUE':>9}  {'GOAL':>9}          MEDIANS")
     for figure in figures:
         missed = "" if figure.reached else "missed"
         print(
-            f"{figure.name:{width}}  {figure.value:6.2f} {figure.unit:2}  {figure.goal:6g} {figure.unit:2}  {missed:6}  {figure.note}"
+            f"{figure.name:{width}}  {figure.value:6.2f} {figure.unit:2}  {figure.goal:6g} "
+            f"{figure.unit:2}  {missed:6}  {figure.note}"
         )
     for name, words in broken.items():
         print(f"{name}: BROKEN: {words}")

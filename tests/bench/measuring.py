@@ -42,7 +42,10 @@ def seconds(action: Callable[[], object]) -> float:
 
 
 def in_turn(runs: int, **actions: Callable[[], object]) -> Samples:
-    """Each action once, then each again...: what else the machine does meets them all alike. The first round is not counted."""
+    """Each action once, then each again...: what else the machine does meets them all alike.
+
+    The first round is not counted.
+    """
     samples = Samples()
     for run in range(runs + 1):
         for name, action in actions.items():
@@ -68,7 +71,9 @@ def command(
 
 
 def on_terminal(words: Sequence[str | Path], environment: Mapping[str, str], *, wanted: bytes) -> float:
-    """Seconds from a command's start on a terminal to its end; what it writes must have the wanted words in it."""
+    """Seconds from a command's start on a terminal to its end;
+    what it writes must have the wanted words in it.
+    """
     begun = time.perf_counter()
     pid, terminal = pty.fork()
     if pid == 0:
@@ -98,7 +103,9 @@ def first_screen(
     leave: bytes = b"\x11",
     cwd: Path | None = None,
 ) -> float:
-    """Seconds until a command has written the mark on its terminal, which is then left (by Ctrl q) and waited for."""
+    """Seconds until a command has written the mark on its terminal,
+    which is then left (by Ctrl q) and waited for.
+    """
     begun = time.perf_counter()
     pid, terminal = pty.fork()
     if pid == 0:
@@ -157,7 +164,8 @@ for folder in Path("/proc").glob("[0-9]*"):
         rollup = (folder / "smaps_rollup").read_text()
         words = (folder / "cmdline").read_bytes().split(bytes(1))
         pss = next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
-        print(pss * 1024, (folder / "comm").read_text().strip(), words[1].decode() if len(words) > 1 else "-", sep="\\t")
+        program = words[1].decode() if len(words) > 1 else "-"
+        print(pss * 1024, (folder / "comm").read_text().strip(), program, sep="\\t")
     except (OSError, StopIteration):
         continue
 """

@@ -35,9 +35,14 @@ YOUNG_SECONDS = 95  # a session that has just started is asked more by the next 
 MARK = b"detaches"  # in the frame's title
 PROMPT = b"$ "
 RAW = (
-    "--userns=keep-id:uid=1000,gid=1000", "--user=1000:1000", "--cap-drop=all", "--security-opt=no-new-privileges",
-    "--tmpfs=/run/agent-session:rw,nosuid,nodev,mode=1777", "--env=AGENT_SESSION_AGENT=shell", "--env=AGENT_SESSION_TITLE=Shell",
-)  # fmt: skip
+    "--userns=keep-id:uid=1000,gid=1000",
+    "--user=1000:1000",
+    "--cap-drop=all",
+    "--security-opt=no-new-privileges",
+    "--tmpfs=/run/agent-session:rw,nosuid,nodev,mode=1777",
+    "--env=AGENT_SESSION_AGENT=shell",
+    "--env=AGENT_SESSION_TITLE=Shell",
+)
 """`podman run` of the same image, as plain as it works."""
 
 
@@ -212,9 +217,11 @@ def attaching(bench: Bench) -> list[Figure]:
 
 
 def run_boxes(bench: Bench) -> dict[str, str]:
-    """Run a container each as toolbox and distrobox know their own, on the same image; return the environment to enter them in.
+    """Run a container each as toolbox and distrobox know their own, on the same image;
+    return the environment to enter them in.
 
-    What they install at a first start is not measured: a program that waits has the name of toolbox's, and one of two lines that of capsh.
+    What they install at a first start is not measured:
+    a program that waits has the name of toolbox's, and one of two lines that of capsh.
     """
     account = bench.account
     environment = account.environment | {"DBX_CONTAINER_MANAGER": "podman", "SHELL": "/bin/bash"}
@@ -230,11 +237,18 @@ def run_boxes(bench: Bench) -> dict[str, str]:
         ("toolbox", "com.github.containers.toolbox=true"),
     ):
         bench.podman(
-            "run", "--detach", "--userns=keep-id", f"--name={name}", f"--label={label}", "--entrypoint=",
+            "run",
+            "--detach",
+            "--userns=keep-id",
+            f"--name={name}",
+            f"--label={label}",
+            "--entrypoint=",
             f"--volume={account.home}:{account.home}",
-            f"--volume={account.folder}/inside-toolbox:/usr/bin/toolbox:ro", f"--volume={account.folder}/inside-capsh:/usr/sbin/capsh:ro",
-            bench.image, "toolbox",
-        )()  # fmt: skip
+            f"--volume={account.folder}/inside-toolbox:/usr/bin/toolbox:ro",
+            f"--volume={account.folder}/inside-capsh:/usr/sbin/capsh:ro",
+            bench.image,
+            "toolbox",
+        )()
     stamps = account.runtime / "toolbox"
     stamps.mkdir(exist_ok=True)
     pid = bench.podman("inspect", "--format={{.State.Pid}}", "toolbox")().strip()
@@ -248,13 +262,17 @@ def following(bench: Bench) -> list[Figure]:
     account = bench.account
     bench.ours("start", "-d", "-a", "shell", "-n", "state", _project(bench))()
     samples = Samples()
+
+    def is_state(value: str) -> bool:
+        return bool(account.state("state")["value"] == value)
+
     for _ in range(bench.runs):
         for value, change in (
             ("working", partial(account.tell, "state", "cat")),
             ("idle", bench.ours("send", "state", "--key", "C-c")),
         ):
             change()
-            until(lambda value=value: account.state("state")["value"] == value, f"the state {value}")  # type: ignore[misc]
+            until(partial(is_state, value), f"the state {value}")
             since = datetime.fromisoformat(account.state("state")["since"]).timestamp()
             pid = account.inspect("state")["State"]["Pid"]
             samples.add("told", Path(f"/proc/{pid}/root/run/agent-session/state").stat().st_mtime - since)
@@ -296,7 +314,9 @@ def living(bench: Bench) -> list[Figure]:
 
 
 def many(bench: Bench) -> list[Figure]:
-    """Many sessions started one by one, listed, stopped; half as many, and by podman alone. Once each: it takes minutes."""
+    """Many sessions started one by one, listed, stopped; half as many, and by podman alone. Once each:
+    it takes minutes.
+    """
     half, whole = bench.many // 2, bench.many
     samples = Samples()
     for count, name in ((half, "half"), (whole, "whole")):
@@ -343,7 +363,9 @@ def building(bench: Bench) -> list[Figure]:
 
 
 def building_cold(bench: Bench) -> list[Figure]:
-    """Everything but what is fetched or compiled once a machine (Zellij), in a storage where there is nothing. Once."""
+    """Everything but what is fetched or compiled once a machine (Zellij),
+    in a storage where there is nothing. Once.
+    """
     account = Account(None, bench.storage.driver)
     samples = Samples()
     try:
@@ -396,7 +418,9 @@ def completing(bench: Bench) -> list[Figure]:
 
 
 def remembering(bench: Bench) -> list[Figure]:
-    """Pss of all processes of one idle session. Zellij's and the agent's own are not ours; Podman's are counted in the whole."""
+    """Pss of all processes of one idle session. Zellij's and the agent's own are not ours;
+    Podman's are counted in the whole.
+    """
     bench.ours("start", "-d", "-a", "shell", "-n", "idle", _project(bench))()
     time.sleep(10)  # what starts a session has ended
     first = bench.podman("inspect", "--format={{.State.Pid}}", "agent_idle")().strip()
@@ -424,12 +448,21 @@ def remembering(bench: Bench) -> list[Figure]:
     ]
     everything = sorted(((pss, name) for pss, name, _ in found), reverse=True)
     return [
-        Figure(name="idle session, our processes", value=sum(item[0] for item in ours) / MB, goal=10, unit="MB", note=", ".join(words)),
         Figure(
-            name="  everything in and around it", value=sum(item[0] for item in found) / MB, goal=50, unit="MB",
+            name="idle session, our processes",
+            value=sum(item[0] for item in ours) / MB,
+            goal=10,
+            unit="MB",
+            note=", ".join(words),
+        ),
+        Figure(
+            name="  everything in and around it",
+            value=sum(item[0] for item in found) / MB,
+            goal=50,
+            unit="MB",
             note=", ".join(f"{name} {pss / MB:.1f}" for pss, name in everything[:4]),
         ),
-    ]  # fmt: skip
+    ]
 
 
 ROWS: Mapping[str, Row] = {
@@ -476,9 +509,13 @@ def machine() -> dict[str, object]:
     processor = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "?")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     asked: dict[str, list[str | Path]] = {
-        "podman": ["podman", "--version"], "toolbox": ["toolbox", "--version"], "distrobox": ["distrobox", "version"],
-        "agent-session": [LAUNCHER, "--version"], "runc": ["runc", "--version"], "crun": ["crun", "--version"],
-    }  # fmt: skip
+        "podman": ["podman", "--version"],
+        "toolbox": ["toolbox", "--version"],
+        "distrobox": ["distrobox", "version"],
+        "agent-session": [LAUNCHER, "--version"],
+        "runc": ["runc", "--version"],
+        "crun": ["crun", "--version"],
+    }
     versions = {name: _version(words) for name, words in asked.items() if shutil.which(str(words[0]))}
     return {
         "processor": processor,

@@ -1,4 +1,7 @@
-"""The server's own figures, on an engine in memory: `make bench-server`. What Podman and an agent take comes on top."""
+"""The server's own figures, on an engine in memory: `make bench-server`.
+
+What Podman and an agent take comes on top.
+"""
 
 import asyncio
 import json

@@ -1,4 +1,5 @@
-"""Two engines that have to keep the same promises, and a tiny image for the real one, made of this machine's own programs.
+"""Two engines that have to keep the same promises, and a tiny image for the real one,
+made of this machine's own programs.
 
 As an ordinary user: the one in memory and rootless Podman. Root's Podman is the third, marked `rootful`.
 """
@@ -48,7 +49,10 @@ LABEL = "agent-session-contract"
 
 @dataclass(kw_only=True)
 class Bench:
-    """An engine, a tiny image in it, and names of this test's own. What was made under them is removed afterwards."""
+    """An engine, a tiny image in it, and names of this test's own.
+
+    What was made under them is removed afterwards.
+    """
 
     engine: Engine
     image: str

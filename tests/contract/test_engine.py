@@ -1,4 +1,7 @@
-"""What an engine promises: the one in memory and Podman alike. What only a kernel can promise is in test_podman.py."""
+"""What an engine promises: the one in memory and Podman alike.
+
+What only a kernel can promise is in test_podman.py.
+"""
 
 import os
 from collections.abc import Callable, Generator

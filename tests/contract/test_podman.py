@@ -291,7 +291,10 @@ def test_a_build_can_use_a_file_of_its_context_without_keeping_it(
     real: Bench, make_real: Callable[..., list[str]]
 ) -> None:
     tag = real.image_name()
-    containerfile = b"ARG BASE\nFROM ${BASE}\nRUN --mount=type=bind,source=host-ca.crt,target=/run/host-ca.crt cat /run/host-ca.crt\n"
+    containerfile = (
+        b"ARG BASE\nFROM ${BASE}\nRUN "
+        b"--mount=type=bind,source=host-ca.crt,target=/run/host-ca.crt cat /run/host-ca.crt\n"
+    )
     told = make_real(tag, containerfile, **{"host-ca.crt": b"the host's certificate\n"})
     assert "the host's certificate" in told
     spec = real.spec(image=tag)

@@ -13,7 +13,8 @@ from tests.account import Account
 from tests.storage import REPOSITORY
 
 pytestmark = pytest.mark.e2e
-# Where Anthropic's servers cannot be reached and nobody says so, Claude Code waits 19 s for its managed settings before it shows anything.
+# Where Anthropic's servers cannot be reached and nobody says so,
+# Claude Code waits 19 s for its managed settings before it shows anything.
 NOBODY = {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}
 DIALOGS = (
     "trust the files",
@@ -46,7 +47,8 @@ def test_claude_is_at_its_prompt_with_nothing_but_a_key_in_the_old_file(
     assert account.inside("default", "stat", "-c", "%a", "/home/agent/.claude.json") == "600"
 
 
-def test_claude_without_any_login_says_so_and_shows_a_screen(account: Account, claude: str) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("claude")
+def test_claude_without_any_login_says_so_and_shows_a_screen(account: Account) -> None:
     done = account.run("start", "-d", "-a", "claude", cwd=account.project())
     assert (done.code, done.out) == (0, "default\n")
     assert (
@@ -103,7 +105,8 @@ def test_this_repository_is_worked_on_in_a_session(account: Account) -> None:
     terminal = account.window("start", "-a", "shell", cwd=project, columns=120, rows=30)
     terminal.wait_for("agent@", "/workspace/agent-session")
     terminal.type(
-        "clear; sed -i 's/^# What to do.*/# Edited in a session/' Makefile && python3 -m compileall -q src/agent_session && git diff --stat",
+        "clear; sed -i 's/^# What to do.*/# Edited in a session/' Makefile && "
+        "python3 -m compileall -q src/agent_session && git diff --stat",
         "Enter",
     )
     terminal.wait_for("Makefile | 2 +-", "1 file changed")
@@ -111,7 +114,8 @@ def test_this_repository_is_worked_on_in_a_session(account: Account) -> None:
     assert edited.read_text().startswith("# Edited in a session\n")
     assert (edited.stat().st_uid, edited.stat().st_gid) == (os.getuid(), os.getgid())
     terminal.type(
-        "clear; git -c user.name=A -c user.email=a@example.org commit -qam 'Edit in a session' && git log --oneline | cat",
+        "clear; git -c user.name=A -c user.email=a@example.org commit -qam 'Edit in "
+        "a session' && git log --oneline | cat",
         "Enter",
     )
     terminal.wait_for("Edit in a session", "Begin")
@@ -136,7 +140,8 @@ def test_the_wheel_carries_the_agents(account: Account, tmp_path: Path) -> None:
     )
     if built.returncode:
         pytest.fail(
-            f"the wheel cannot be built: {built.stdout[-2000:]}{built.stderr[-2000:]}\nhint: scripts/setup --dev"
+            f"the wheel cannot be built: "
+            f"{built.stdout[-2000:]}{built.stderr[-2000:]}\nhint: scripts/setup --dev"
         )
     [wheel] = tmp_path.glob("*.whl")
     target = tmp_path / "installed"
@@ -146,8 +151,12 @@ def test_the_wheel_carries_the_agents(account: Account, tmp_path: Path) -> None:
     )
     listed = subprocess.run(
         [sys.executable, "-m", "agent_session", "agents", "--json"],
-        env=account.environment | {"PYTHONPATH": str(target)}, cwd=account.home, text=True, capture_output=True, check=False,
-    )  # fmt: skip
+        env=account.environment | {"PYTHONPATH": str(target)},
+        cwd=account.home,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
     assert listed.returncode == 0, listed.stderr
     agents = json.loads(listed.stdout)
     assert {agent["name"] for agent in agents} >= {"claude", "opencode", "shell"}

@@ -1,4 +1,6 @@
-"""Claude Code, the real one, against a scripted model: logged in, never asked, with yesterday's conversation."""
+"""Claude Code, the real one, against a scripted model:
+logged in, never asked, with yesterday's conversation.
+"""
 
 import json
 import subprocess
@@ -217,7 +219,10 @@ def test_what_the_user_is_and_has_configured_comes_along(account: Account) -> No
     assert sorted(done.err.splitlines()) == [
         "model in ~/.claude/settings.json is not used: Expected string, but received number",
         "of ~/.claude/settings.json these stay on the host: apiKeyHelper, hooks, statusLine",
-        'permissions.allow in ~/.claude/settings.json is not used: Invalid permission rule "Bash(" was skipped: Malformed Tool(content) rule',
+        (
+            "permissions.allow in ~/.claude/settings.json is not used: "
+            'Invalid permission rule "Bash(" was skipped: Malformed Tool(content) rule'
+        ),
     ]
     model = Model(account).begin({"text": "Noted"})
     assert "/workspace" in ask(model, "hello", "Noted")

@@ -1,4 +1,6 @@
-"""Prompts, answers, an end to a turn, models and history of Claude Code, the real one, against a scripted model."""
+"""Prompts, answers, an end to a turn, models and history of Claude Code, the real one,
+against a scripted model.
+"""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

@@ -32,7 +32,10 @@ SHELLS = {
     ),
     "fish": Shell(
         command=("fish", "--no-config", "-i"),
-        setup="function fish_prompt; echo '$ '; end; set -g fish_autosuggestion_enabled 0; agent-session completion fish | source",
+        setup=(
+            "function fish_prompt; echo '$ '; end; set -g fish_autosuggestion_enabled 0; "
+            "agent-session completion fish | source"
+        ),
     ),
 }
 
@@ -56,7 +59,9 @@ def completed(window: Terminal, typed: str, wanted: str) -> None:
     pressed = time.monotonic()
 
     def there() -> bool:
-        """On a busy machine completion gives up rather than hold the prompt: then a person presses Tab again."""
+        """On a busy machine completion gives up rather than hold the prompt:
+        then a person presses Tab again.
+        """
         nonlocal pressed
         if any(
             line.startswith("$") and wanted in f"{line.rstrip()} " for line in window.screen().splitlines()

@@ -52,7 +52,9 @@ def zellij(account: Account) -> Path:
 
 
 def leave(terminal: Terminal, key: str, left: Callable[[], bool]) -> None:
-    """Press a key that has just been bound until it works: Zellij looks at its file each second, a busy one later."""
+    """Press a key that has just been bound until it works:
+    Zellij looks at its file each second, a busy one later.
+    """
 
     def has_left() -> bool:
         if not left():

@@ -1,4 +1,6 @@
-"""OpenCode, the real one, against a scripted model: logged in, with its permissions and yesterday's conversation."""
+"""OpenCode, the real one, against a scripted model:
+logged in, with its permissions and yesterday's conversation.
+"""
 
 import json
 import subprocess

@@ -1,4 +1,6 @@
-"""Orders to OpenCode, the real one: prompts of every kind, over its terminal and its API at once; and who can reach its server."""
+"""Orders to OpenCode, the real one: prompts of every kind, over its terminal and its API at once;
+and who can reach its server.
+"""
 
 import json
 import subprocess
@@ -52,7 +54,8 @@ def asked(model: Model) -> str:
     return content if isinstance(content, str) else "".join(part["text"] for part in content)
 
 
-# The contract of all agents (tests/podman/test_agents_contract.py) has these as well, near the agent: here by the commands.
+# The contract of all agents (tests/podman/test_agents_contract.py) has these as well, near the agent:
+# here by the commands.
 @pytest.mark.long
 @pytest.mark.parametrize("text", HARD.values(), ids=HARD)
 def test_a_text_arrives_as_it_is_written(account: Account, model: Model, text: str) -> None:

@@ -55,10 +55,22 @@ class Serving:
         self.model.shown("tab agents")
 
     def press(self, *keys: str) -> None:
-        self.account.inside("default", "zellij", "--session", "default", "action", "send-keys", "--pane-id", "terminal_0", *keys)  # fmt: skip
+        self.account.inside(
+            "default",
+            "zellij",
+            "--session",
+            "default",
+            "action",
+            "send-keys",
+            "--pane-id",
+            "terminal_0",
+            *keys,
+        )
 
     def escape(self, over: Callable[[], bool]) -> None:
-        """Press Esc until that has had its effect, each press alone: with a key right behind it, it would mean Alt and that key."""
+        """Press Esc until that has had its effect, each press alone:
+        with a key right behind it, it would mean Alt and that key.
+        """
 
         def pressed() -> bool:
             if not over():
@@ -76,7 +88,9 @@ class Serving:
         self.account.tell("default", words)
 
     def tell_again(self, words: str) -> None:
-        """As a person does at a terminal that has only just come back: who does not see it typed types it again."""
+        """As a person does at a terminal that has only just come back:
+        who does not see it typed types it again.
+        """
         typed = 0.0
 
         def seen() -> bool:

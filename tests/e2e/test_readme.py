@@ -1,8 +1,10 @@
 """README and docs/ tell the truth: the commands of their `console` blocks run, and print what is shown.
 
-A page's blocks run in its order, in one account that has ~/projects/webapp and ~/projects/api, with the agent `shell` where none is
-named; no block finds sessions of those before it. Where an agent is given work it is the stub (tests/images/stub), as there is no model
-here. What sets up a whole machine is run by .ci/run; it and all other blocks are only checked for their words (tests/unit/test_docs.py).
+A page's blocks run in its order, in one account that has ~/projects/webapp and ~/projects/api,
+with the agent `shell` where none is named; no block finds sessions of those before it.
+Where an agent is given work it is the stub (tests/images/stub), as there is no model here.
+What sets up a whole machine is run by .ci/run;
+it and all other blocks are only checked for their words (tests/unit/test_docs.py).
 """
 
 import subprocess
@@ -47,9 +49,15 @@ def test_the_commands_of_a_page_do_what_it_shows(stub_account: Account, page: Pa
         agent = "stub" if "agent-session prompt" in block else "shell"
         done = subprocess.run(
             ["bash", "-eu", "-c", "\n".join(runnable(block))],
-            env=account.environment | WORK | {"AGENT_SESSION_AGENT": agent}, cwd=account.home, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=COMMAND_SECONDS,
-        )  # fmt: skip
+            env=account.environment | WORK | {"AGENT_SESSION_AGENT": agent},
+            cwd=account.home,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            timeout=COMMAND_SECONDS,
+        )
         assert done.returncode == 0, f"{block}\n{done.stdout}"
         expected = "".join(f"{line}\n" for line in outputs(block))
         if expected:
@@ -60,7 +68,9 @@ def test_the_commands_of_a_page_do_what_it_shows(stub_account: Account, page: Pa
 
 
 WORK = {
-    "STUB_COMMAND": "echo 'It is tested with make test.' > NOTES.md; echo NOTES.md says it now: with make test."
+    "STUB_COMMAND": (
+        "echo 'It is tested with make test.' > NOTES.md; echo NOTES.md says it now: with make test."
+    )
 }
 """What the stub does in its turn: what the page says that the agent did."""
 

@@ -1,4 +1,6 @@
-"""The server with the real OpenCode in real Podman: made over HTTP, talked to there and in the terminal, and gone again."""
+"""The server with the real OpenCode in real Podman:
+made over HTTP, talked to there and in the terminal, and gone again.
+"""
 
 import contextlib
 import json

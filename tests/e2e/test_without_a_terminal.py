@@ -68,8 +68,13 @@ def test_start_prints_the_name_or_the_object_and_nothing_else_on_stdout(account:
 def test_no_standard_input_at_all_is_no_terminal(account: Account) -> None:
     closed = subprocess.run(
         ["sh", "-c", 'exec "$@" <&-', "sh", LAUNCHER, "start", "-a", "shell"],
-        env=account.environment, cwd=account.project(), text=True, capture_output=True, timeout=COMMAND_SECONDS, check=False,
-    )  # fmt: skip
+        env=account.environment,
+        cwd=account.project(),
+        text=True,
+        capture_output=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
     assert (closed.returncode, closed.stdout) == (0, "default\n"), closed.stderr
     deaf = subprocess.run(
         ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", LAUNCHER, "ls"],
@@ -104,8 +109,13 @@ def test_a_reader_that_leaves_early_is_no_error(account: Account) -> None:
     account.ok("start", "-d", "-a", "shell", cwd=account.project())
     piped = subprocess.run(
         ["bash", "-c", '"$0" ls | true; echo "${PIPESTATUS[0]}"', LAUNCHER],
-        env=account.environment, cwd=account.home, text=True, capture_output=True, timeout=COMMAND_SECONDS, check=False,
-    )  # fmt: skip
+        env=account.environment,
+        cwd=account.home,
+        text=True,
+        capture_output=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
     assert piped.stdout.strip() in ("0", "141")
     assert "Traceback" not in piped.stderr
 

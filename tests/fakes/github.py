@@ -1,6 +1,7 @@
 """A GitHub of our own: OAuth with PKCE, the device flow, the user, memberships of organisations and teams.
 
-It checks what it is sent as GitHub does, and refuses the rest in GitHub's words; `complaints` has each refusal.
+It checks what it is sent as GitHub does, and refuses the rest in GitHub's words;
+`complaints` has each refusal.
 The web is at `url`, the API at `url`/api/v3, as on a GitHub Enterprise Server.
 """
 

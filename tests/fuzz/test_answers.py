@@ -1,4 +1,5 @@
-"""Fuzzers: what comes out of a container or an archive is read without a traceback, in bounded time and memory.
+"""Fuzzers: what comes out of a container or an archive is read without a traceback,
+in bounded time and memory.
 
 Two seconds each in `make test`; AGENT_SESSION_FUZZ_SECONDS says how many in `make nightly`.
 """
@@ -37,9 +38,36 @@ TEXTS = (
     | st.sampled_from(["\x1b]52;c;AA\x07", "\u202e", "../..", "/etc", "\0", "waiting", "idle"])
 )
 KEYS = st.sampled_from(
-    ["value", "since", "reason", "question", "text", "choices", "writer", "state", "time", "event", "detail", "kind", "id", "models",
-     "name", "default", "entries", "role", "ended", "error", "projects", "source", "target", "options", "agent", "format", "made_by"]
-)  # fmt: skip
+    [
+        "value",
+        "since",
+        "reason",
+        "question",
+        "text",
+        "choices",
+        "writer",
+        "state",
+        "time",
+        "event",
+        "detail",
+        "kind",
+        "id",
+        "models",
+        "name",
+        "default",
+        "entries",
+        "role",
+        "ended",
+        "error",
+        "projects",
+        "source",
+        "target",
+        "options",
+        "agent",
+        "format",
+        "made_by",
+    ]
+)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | TEXTS,
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(KEYS | TEXTS, inner, max_size=8),

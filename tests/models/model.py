@@ -1,6 +1,7 @@
 """A scripted model server inside a session's container, and what a test does with it.
 
-A rootless container does not reach the host's loopback (slirp4netns --disable-host-loopback), so the server runs beside the agent.
+A rootless container does not reach the host's loopback (slirp4netns --disable-host-loopback),
+so the server runs beside the agent.
 """
 
 import json
@@ -41,7 +42,9 @@ class Model:
         return self
 
     def requests(self) -> list[dict[str, Any]]:
-        """All that was asked since the script was set: method, path, headers (lower case) and body of each."""
+        """All that was asked since the script was set: method, path, headers (lower case) and body of
+        each.
+        """
         found: list[dict[str, Any]] = json.loads(self._curl(f"{URL}/requests"))
         return found
 

@@ -1,18 +1,24 @@
-"""A scripted model server: Anthropic Messages (also as Bedrock and Vertex offer them) and OpenAI chat completions.
+"""A scripted model server: Anthropic Messages (also as Bedrock and Vertex offer them) and OpenAI chat
+completions.
 
-One file, standard library only, so that it can be piped into a container: `python3 server.py PORT`. What it answers is data,
-replaced by `PUT /script`; what it was asked is told by `GET /requests`. A script is a list of replies, each an object:
+One file, standard library only, so that it can be piped into a container: `python3 server.py PORT`.
+What it answers is data, replaced by `PUT /script`; what it was asked is told by `GET /requests`.
+A script is a list of replies, each an object:
 
-    {"text": "..."}                          an answer                {"big": 5000000}       that many characters
+    {"text": "..."}                          an answer                {"big":
+5000000}       that many characters
     {"tool": "Write", "input": {...}}        a tool call, after "text" if there is one
-    {"tool": ..., "also": [{"tool": ..., "input": ...}]}    more of them in the same answer, where it is streamed
-    {"status": 529, "message": "..."}        an error                 {"garbage": true}      bytes that are no answer
+    {"tool": ..., "also": [{"tool": ..., "input":
+...}]}    more of them in the same answer, where it is streamed
+    {"status": 529, "message": "..."}        an error                 {"garbage":
+true}      bytes that are no answer
     {"hang": 60}                             nothing, for so many seconds
     and with any of them: "delay": seconds before it, "pause": seconds in the middle of a streamed text
 
-Replies are used up in order, by requests that offer tools: what agents ask beside the conversation (a title, a
-quota) gets a short answer of its own. A reply with "when" answers every request whose last words hold that text, and
-comes before those in order. When nothing is left, the answer is "echo: " and the user's words.
+Replies are used up in order, by requests that offer tools:
+what agents ask beside the conversation (a title, a quota) gets a short answer of its own.
+A reply with "when" answers every request whose last words hold that text, and comes before those in order.
+When nothing is left, the answer is "echo: " and the user's words.
 """
 
 import base64
@@ -63,7 +69,9 @@ class Server(ThreadingHTTPServer):
 
 
 def last_words(body: dict[str, Any]) -> str:
-    """What was said since the model spoke last: the user's words and tools' results, without what agents add to them."""
+    """What was said since the model spoke last: the user's words and tools' results,
+    without what agents add to them.
+    """
     said: list[str] = []
     for message in body.get("messages") or []:
         content = message.get("content") or ""

@@ -13,7 +13,9 @@ SECRET = "sk-ant-api03-a-secret-of-the-tests"
 
 @pytest.fixture(scope="module")
 def running(storage: Storage, claude: str) -> Iterator[Account]:  # noqa: ARG001
-    """An account in which the session "default" of the agent `claude` runs on the project "app", with a key in the environment."""
+    """An account in which the session "default" of the agent `claude` runs on the project "app",
+    with a key in the environment.
+    """
     account = Account(storage.path, storage.driver)
     try:
         account.ok(

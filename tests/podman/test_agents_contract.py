@@ -1,4 +1,5 @@
-"""What docs/agents.md says an agent's executables do, of each agent that brings them; one session an agent, for all tests.
+"""What docs/agents.md says an agent's executables do, of each agent that brings them;
+one session an agent, for all tests.
 
 An agent joins when its folder has them; tests/subjects.py says how its next turn is chosen.
 """

@@ -1,4 +1,6 @@
-"""Sessions in clones of their own: nothing of the host is writable there, and work comes back when asked for."""
+"""Sessions in clones of their own: nothing of the host is writable there,
+and work comes back when asked for.
+"""
 
 import json
 import signal
@@ -28,7 +30,9 @@ def house(storage: Storage, shell: str) -> Iterator[Host]:  # noqa: ARG001
 
 @pytest.fixture(scope="module")
 def app(house: Host) -> Path:
-    """A repository with staged, unstaged and untracked changes, a tag, a branch and a secret in its config."""
+    """A repository with staged, unstaged and untracked changes, a tag,
+    a branch and a secret in its config.
+    """
     app = house.repository(house.account.home / "projects" / "app")
     (app / "deep").mkdir()
     (app / "deep" / "two").write_text("two\n")
@@ -74,7 +78,8 @@ def test_nothing_of_the_host_is_writable_in_a_session_with_a_clone(house: Host, 
     before = {path: path.lstat().st_mtime_ns for path in app.rglob("*")}
     script = (
         "touch /run/host-objects/app/x; chmod -R u+w /run/host-objects/app; rm -rf /run/host-objects/app/*; "
-        "mount | grep -c ' /workspace/app '; git repack -adq; git gc -q --prune=now; git fsck --full 2>&1 | tail -3"
+        "mount | grep -c ' /workspace/app '; git repack -adq; "
+        "git gc -q --prune=now; git fsck --full 2>&1 | tail -3"
     )
     house.inside(a1, script)
     assert {path: path.lstat().st_mtime_ns for path in app.rglob("*")} == before

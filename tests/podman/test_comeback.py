@@ -1,4 +1,6 @@
-"""An agent that stops itself, is killed or is interrupted stays at hand; and a screen is what is there, whoever scrolled."""
+"""An agent that stops itself, is killed or is interrupted stays at hand;
+and a screen is what is there, whoever scrolled.
+"""
 
 from collections.abc import Iterator
 
@@ -87,7 +89,8 @@ def test_an_agent_that_has_quit_is_brought_back_by_restart(session: Claude) -> N
     session.seen("idle")
 
 
-def test_a_killed_opencode_comes_back_with_its_conversation(storage: Storage, opencode: str) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("opencode")
+def test_a_killed_opencode_comes_back_with_its_conversation(storage: Storage) -> None:
     with session_of(storage) as (account, model):
         model.begin()
         until(lambda: account.state()["value"] == "idle", "OpenCode")

@@ -1,4 +1,6 @@
-"""Doctor on real Podman: a healthy machine, and each way of breaking one, with the promised words and exit code."""
+"""Doctor on real Podman: a healthy machine, and each way of breaking one,
+with the promised words and exit code.
+"""
 
 import json
 import os
@@ -152,7 +154,8 @@ def test_what_a_killed_build_left_is_removed_when_it_is_told_to(account: Account
         "left behind by builds that were killed" in found(account.run("doctor", "--json"))["builds"]["words"]
     )
     fixed = account.run("doctor", "--fix").err
-    # Its directory may be removed already: a build of another test, which has the same /var/tmp, has cleared up first.
+    # Its directory may be removed already: a build of another test, which has the same /var/tmp,
+    # has cleared up first.
     assert re.search(r"builds: fixed: removed [12] containers and directories", fixed), fixed
     assert account.podman("ps", "--all", "--external", "--quiet") == ""
 

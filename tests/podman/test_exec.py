@@ -1,4 +1,6 @@
-"""`exec` beside an agent: the muscle memory of other tools, closed streams, readers that leave, and plain words."""
+"""`exec` beside an agent: the muscle memory of other tools, closed streams, readers that leave,
+and plain words.
+"""
 
 import signal
 import subprocess
@@ -29,8 +31,14 @@ def test_a_command_ends_with_whoever_reads_its_output(session: Account) -> None:
     for command in ("yes", "sh -c 'trap : TERM; yes stubborn; while :; do yes again; done'"):
         line = f"{LAUNCHER} exec web -- {command} | head -n 1; echo ${{PIPESTATUS[0]}}"
         done = subprocess.run(
-            ["bash", "-c", line], env=session.environment, cwd=session.home, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+            ["bash", "-c", line],
+            env=session.environment,
+            cwd=session.home,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
         assert done.stdout.splitlines()[-1] == "141", done
         until(lambda: not runs(session, "^yes|stubborn"), "the end of the command", seconds=30)
 
@@ -49,8 +57,14 @@ def test_a_closed_standard_input_is_at_its_end(session: Account) -> None:
     for closed in ("<&-", "<&- 2>&-"):
         line = f"{LAUNCHER} exec web -- sh -c 'cat; echo done' {closed}"
         done = subprocess.run(
-            ["bash", "-c", line], env=session.environment, cwd=session.home, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+            ["bash", "-c", line],
+            env=session.environment,
+            cwd=session.home,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
         assert (done.returncode, done.stdout) == (0, "done\n")
 
 

@@ -22,7 +22,8 @@ STATES = {
     "rebase": (
         "git switch -q -c topic-$$; echo topic >file; git commit -qam topic; git rev-parse HEAD >$keep; "
         "git switch -q --detach HEAD^; echo other >file; git commit -qam other; "
-        "git switch -q topic-$$; ! git rebase -q @{-1} >/dev/null 2>&1; test -d $(git rev-parse --git-dir)/rebase-merge"
+        "git switch -q topic-$$; ! git rebase -q @{-1} >/dev/null 2>&1; "
+        "test -d $(git rev-parse --git-dir)/rebase-merge"
     ),
     "bisect": (
         "git switch -q --detach; for i in 1 2 3 4; do git commit -q --allow-empty -m $i; done; "
@@ -31,7 +32,8 @@ STATES = {
 }
 MAINTENANCE = {
     "commit with auto gc": (
-        "git -c gc.auto=1 -c gc.autoDetach=false commit -q --allow-empty -m m && git -c gc.auto=1 gc -q --auto"
+        "git -c gc.auto=1 -c gc.autoDetach=false commit -q --allow-empty -m "
+        "m && git -c gc.auto=1 gc -q --auto"
     ),
     "gc": "git gc -q",
     "gc --prune=now": "git gc -q --prune=now",
@@ -115,7 +117,8 @@ def lost(trees: Trees, tree: str, state: str, side: str) -> list[str]:
     for each in trees.places.values():
         trees.run(
             each,
-            "git fsck --no-dangling >/dev/null; git status --short >/dev/null; git write-tree >/dev/null || true",
+            "git fsck --no-dangling >/dev/null; git status --short >/dev/null; "
+            "git write-tree >/dev/null || true",
         )
         assert trees.run(each, "git worktree list").count("\n") == len(trees.places)
     return found
@@ -145,6 +148,9 @@ def test_a_branch_is_checked_out_once_whichever_worktree_asks(trees: Trees) -> N
         assert f"/session/{other}/workspace/own" in listed
     assert "locked" in trees.host.git(trees.app, "worktree", "list").out
     # The tree that has the branch may go on with it; a worktree goes where it was made.
-    again = "git switch -q -c next && git switch -q main && git branch -f next main && git worktree remove /workspace/own"
+    again = (
+        "git switch -q -c next && git switch -q main && "
+        "git branch -f next main && git worktree remove /workspace/own"
+    )
     assert trees.host.inside("one", again).code == 0
     assert trees.host.git(trees.app, "worktree", "list").out.count("\n") == 3

@@ -1,4 +1,6 @@
-"""A random walk of git commands, on the host and in two sessions, gives what the same walk gives in a plain clone."""
+"""A random walk of git commands, on the host and in two sessions,
+gives what the same walk gives in a plain clone.
+"""
 
 import random
 from dataclasses import dataclass, field

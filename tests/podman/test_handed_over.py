@@ -1,4 +1,6 @@
-"""What the user has on the host reaches a session: the ssh-agent of this login, settings of today, a whole archive."""
+"""What the user has on the host reaches a session:
+the ssh-agent of this login, settings of today, a whole archive.
+"""
 
 import json
 import subprocess
@@ -42,11 +44,15 @@ def test_an_archive_is_whole_and_names_what_it_leaves_out(account: Account) -> N
     project, file = account.project(), account.home / "s.tar.zst"
     account.ok("start", "-d", "-a", "shell", "-n", "s", project)
     account.inside(
-        "s", "sh", "-c",
-        "cd && echo secret >none && mkdir dir && echo in >dir/file && chmod 0 none && chmod 555 dir && chmod 0 dir/file && "
-        "truncate -s 3G sparse && printf end >>sparse && mkdir closed && echo x >closed/y && chmod 0 closed && "
+        "s",
+        "sh",
+        "-c",
+        "cd && echo secret >none && mkdir dir && echo in >dir/file && "
+        "chmod 0 none && chmod 555 dir && chmod 0 dir/file && "
+        "truncate -s 3G sparse && printf end >>sparse && mkdir closed && "
+        "echo x >closed/y && chmod 0 closed && "
         "python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"left.sock\")'",
-    )  # fmt: skip
+    )
     account.ok("stop", "s")
     saved = account.run("export", "s", file)
     assert (saved.code, "left.sock" in saved.err) == (0, True), saved
@@ -92,9 +98,12 @@ def test_what_the_host_denies_reaches_every_start(account: Account, claude: str)
     account.ok("start", "-d", "-a", "claude", cwd=project, env=ENVIRONMENT)
     assert rules() == {}
     account.inside(
-        "default", "sh", "-c",
-        "cd ~/.claude && jq '.permissions.allow=[\"Bash(ls:*)\"] | .model=\"opus\"' settings.json >n && cat n >settings.json",
-    )  # fmt: skip
+        "default",
+        "sh",
+        "-c",
+        'cd ~/.claude && jq \'.permissions.allow=["Bash(ls:*)"] | '
+        '.model="opus"\' settings.json >n && cat n >settings.json',
+    )
     settings.write_text(
         json.dumps(
             {

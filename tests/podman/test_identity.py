@@ -20,7 +20,8 @@ def lent(account: Account) -> Iterator[dict[str, str]]:
     key = account.home / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "me", "-f", key], check=True)
     (account.home / ".gitconfig").write_text(
-        f"[user]\n\tname = Ada\n\temail = ada@example.org\n\tsigningkey = {key}\n[gpg]\n\tformat = ssh\n[commit]\n\tgpgsign = true\n"
+        f"[user]\n\tname = Ada\n\temail = ada@example.org\n\tsigningkey = {key}\n[gpg]\n"
+        f"\tformat = ssh\n[commit]\n\tgpgsign = true\n"
     )
     socket = account.runtime / "ssh"
     with subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL) as agent:
@@ -48,7 +49,10 @@ def test_on_request_it_signs_and_has_the_token_and_nothing_tells_it(
     project: Path = account.project()
     subprocess.run(["git", "init", "-q", project], check=True)
     account.ok("start", "-d", "-a", "shell", "--git-signing", "--github-token", cwd=project, env=lent)
-    script = ". /run/agent-session/seed/environment; ssh-add -l; echo $GH_TOKEN; git commit -q --allow-empty -m x; git cat-file commit HEAD"
+    script = (
+        ". /run/agent-session/seed/environment; ssh-add -l; echo $GH_TOKEN; "
+        "git commit -q --allow-empty -m x; git cat-file commit HEAD"
+    )
     said = account.inside("default", "sh", "-c", script)
     assert "ED25519" in said
     assert TOKEN in said

@@ -1,4 +1,6 @@
-"""Limits hold, or are said not to: a fork bomb and an agent that takes all memory, on this machine's own kernel."""
+"""Limits hold, or are said not to: a fork bomb and an agent that takes all memory,
+on this machine's own kernel.
+"""
 
 import json
 
@@ -12,7 +14,9 @@ VAIN = "cannot be enforced here"
 
 
 def pids(account: Account, session: str = "default") -> int:
-    """How many processes and threads there are in a session, seen from its container's root, whom no limit of the agent's holds."""
+    """How many processes and threads there are in a session, seen from its container's root,
+    whom no limit of the agent's holds.
+    """
     listing = account.podman(
         "exec",
         "--privileged",

@@ -1,4 +1,6 @@
-"""A login on a terminal can always be left, and leaves nothing behind, whatever its program makes of keys and signals."""
+"""A login on a terminal can always be left, and leaves nothing behind,
+whatever its program makes of keys and signals.
+"""
 
 import os
 import signal
@@ -11,7 +13,10 @@ from tests.terminal import Terminal
 from tests.waiting import until
 
 pytestmark = pytest.mark.podman
-AGENT = 'title: Stubborn\nenvironment: [STUBBORN_TOKEN]\nlogin: {command: [stubborn-login], variable: STUBBORN_TOKEN, pattern: "token-[a-z]+"}\n'
+AGENT = (
+    "title: Stubborn\nenvironment: [STUBBORN_TOKEN]\nlogin: {command: [stubborn-login], "
+    'variable: STUBBORN_TOKEN, pattern: "token-[a-z]+"}\n'
+)
 # As agents' own programs: keys as they come, another screen, and no end but at a token.
 LOGIN = """#!/usr/bin/env python3
 import os, signal, sys, tty

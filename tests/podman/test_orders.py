@@ -1,4 +1,6 @@
-"""Verbs that need no knowledge of an agent: exec, cp, send, screen and logs, on real sessions without a terminal."""
+"""Verbs that need no knowledge of an agent: exec, cp, send, screen and logs,
+on real sessions without a terminal.
+"""
 
 import json
 import os
@@ -36,7 +38,9 @@ du -sb ."""
 
 @pytest.fixture(scope="module")
 def orders(storage: Storage, shell: str) -> Iterator[Account]:  # noqa: ARG001
-    """An account in which the shell session "default" runs on the project "app" for all tests of this file."""
+    """An account in which the shell session "default" runs on the project "app" for all tests of this
+    file.
+    """
     account = Account(storage.path, storage.driver)
     try:
         account.ok("start", "-d", "-a", "shell", cwd=account.project(README="hello"))
@@ -224,7 +228,8 @@ def test_an_agent_cannot_lead_a_copy_out_of_where_it_belongs(orders: Account, tm
     secret = tmp_path / "precious"
     secret.write_text("precious")
     evil = (
-        "mkdir -p /home/agent/evil/sub; cd /home/agent/evil; ln -sfn /etc/passwd abs; ln -sfn ../../../x up; ln -sfn sub in; "
+        "mkdir -p /home/agent/evil/sub; cd /home/agent/evil; ln -sfn /etc/passwd abs; "
+        "ln -sfn ../../../x up; ln -sfn sub in; "
         "mkfifo -m 600 pipe; echo ok > sub/f"
     )
     orders.inside("default", "sh", "-c", evil)

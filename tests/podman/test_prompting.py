@@ -1,13 +1,14 @@
-"""prompt, answer, models and chat as scripts use them, on a real session of the stub, whose words say what it does."""
+"""prompt, answer, models and chat as scripts use them, on a real session of the stub,
+whose words say what it does.
+"""
 
 import json
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
 from tests.account import Account, Done
-from tests.storage import LAUNCHER, STUB, Storage
+from tests.storage import STUB, Storage
 from tests.waiting import COMMAND_SECONDS, TIMEOUT, until
 
 pytestmark = pytest.mark.podman
@@ -149,12 +150,7 @@ def test_five_megabytes_come_whole(web: Account) -> None:
 
 
 def test_two_at_once_are_never_mixed(web: Account) -> None:
-    command = [LAUNCHER, "prompt", "--wait", "web"]
-    options = {"cwd": web.home, "env": web.environment, "stdin": subprocess.DEVNULL, "text": True}
-    started = [
-        subprocess.Popen([*command, f"slow {n}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)  # type: ignore[call-overload]
-        for n in (3, 3)
-    ]
+    started = [web.begin("prompt", "--wait", "web", f"slow {n}") for n in (3, 3)]
     ended = sorted((process.communicate()[0], process.returncode) for process in started)
     assert ended[0] == ("", 5)
     assert (ended[1][0].endswith("slowly done\n"), ended[1][1]) == (True, 0)

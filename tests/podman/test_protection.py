@@ -23,7 +23,9 @@ COMPLAINTS = re.compile(
 
 
 def tree(top: Path) -> dict[str, str]:
-    """All paths below a directory, with what a file says and where a link leads; without what git rewrites by itself."""
+    """All paths below a directory, with what a file says and where a link leads;
+    without what git rewrites by itself.
+    """
     found = {}
     for directory, names, files in os.walk(top):
         for name in [*names, *files]:
@@ -45,12 +47,15 @@ for path; do
     parent=${path%/*}
     echo "$path" >&2
     # over, into, instead of it
-    cat "$evil/config" >"$path"; cat "$evil/config" >>"$path"; mkdir -p "$path"; cp "$evil/hook" "$path/pre-commit"
+    cat "$evil/config" >"$path"; cat "$evil/config" >>"$path"; mkdir -p "$path"
+    cp "$evil/hook" "$path/pre-commit"
     cp "$evil/hook" "$path/post-checkout"
     cp "$evil/tasks.json" "$path/tasks.json"; cp "$evil/config" "$path/config"
     chmod -R 777 "$path"; truncate -s 0 "$path"
-    mv -T "$path" "$path.gone"; ln -sfn "$evil" "$path"; ln -s "$evil/config" "$path"; ln -f "$evil/config" "$path"
-    case $path in */modules | */worktrees | *.git) ;; *) rm -rf "$path" ;; esac # their data is the agent's to ruin
+    mv -T "$path" "$path.gone"; ln -sfn "$evil" "$path"; ln -s "$evil/config" "$path"
+    ln -f "$evil/config" "$path"
+    # Their data is the agent's to ruin.
+    case $path in */modules | */worktrees | *.git) ;; *) rm -rf "$path" ;; esac
     rmdir "$path"; unlink "$path"
     cp "$evil/config" "$parent/new.$$"; mv -fT "$parent/new.$$" "$path"; rm -f "$parent/new.$$"
     cp -r "$evil" "$parent/newdir.$$"; mv -fT "$parent/newdir.$$" "$path"; rm -rf "$parent/newdir.$$"
@@ -137,7 +142,10 @@ def test_nothing_an_attacker_plants_is_there_or_runs(host: Host) -> None:
     evil = app / "evil"
     for name, content in {
         "hook": f"#!/bin/sh\ntouch {ran}\n",
-        "config": f'[core]\n\tfsmonitor = "touch {ran}; false"\n\tpager = touch {ran}\n\tsshCommand = touch {ran}\n\thooksPath = {evil}/git/hooks\n',
+        "config": (
+            f'[core]\n\tfsmonitor = "touch {ran}; '
+            f'false"\n\tpager = touch {ran}\n\tsshCommand = touch {ran}\n\thooksPath = {evil}/git/hooks\n'
+        ),
         "tasks.json": "evil",
         "swap/evil": "evil",
         "git/HEAD": "ref: refs/heads/main\n",
@@ -286,7 +294,8 @@ def test_a_repository_without_a_commit_can_be_begun(host: Host) -> None:
     host.account.ok("start", "-d", "-a", "shell", "-n", "s", app)
     done = host.inside(
         "s",
-        "set -e; echo a >a; git add -A; git commit -qm a; git commit -q --allow-empty -m b; git status --short; git ls-files",
+        "set -e; echo a >a; git add -A; git commit -qm a; "
+        "git commit -q --allow-empty -m b; git status --short; git ls-files",
     )
     assert (done.code, done.out, done.err) == (0, "a\n", "")
     assert (app / ".git" / "config").read_bytes() == config
@@ -307,7 +316,8 @@ def test_a_submodule_can_be_worked_in(host: Host) -> None:
     assert not COMPLAINTS.search(done.out + done.err), done.out + done.err
     done = host.inside(
         "work",
-        "git status --short && git submodule status && git add sub && git commit -qm pointer && git status --short",
+        "git status --short && git submodule status && git add sub && "
+        "git commit -qm pointer && git status --short",
     )
     assert done.code == 0, done
     assert not COMPLAINTS.search(done.out + done.err), done
@@ -324,14 +334,17 @@ def test_the_hosts_config_is_seen_later_and_the_sessions_own_kept(host: Host) ->
     host.git(app, "remote", "set-url", "origin", "../other.git")
     said = host.inside(
         "s",
-        "git config user.nickname; git remote get-url mine; git remote get-url origin; git config branch.main.description",
+        "git config user.nickname; git remote get-url mine; "
+        "git remote get-url origin; git config branch.main.description",
     )
     assert said.out.split() == ["host", "/somewhere", "../other.git", "mine"]
     assert "mine" not in (app / ".git" / "config").read_text()
 
 
 def test_what_the_host_replaces_or_removes_stays_protected(host: Host) -> None:
-    """The kernel drops a mount when the host renames something over what it is on, or removes that: the guard puts it back."""
+    """The kernel drops a mount when the host renames something over what it is on, or removes that:
+    the guard puts it back.
+    """
     app = host.repository(host.account.home / "projects" / "a pp")
     (app / ".claude").mkdir()
     (app / ".claude" / "settings.json").write_text("{}")
@@ -521,7 +534,8 @@ def test_a_worktree_given_as_a_project_cannot_reach_its_main_repositorys_config(
     host.account.ok("start", "-d", "-a", "shell", "-n", "s", wt)
     done = host.inside(
         "s",
-        'echo evil >>"$1/config"; echo evil >"$1/hooks/pre-commit"; echo .. >"$1/commondir"; mv "$1" "$1.old"; mv "$1/worktrees" "$1/w"; '
+        'echo evil >>"$1/config"; echo evil >"$1/hooks/pre-commit"; echo .. >"$1/commondir"; '
+        'mv "$1" "$1.old"; mv "$1/worktrees" "$1/w"; '
         'echo evil >"$1/worktrees/tree/commondir"; echo "gitdir: /tmp" >.git; mv .git .git2; ls "$1/../file"',
         str(app / ".git"),
         directory="/workspace/tree",

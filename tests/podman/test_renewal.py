@@ -1,4 +1,6 @@
-"""What a session keeps when its container is another: by update, by login and logout; and where a login can be read."""
+"""What a session keeps when its container is another: by update, by login and logout;
+and where a login can be read.
+"""
 
 import json
 import os
@@ -254,8 +256,12 @@ def test_a_key_is_nowhere_but_with_the_agent_and_gone_with_rm(probe: Account, wa
     (probe.home / "projects/app/x.tar.zst").unlink()
     (probe.home / ".probe.json").unlink(missing_ok=True)
     found = subprocess.run(
-        ["podman", "unshare", "grep", "-rlsF", "-e", key, str(probe.folder)], env=probe.environment, capture_output=True, text=True, check=False
-    )  # fmt: skip
+        ["podman", "unshare", "grep", "-rlsF", "-e", key, str(probe.folder)],
+        env=probe.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert found.stdout == ""
 
 
@@ -299,7 +305,10 @@ class _Watching:
 
 def test_a_traceback_shows_no_key(probe: Account) -> None:
     """A bug is told with its traceback: never with values."""
-    code = "import agent_session.agents.seed as s; s._add = lambda *a: 1/0; from agent_session.cli.main import main; main()"
+    code = (
+        "import agent_session.agents.seed as s; s._add = lambda *a: 1/0; "
+        "from agent_session.cli.main import main; main()"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code, "start", "-d", "-a", "probe"],
         env=probe.environment | {"PROBE_KEY": KEY, "PYTHONPATH": str(LAUNCHER.parent / "src")},

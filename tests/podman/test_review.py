@@ -1,4 +1,6 @@
-"""In review mode a project's directory is its owner's: tools and git do what they do on the host, and what could run here is told."""
+"""In review mode a project's directory is its owner's:
+tools and git do what they do on the host, and what could run here is told.
+"""
 
 import json
 import subprocess
@@ -38,7 +40,8 @@ say git commit -qm vscode
 rm -rf .vscode; say git commit -qam gone
 say git revert --no-edit HEAD
 echo x >junk; mkdir -p .idea; echo x >.idea/x; say git clean -fdx
-git status --short; git log --format=%T --all | sort; ls -A; find . -name .git -prune -o -type f -print | sort | xargs cat
+git status --short; git log --format=%T --all | sort; ls -A; find . -name .git -prune -o -type f -print |
+    sort | xargs cat
 """
 
 
@@ -94,7 +97,8 @@ fs.mkdirSync(".husky/_", { recursive: true });
 fs.writeFileSync(".husky/_/pre-commit", "#!/bin/sh\n", { mode: 0o755 });
 END
 cat >check.js <<'END'
-for (const file of require("fs").readdirSync(".")) if (file.endsWith(".json")) JSON.parse(require("fs").readFileSync(file));
+for (const file of require("fs").readdirSync("."))
+    if (file.endsWith(".json")) JSON.parse(require("fs").readFileSync(file));
 END
 npm install --no-audit --no-fund --silent && npm ci --no-audit --no-fund --silent && npm run --silent check
 ls -A .husky/_
@@ -179,7 +183,8 @@ def test_nothing_of_agent_sessions_is_in_the_working_tree(host: Host, mode: str)
     assert host.git(app, "status", "--short", "--ignored").out == ""
     done = host.inside(
         "s",
-        "ls -A; rm -rf .vscode .claude && mkdir .vscode && ! echo x >>.git/config; code=$?; echo x >.git/hooks/x; exit $code",
+        "ls -A; rm -rf .vscode .claude && mkdir .vscode && ! echo x >>.git/config; "
+        "code=$?; echo x >.git/hooks/x; exit $code",
     )
     assert (done.code, done.out.split()) == (0, before), done
     assert not (app / ".git" / "hooks" / "x").exists(), "a hook of the session is not one of the host"

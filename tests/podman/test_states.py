@@ -1,4 +1,6 @@
-"""What agents do, of real sessions without a terminal: ls, status, wait and watch; and containers that lie about it."""
+"""What agents do, of real sessions without a terminal: ls, status, wait and watch;
+and containers that lie about it.
+"""
 
 import json
 import signal
@@ -192,10 +194,24 @@ def test_watch_tells_each_change_and_whom_it_shall(account: Account, tmp_path: P
     with ThreadingHTTPServer(("127.0.0.1", 0), Heard) as server, (tmp_path / "out").open("w") as out:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         watch = subprocess.Popen(
-            [LAUNCHER, "watch", "--json", "--notify", "--on", "waiting", f'echo "$AGENT_SESSION_NAME: $AGENT_SESSION_REASON" >>{tmp_path}/ran'],
-            env={**account.environment, "AGENT_SESSION_NOTIFY_URL": f"http://127.0.0.1:{server.server_port}/t"},
-            stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            [
+                LAUNCHER,
+                "watch",
+                "--json",
+                "--notify",
+                "--on",
+                "waiting",
+                f'echo "$AGENT_SESSION_NAME: $AGENT_SESSION_REASON" >>{tmp_path}/ran',
+            ],
+            env={
+                **account.environment,
+                "AGENT_SESSION_NOTIFY_URL": f"http://127.0.0.1:{server.server_port}/t",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
         def told() -> list[str]:
             lines = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()]
@@ -255,8 +271,13 @@ def test_cron_is_told_the_same(states: Account) -> None:
     few = {name: states.environment[name] for name in ("HOME", "XDG_RUNTIME_DIR", "CONTAINERS_STORAGE_CONF")}
     done = subprocess.run(
         ["/bin/sh", "-c", f"{LAUNCHER} wait --timeout 20 default <&- && {LAUNCHER} ls --json <&-"],
-        env={**few, "PATH": "/usr/bin:/bin"}, cwd="/", text=True, capture_output=True, timeout=COMMAND_SECONDS, check=False,
-    )  # fmt: skip
+        env={**few, "PATH": "/usr/bin:/bin"},
+        cwd="/",
+        text=True,
+        capture_output=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     first, _, listed = done.stdout.partition("\n")
     assert first == "default\tidle"

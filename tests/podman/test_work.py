@@ -1,4 +1,6 @@
-"""rm cannot lose work, and what is saved comes back: repositories, loose files, archives, also of somebody malicious."""
+"""rm cannot lose work, and what is saved comes back:
+repositories, loose files, archives, also of somebody malicious.
+"""
 
 import io
 import json
@@ -59,7 +61,8 @@ def test_a_clone_that_holds_nothing_new_is_no_reason_to_keep_a_session(session: 
     )
     do(
         session,
-        f"git clone -q /workspace/clone ~/code; mkdir -p ~/.cache; git init -q ~/.cache/tool; cd ~/.cache/tool; {COMMIT} x",
+        f"git clone -q /workspace/clone ~/code; mkdir -p ~/.cache; "
+        f"git init -q ~/.cache/tool; cd ~/.cache/tool; {COMMIT} x",
     )
     assert lost(session) == []
 
@@ -68,7 +71,8 @@ def test_work_is_listed_by_path_and_branch(session: Account) -> None:
     do(session, f"git init -q -b main ~/code; cd ~/code; {COMMIT} 1; git checkout -q -b feature; {COMMIT} 2")
     do(
         session,
-        "cd ~/code; echo 1 > file; git add file; git -c user.name=a -c user.email=a@b stash -q; echo 2 > other",
+        "cd ~/code; echo 1 > file; git add file; "
+        "git -c user.name=a -c user.email=a@b stash -q; echo 2 > other",
     )
     do(
         session,
@@ -76,11 +80,15 @@ def test_work_is_listed_by_path_and_branch(session: Account) -> None:
     )
     do(
         session,
-        "git init -q --bare '/workspace/a b.git'; cd ~/code; git push -q '/workspace/a b.git' main; cd ~; git init -q empty",
+        "git init -q --bare '/workspace/a b.git'; cd ~/code; "
+        "git push -q '/workspace/a b.git' main; cd ~; git init -q empty",
     )
     do(session, "mkdir -p /workspace/deep; echo 1 > /workspace/deep/ö; ln -s /etc/passwd /workspace/link")
     assert set(lost(session)) == {
-        "/home/agent/code: 2 commits of feature not pushed, 1 commit of main not pushed, 1 uncommitted change, 1 stash",
+        (
+            "/home/agent/code: 2 commits of feature not pushed, "
+            "1 commit of main not pushed, 1 uncommitted change, 1 stash"
+        ),
         "/workspace/clone: 1 commit of (detached HEAD) not pushed",
         "/workspace/a b.git: 1 commit of main not pushed",
         "2 files in /workspace outside any project: /workspace/deep/ö, /workspace/link",
@@ -102,7 +110,8 @@ def test_a_worktree_beside_its_project_counts_with_its_changes(session: Account)
 def test_looking_runs_nothing_of_the_agents(session: Account) -> None:
     do(
         session,
-        "git init -q ~/evil; cd ~/evil; echo x > f; git config core.fsmonitor 'touch /home/agent/ran /workspace/app/ran; false'",
+        "git init -q ~/evil; cd ~/evil; echo x > f; "
+        "git config core.fsmonitor 'touch /home/agent/ran /workspace/app/ran; false'",
     )
     do(
         session,
@@ -112,7 +121,8 @@ def test_looking_runs_nothing_of_the_agents(session: Account) -> None:
     do(
         session,
         "mkdir -p ~/bin ~/.local/bin; "
-        "printf '#!/bin/sh\\ntouch /workspace/app/ran\\n' > ~/bin/git; chmod +x ~/bin/git; ln -s ~/bin/git ~/.local/bin/git",
+        "printf '#!/bin/sh\\ntouch /workspace/app/ran\\n' > ~/bin/git; "
+        "chmod +x ~/bin/git; ln -s ~/bin/git ~/.local/bin/git",
     )
     before = do(session, "ls -la ~")
     assert any("/home/agent/evil" in line for line in lost(session))
@@ -162,7 +172,8 @@ def test_a_session_comes_back_from_its_archive(session: Account) -> None:
     )
     do(
         session,
-        "echo secret > ~/.netrc; mkdir ~/.ssh; echo secret > ~/.ssh/id; echo loose > /workspace/loose; touch -d 2001-02-03 ~/d/*",
+        "echo secret > ~/.netrc; mkdir ~/.ssh; echo secret > ~/.ssh/id; "
+        "echo loose > /workspace/loose; touch -d 2001-02-03 ~/d/*",
     )
     file = session.home / "s.tar.zst"
     session.ok("export", "default", file)
@@ -174,7 +185,8 @@ def test_a_session_comes_back_from_its_archive(session: Account) -> None:
     session.ok("start", "-d", "--import", file, "-n", "again", session.home / "projects" / "app")
     assert do(
         session,
-        "cat ~/l/*; cat ~/hard /workspace/loose; stat -c '%a %y' ~/d ~/hard | cut -c1-14; git -C ~/code log --oneline | wc -l",
+        "cat ~/l/*; cat ~/hard /workspace/loose; stat -c '%a %y' ~/d ~/hard | "
+        "cut -c1-14; git -C ~/code log --oneline | wc -l",
         "again",
     ) == (f"a b\na b\nloose\n700 {time.strftime('%Y-%m-%d')}\n644 2001-02-03\n1")
     assert do(session, "ls -A ~", "again").split().count("p") == 0

@@ -1,4 +1,6 @@
-"""An agent in two colours, each with an image that is built once a user: what a session can be moved between."""
+"""An agent in two colours, each with an image that is built once a user:
+what a session can be moved between.
+"""
 
 from pathlib import Path
 

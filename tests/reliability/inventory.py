@@ -41,7 +41,9 @@ class Inventory:
         return "; ".join(found)
 
     def is_between(self, one: "Inventory", other: "Inventory") -> bool:
-        """Whether each thing is as in one of the two: what both have is here, and nothing that neither has."""
+        """Whether each thing is as in one of the two: what both have is here,
+        and nothing that neither has.
+        """
         pairs = (
             (getattr(self, kind.name), getattr(one, kind.name), getattr(other, kind.name))
             for kind in fields(self)
@@ -103,7 +105,10 @@ class Storekeeper:
         return {item["Names"][0]: item["State"] == "running" for item in listed}
 
     def look(self) -> Inventory:
-        """All there is now; processes get a moment to end. Who begins later is a monitor's, which clears up after an exec for itself."""
+        """All there is now; processes get a moment to end.
+
+        Who begins later is a monitor's, which clears up after an exec for itself.
+        """
         lasting = self.settled()
         return Inventory(
             containers=frozenset(
@@ -126,7 +131,9 @@ class Storekeeper:
                 self.ask("DELETE", f"/volumes/{volume}")
 
     def clear(self) -> None:
-        """Take away what a build left, so that what one cell of a matrix found is not found by all after it."""
+        """Take away what a build left, so that what one cell of a matrix found is not found by all after
+        it.
+        """
         for name in self.states():
             if "working-container" in name:
                 self._account.podman_done("rm", "--force", name)
@@ -143,7 +150,9 @@ class Storekeeper:
         return {pid: name for pid, name in self._account.workers().items() if pid != self._service.pid}
 
     def _images(self) -> Iterator[str]:
-        """Those with a name, from the storage's own index, which is quicker than Podman: the others are the cache of builds' steps."""
+        """Those with a name, from the storage's own index, which is quicker than Podman:
+        the others are the cache of builds' steps.
+        """
         indexes = list(self._account.storage.glob("*-images/images.json"))
         images = [image for index in indexes for image in json.loads(index.read_text())]
         yield from (name for image in images for name in image.get("names") or ())
@@ -167,7 +176,9 @@ class Storekeeper:
         yield from self._temporary() - self._before
 
     def _temporary(self) -> set[str]:
-        """What is ours where everybody's temporary files are, whatever TMPDIR says; not pytest's, not other accounts'."""
+        """What is ours where everybody's temporary files are, whatever TMPDIR says;
+        not pytest's, not other accounts'.
+        """
         return {str(path) for path in Path("/tmp").glob(f"agent-session*{os.geteuid()}*")}
 
 

@@ -1,9 +1,12 @@
-"""The kill matrix: every verb, struck by every signal at every step between two calls of its engine, on rootless Podman.
+"""The kill matrix: every verb, struck by every signal at every step between two calls of its engine,
+on rootless Podman.
 
-After each strike `ls` must be right, the same command must work, and there must be nothing that is not accounted for:
-asked to end (SIGINT, SIGTERM, SIGHUP), a command leaves all as it was before, or as it is when it is done; killed outright, what it
-leaves is gone when the same command has worked. Each row has an account of its own, so rows are struck side by side, one a
-processor. `python -m tests.reliability.matrix [ROW...]` prints the matrix.
+After each strike `ls` must be right, the same command must work,
+and there must be nothing that is not accounted for:
+asked to end (SIGINT, SIGTERM, SIGHUP), a command leaves all as it was before, or as it is when it is done;
+killed outright, what it leaves is gone when the same command has worked.
+Each row has an account of its own, so rows are struck side by side, one a processor.
+`python -m tests.reliability.matrix [ROW...]` prints the matrix.
 """
 
 import contextlib
@@ -70,7 +73,8 @@ def furnished(account: Account, keeper: Storekeeper) -> Bench:
     subprocess.run(["git", "init", "-q", "."], cwd=project, env=account.environment, check=True)
     colors.paint(account, "red")
     (account.home / ".local/share/agent-session/agents/stub").symlink_to(STUB)
-    # Of nothing: to prepare the base's layers for sessions takes seconds, and what is built of it is no other matter.
+    # Of nothing: to prepare the base's layers for sessions takes seconds,
+    # and what is built of it is no other matter.
     (account.agent("fresh") / "Containerfile").write_text(
         'FROM scratch\nCOPY Containerfile /\nENV ONE=two\nCMD ["x"]\n'
     )
@@ -139,7 +143,8 @@ def _cell(bench: Bench, row: Row, strike: Strike, before: Inventory, after: Inve
             wrong.append(f"it was not killed: {ended}")
     elif left not in (before, after) and not (row.several and left.is_between(before, after)):
         wrong.append(
-            f"neither as before ({left.unlike(before)[:300]}) nor done ({left.unlike(after)[:300]}): {ended.code}"
+            f"neither as before ({left.unlike(before)[:300]}) nor done "
+            f"({left.unlike(after)[:300]}): {ended.code}"
         )
     elif ended.code not in {*row.codes, 128 + strike.signal}:
         wrong.append(f"ended with {ended.code}: {ended.err[-200:]}")

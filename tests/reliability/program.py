@@ -1,7 +1,8 @@
 """agent-session in a forked process, which can be made to signal itself between two calls of its engine.
 
-Forked, because an interpreter that has read the program once runs a thousand commands in the time of two hundred. What is
-forked runs `main` as the launcher does: in a process group, an environment and a directory of its own.
+Forked, because an interpreter that has read the program once runs a thousand commands in the time of two
+hundred. What is forked runs `main` as the launcher does:
+in a process group, an environment and a directory of its own.
 """
 
 import contextlib
@@ -50,7 +51,9 @@ class Strike:
 
 @dataclass(frozen=True, kw_only=True)
 class Meanwhile:
-    """What happens to the machine just before the first step whose words begin so; `do` gets the number of the service's process."""
+    """What happens to the machine just before the first step whose words begin so;
+    `do` gets the number of the service's process.
+    """
 
     before: str
     do: Callable[[int], None]
@@ -110,7 +113,8 @@ class Program:
         cwd: Path | None = None,
     ) -> Running:
         """Begin a command; with `terminal` on a terminal of its own, which nobody looks at."""
-        given, out, err, trail = (tempfile.TemporaryFile() for _ in range(4))  # noqa: SIM115 (they are the command's)
+        # They are the command's, and closed when it has ended.
+        given, out, err, trail = (tempfile.TemporaryFile() for _ in range(4))  # noqa: SIM115
         given.write(stdin.encode())
         given.seek(0)
         with warnings.catch_warnings():
@@ -179,7 +183,8 @@ def _become(
             for number, stream in enumerate(streams):
                 os.dup2(stream, number)
         for name, mode, number in (("stdin", "r", 0), ("stdout", "w", 1), ("stderr", "w", 2)):
-            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 (pytest's own are other files)
+            # Pytest's own are other files.
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
         os.environ.clear()
         os.environ.update(environment)
         os.chdir(cwd)
@@ -213,7 +218,9 @@ class _Steps:
         self._count = 0
 
     def install(self) -> None:
-        """Around everything that the engine asks of Podman: requests, commands, its own service, lines of a build."""
+        """Around everything that the engine asks of Podman:
+        requests, commands, its own service, lines of a build.
+        """
 
         def said(doing: int) -> Callable[..., str]:
             return lambda *arguments: str(arguments[doing])

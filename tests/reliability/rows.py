@@ -15,7 +15,9 @@ TOKEN = "sk-ant-oat01-" + "a" * 80
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """What every row works on: an account with a project, two agents of its own, and a way to look at all of it."""
+    """What every row works on: an account with a project, two agents of its own,
+    and a way to look at all of it.
+    """
 
     account: Account
     program: Program
@@ -50,8 +52,10 @@ Step = Callable[[Bench], object]
 class Row:
     """A command; `before` brings about what it starts from.
 
-    `codes` are those of a run that nobody strikes, `again` those of one that finds it done; `then` is what remains to be done in that case.
-    One that is `endless` is interrupted when it has said something; one for `several` things may have done it for some of them.
+    `codes` are those of a run that nobody strikes, `again` those of one that finds it done;
+    `then` is what remains to be done in that case.
+    One that is `endless` is interrupted when it has said something;
+    one for `several` things may have done it for some of them.
     """
 
     name: str

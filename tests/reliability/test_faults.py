@@ -1,6 +1,8 @@
-"""What breaks under a session, or under a command: each is told in a line with its exit code, in time, and nothing is lost.
+"""What breaks under a session, or under a command:
+each is told in a line with its exit code, in time, and nothing is lost.
 
-Those that a test of another file shows are listed in tests/reliability/faults.py, which prints all of them as a table.
+Those that a test of another file shows are listed in tests/reliability/faults.py,
+which prints all of them as a table.
 """
 
 import http.server
@@ -138,7 +140,9 @@ def test_a_project_removed_while_it_is_used_is_told_at_the_next_start(account: A
     account.inside("default", "sh", "-c", "echo kept > ~/notes")
 
     def removed() -> bool:
-        """As by a person: what keeps the project read-only may put a name back meanwhile, and then rm says so."""
+        """As by a person: what keeps the project read-only may put a name back meanwhile,
+        and then rm says so.
+        """
         shutil.rmtree(project, ignore_errors=True)
         return not project.exists()
 
@@ -155,7 +159,10 @@ def test_a_project_removed_while_it_is_used_is_told_at_the_next_start(account: A
 def test_a_file_replaced_while_sessions_have_it_is_the_new_one_from_the_next_start_on(
     stub_account: Account, stub: str
 ) -> None:
-    yaml = "title: Reader\nfiles:\n  - source: ~/.claude.json\n    target: claude.json\n    title: Claude credentials\n"
+    yaml = (
+        "title: Reader\nfiles:\n  - source: ~/.claude.json\n"
+        "    target: claude.json\n    title: Claude credentials\n"
+    )
     folder = stub_account.agent("reader", yaml=yaml)
     (folder / "Containerfile").write_text('FROM scratch\nCOPY agent.yaml /\nCMD ["x"]\n')
     image = stub_account.ok("build", "reader").strip()
@@ -204,8 +211,13 @@ def test_a_clock_that_jumps_is_borne_with(account: Account, jump: str) -> None:
     def at_another_time(*words: str) -> Done:
         done = subprocess.run(
             ["faketime", "-f", jump, LAUNCHER, *words],
-            env=account.environment, cwd=account.home, text=True, capture_output=True, timeout=COMMAND_SECONDS, check=False,
-        )  # fmt: skip
+            env=account.environment,
+            cwd=account.home,
+            text=True,
+            capture_output=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
         return Done(code=done.returncode, out=done.stdout, err=done.stderr)
 
     for command in (
@@ -375,11 +387,16 @@ def test_two_hundred_sessions_are_listed_and_examined(account: Account, shell: s
     labels = account.inspect("s0")["Config"]["Labels"]
     script = "".join(
         "podman --log-level=error create -q --name agent_s{} {} {} >/dev/null\n".format(
-            number, " ".join(f"'--label={key}={value}'" for key, value in {**labels, LABEL_NAME: f"s{number}"}.items()
-                             if key.startswith("agent-session.")), shell,
+            number,
+            " ".join(
+                f"'--label={key}={value}'"
+                for key, value in {**labels, LABEL_NAME: f"s{number}"}.items()
+                if key.startswith("agent-session.")
+            ),
+            shell,
         )
         for number in range(1, 200)
-    )  # fmt: skip
+    )
     subprocess.run(
         ["sh"], input=script, text=True, env=account.environment, check=True, timeout=COMMAND_SECONDS
     )

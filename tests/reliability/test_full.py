@@ -1,6 +1,7 @@
 """A disk that is full, or has no inode left: a small file system where Podman keeps volumes.
 
-It is mounted in the mount namespace that all of a user's podman commands share, so that no root is needed. Podman and what is in containers see it.
+It is mounted in the mount namespace that all of a user's podman commands share, so that no root is needed.
+Podman and what is in containers see it.
 """
 
 from collections.abc import Callable

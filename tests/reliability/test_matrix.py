@@ -1,4 +1,5 @@
-"""A corner of the kill matrix: the verbs that make, end and remove, struck by what cannot be caught at each step, by what can at a few.
+"""A corner of the kill matrix: the verbs that make, end and remove,
+struck by what cannot be caught at each step, by what can at a few.
 
 `make matrix` prints all of it.
 """

@@ -1,4 +1,5 @@
-"""Random operations against a model: whatever is done in whatever order, `ls --json` and the exit codes are what a page of rules says.
+"""Random operations against a model: whatever is done in whatever order,
+`ls --json` and the exit codes are what a page of rules says.
 
 AGENT_SESSION_TEST_OPERATIONS is how many operations there are in all (100; `make nightly`: 1,000, at random).
 """
@@ -37,7 +38,9 @@ agents = st.sampled_from(("shell", "tiny"))
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """A session, as the model has it; `resumes`: an update was killed that had to stop it, so that the next one starts it again."""
+    """A session, as the model has it; `resumes`: an update was killed that had to stop it,
+    so that the next one starts it again.
+    """
 
     agent: str
     image: str
@@ -54,7 +57,9 @@ State = dict[str, Known]
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """All of it: sessions, names whose volumes are left without a container, and the agents' current images."""
+    """All of it: sessions, names whose volumes are left without a container,
+    and the agents' current images.
+    """
 
     sessions: State
     homes: frozenset[str]
@@ -182,7 +187,9 @@ class Machine(RuleBasedStateMachine):
 
     @rule(command=some_command, at=st.integers(0, 20))
     def one_is_killed(self, command: Command, at: int) -> None:
-        """At some step; the next command is then told what there is, and that is something between before and after."""
+        """At some step; the next command is then told what there is, and that is something between before and
+        after.
+        """
         code, after = expected(self.world, command)
         ended = self.program.run(*command, cwd=self.project, strike=Strike(at=at, signal=signal.SIGKILL))
         if ended.code != -signal.SIGKILL:

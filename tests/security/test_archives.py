@@ -20,7 +20,9 @@ PYTHON_SPY = 'import os\nopen(os.path.expanduser("~/environment.python"), "w").w
 
 
 def stranger(file: Path, *projects: str) -> Path:
-    """An archive made by hand: its manifest names those projects, its home holds programs that run by themselves."""
+    """An archive made by hand: its manifest names those projects, its home holds programs that run by
+    themselves.
+    """
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for name, content in (

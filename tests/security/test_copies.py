@@ -15,7 +15,9 @@ SECRET = "the key that no session may have"
 
 @pytest.fixture(scope="module")
 def crowd(storage: Storage, shell: str) -> Iterator[Account]:  # noqa: ARG001
-    """An account with the sessions "a" and "b", each on a project of its own, "c", which is stopped, and a private key."""
+    """An account with the sessions "a" and "b", each on a project of its own, "c", which is stopped,
+    and a private key.
+    """
     account = Account(storage.path, storage.driver)
     try:
         (work(account) / "private").mkdir(parents=True)

@@ -1,4 +1,6 @@
-"""Logins are in memory: no disk has them in clear, whoever wrote them, and `logout` takes them from every session."""
+"""Logins are in memory: no disk has them in clear, whoever wrote them,
+and `logout` takes them from every session.
+"""
 
 import json
 import subprocess
@@ -22,7 +24,9 @@ os.replace("{FILE}.new", "{FILE}")
 
 
 def on_disk(account: Account, *texts: str) -> list[str]:
-    """Files of the engine's storage and the account's home that have one of the texts; the engine's secrets apart."""
+    """Files of the engine's storage and the account's home that have one of the texts;
+    the engine's secrets apart.
+    """
     info = account.podman("info", "--format", "{{.Store.GraphRoot}} {{.Store.VolumePath}}").split()
     root = Path(info[0])
     places = [

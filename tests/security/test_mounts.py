@@ -16,7 +16,9 @@ SECRET = "the secret of another directory"
 
 @pytest.fixture(params=ENGINES)
 def mono(account: Account) -> Iterator[Path]:
-    """A project with a package in it, in which session "a" runs; and a directory beside it that is nobody's project."""
+    """A project with a package in it, in which session "a" runs;
+    and a directory beside it that is nobody's project.
+    """
     mono = account.project("mono")
     (mono / "packages" / "x").mkdir(parents=True)
     attacks.place("swap.py", mono)
@@ -85,7 +87,8 @@ def test_a_link_that_appears_while_a_session_is_made_is_not_followed(account: Ac
 def test_an_update_does_not_follow_what_the_agent_made_of_its_project(account: Account) -> None:
     agent_does(account, "git init -q --bare sub.git; mkdir -p sub.git/lfs; git init -q sig")
     script = (
-        f"i=0; while [ $i -lt 4000 ]; do i=$((i+1)); mv -T sub.git/lfs sub.git/real; ln -sT {account.home}/private sub.git/lfs; "
+        f"i=0; while [ $i -lt 4000 ]; do i=$((i+1)); mv -T sub.git/lfs sub.git/real; "
+        f"ln -sT {account.home}/private sub.git/lfs; "
         "rm -f sub.git/lfs; mv -T sub.git/real sub.git/lfs; done"
     )
     with subprocess.Popen(

@@ -1,4 +1,6 @@
-"""What a session's seccomp profile takes from the agent, tried by a program that plays it, one system call after the other."""
+"""What a session's seccomp profile takes from the agent, tried by a program that plays it,
+one system call after the other.
+"""
 
 import errno
 import stat
@@ -109,12 +111,24 @@ def test_usual_tools_work_without_what_is_taken(account: Account) -> None:
     project = account.project()
     account.ok("start", "-d", "-a", "shell", cwd=project)
     for script in (
-        'node -e \'new (require("worker_threads").Worker)("1", {eval: true}).on("exit", () => console.log("done"))\'',
-        "python3 -c 'import threading, multiprocessing as m; t = threading.Thread(target=print, args=(1,)); t.start(); t.join()'",
+        (
+            'node -e \'new (require("worker_threads").Worker)("1", {eval: '
+            'true}).on("exit", () => console.log("done"))\''
+        ),
+        (
+            "python3 -c 'import threading, multiprocessing as m; "
+            "t = threading.Thread(target=print, args=(1,)); t.start(); t.join()'"
+        ),
         "python3 -m venv v && v/bin/python -c 1",
-        "mkdir t && echo x > t/f && chmod 1777 t && tar -cpf t.tar t && rm -r t && tar -xpf t.tar && cp -a t u",
+        (
+            "mkdir t && echo x > t/f && chmod 1777 t && tar -cpf t.tar t && "
+            "rm -r t && tar -xpf t.tar && cp -a t u"
+        ),
         "install -m 755 /bin/true true && ./true",
-        "git init -q r && cd r && git -c user.name=x -c user.email=x@example.org commit -q --allow-empty -m x && git gc -q",
+        (
+            "git init -q r && cd r && "
+            "git -c user.name=x -c user.email=x@example.org commit -q --allow-empty -m x && git gc -q"
+        ),
         "ssh -V && ssh-keygen -q -t ed25519 -N '' -f key",
         "npm --version && echo 'int main(){return 0;}' > m.c && gcc m.c -o m && ./m",
     ):

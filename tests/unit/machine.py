@@ -18,7 +18,10 @@ from agent_session.images.base_image import DEFAULT_BASE_IMAGE
 from tests.fake_engine import FakeEngine
 
 AGENTS = {
-    "claude": "title: Claude\nenvironment: [ANTHROPIC_API_KEY]\ncredentials: [ANTHROPIC_API_KEY]\nhint: claude setup-token\n",
+    "claude": (
+        "title: Claude\nenvironment: [ANTHROPIC_API_KEY]\ncredentials: "
+        "[ANTHROPIC_API_KEY]\nhint: claude setup-token\n"
+    ),
     "opencode": "title: OpenCode\n",
     "shell": "title: Shell\n",
 }

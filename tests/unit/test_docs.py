@@ -1,4 +1,5 @@
-"""README and docs/ agree with the program and with each other: generated pages, links, names, sizes, command lines.
+"""README and docs/ agree with the program and with each other:
+generated pages, links, names, sizes, command lines.
 
 tests/e2e/test_readme.py runs the commands; here each of them must be one that the program would take.
 """

@@ -1,4 +1,6 @@
-"""The launcher `agent-session`: it finds its checkout and an environment from anywhere, or says what to run."""
+"""The launcher `agent-session`: it finds its checkout and an environment from anywhere,
+or says what to run.
+"""
 
 import os
 import re

@@ -172,7 +172,10 @@ HEAVY = {
 
 def loaded_by(*words: str) -> tuple[str, set[str]]:
     """What a command line prints on stdout, and the packages that are imported for it."""
-    program = f"import sys; from agent_session.cli.run import run; run({list(words)}); print('|', *sys.modules, file=sys.stderr)"
+    program = (
+        f"import sys; from agent_session.cli.run import run; run({list(words)}); "
+        f"print('|', *sys.modules, file=sys.stderr)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,
@@ -192,7 +195,8 @@ def test_help_loads_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "ls", "ls --json", "ps -q", "attach web", "status web", "stop web", "wait web --timeout 1", "screen web",
+        "ls", "ls --json", "ps -q", "attach web", "status web",
+        "stop web", "wait web --timeout 1", "screen web",
         "send web hello", "exec web true",
     ],
 )  # fmt: skip

@@ -7,15 +7,19 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[2] / "src" / "agent_session"
+REPOSITORY = Path(__file__).parents[2]
+PACKAGE = REPOSITORY / "src" / "agent_session"
 FILES = sorted(PACKAGE.rglob("*.py"))
+BESIDE = sorted([*(REPOSITORY / "tests").rglob("*.py"), *(REPOSITORY / "scripts").iterdir()])
+"""What is no part of the package and is read as it is."""
 LONGEST_SUMMARY = 100
 LONGEST_LINE = 110
 
 HELP = PACKAGE / "cli" / "commands"
 """Where a public function's docstring is the help of a verb, which is as long as it has to be."""
 METAPHORS = re.compile(
-    r"(?:^|[^a-z])(?:errands?|wards?|patients?|portraits?|witness(?:es)?|foresights?|narrators?|taught|lessons?"
+    r"(?:^|[^a-z])(?:errands?|wards?|patients?|portraits?|witness(?:es)"
+    r"?|foresights?|narrators?|taught|lessons?"
     r"|keepers?|holdings?|shel(?:f|ves)|sweeps?|warm|wakes?)(?=$|[^a-z])"
 )
 """Words that once named things here; the field has its own."""
@@ -82,6 +86,17 @@ def test_a_docstring_begins_with_a_short_sentence(file: Path) -> None:
 def test_a_source_line_is_short(file: Path) -> None:
     lines = enumerate(file.read_text().splitlines(), 1)
     assert [number for number, line in lines if len(line) > LONGEST_LINE and "noqa" not in line] == []
+
+
+def test_a_line_of_a_test_or_a_script_is_short() -> None:
+    wrong = [
+        f"{file.relative_to(REPOSITORY)}:{number}"
+        for file in BESIDE
+        if file.is_file()
+        for number, line in enumerate(file.read_text().splitlines(), 1)
+        if len(line) > LONGEST_LINE and " " in line.strip()  # a name of a test cannot be divided
+    ]
+    assert wrong == []
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))

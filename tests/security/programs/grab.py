@@ -1,4 +1,6 @@
-"""grab.py CONFIG: opens a file for writing in each moment in which that can be done, and writes to it at once and again later."""
+"""grab.py CONFIG: opens a file for writing in each moment in which that can be done,
+and writes to it at once and again later.
+"""
 
 import os
 import sys

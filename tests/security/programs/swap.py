@@ -1,4 +1,5 @@
-"""An agent that waits until a session is about to be made and then puts a link in the place of what it is going to mount.
+"""An agent that waits until a session is about to be made and then puts a link in the place of what it is
+going to mount.
 
 swap.py SIGN PATH TARGET: when SIGN exists, PATH becomes a link to TARGET. Says "ready" first, "swapped" then.
 """

@@ -1,4 +1,5 @@
-"""An agent that takes a protected path away: a mount namespace of its own, the mounts detached there, a rename by descriptor.
+"""An agent that takes a protected path away: a mount namespace of its own, the mounts detached there,
+a rename by descriptor.
 
 without_mounts.py DIRECTORY NAME EVIL: EVIL (a path) takes the place of DIRECTORY/NAME. Says how far it got.
 """

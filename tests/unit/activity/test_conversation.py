@@ -1,4 +1,6 @@
-"""Prompts, answers, models and history on an engine in memory: what is asked, what is believed, what is refused."""
+"""Prompts, answers, models and history on an engine in memory:
+what is asked, what is believed, what is refused.
+"""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -72,7 +74,8 @@ def test_a_prompt_arrives_as_it_was_written_but_for_what_a_terminal_obeys(made: 
     assert conversation.prompt(engine, session, text) == "7"
     assert got[0][0] == ["prompt"]
     assert got[0][1].decode() == (
-        "/slash -- \"quotes\" $HOME `x` 'y'\n\ttwo\N{SYMBOL FOR ESCAPE}[31m größe \N{PILE OF POO}\N{REPLACEMENT CHARACTER}\n"
+        "/slash -- \"quotes\" $HOME `x` 'y'\n"
+        "\ttwo\N{SYMBOL FOR ESCAPE}[31m größe \N{PILE OF POO}\N{REPLACEMENT CHARACTER}\n"
     )
 
 

@@ -1,4 +1,6 @@
-"""Times of no session's life, as a container may write them: nothing that is shown or printed may fail over one."""
+"""Times of no session's life, as a container may write them:
+nothing that is shown or printed may fail over one.
+"""
 
 import json
 import os

@@ -1,4 +1,7 @@
-"""The JSON that scripts get: each shape, key by key. A key that goes, or changes its kind, breaks somebody's script."""
+"""The JSON that scripts get: each shape, key by key.
+
+A key that goes, or changes its kind, breaks somebody's script.
+"""
 
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath

@@ -1,4 +1,7 @@
-"""States as they are read from containers' files: what is believed, what is shown, what changes. On an engine in memory."""
+"""States as they are read from containers' files: what is believed, what is shown, what changes.
+
+On an engine in memory.
+"""
 
 import json
 import os
@@ -277,9 +280,11 @@ def test_only_a_regular_file_is_read_and_no_link_followed(
             "fifo": lambda: os.mkfifo(file),
             "directory": file.mkdir,
             "socket": lambda: subprocess.run(
-                ["python3", "-c", "import socket; socket.socket(socket.AF_UNIX).bind('state')"], cwd=file.parent, check=True
+                ["python3", "-c", "import socket; socket.socket(socket.AF_UNIX).bind('state')"],
+                cwd=file.parent,
+                check=True,
             ),
-        }  # fmt: skip
+        }
         makers[kind]()
     assert (state(engine).value, state(engine).reason) == (
         "unknown",
@@ -344,7 +349,9 @@ def test_twenty_are_read_at_once(engine: FakeEngine, make: Make) -> None:
 
 @pytest.fixture(params=["file", "engine"])
 def told(request: pytest.FixtureRequest, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Set a session's state, where the kernel tells of it and where the engine is asked: (session, value, **more)."""
+    """Set a session's state, where the kernel tells of it and where the engine is asked:
+    (session, value, **more).
+    """
     # The kernel has to tell: nobody asks within a minute.
     monkeypatch.setattr(watch, "LISTING_SECONDS", 60 if request.param == "file" else 0.02)
     monkeypatch.setattr(watch, "ASKING_SECONDS", 60 if request.param == "file" else 0.02)

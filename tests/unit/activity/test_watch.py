@@ -1,4 +1,6 @@
-"""ls, status, wait and watch on an engine in memory, and what watch tells whom: desktops, a URL, a command of the user's."""
+"""ls, status, wait and watch on an engine in memory, and what watch tells whom:
+desktops, a URL, a command of the user's.
+"""
 
 import json
 import os
@@ -205,7 +207,9 @@ def test_only_what_can_be_posted_to_is_a_notify_url(url: str) -> None:
 
 @pytest.fixture
 def desktop(tmp_path: Path) -> Path:
-    """A directory of programs in which notify-send writes its arguments to the file `sent` beside it, one a line."""
+    """A directory of programs in which notify-send writes its arguments to the file `sent` beside it,
+    one a line.
+    """
     bin_ = tmp_path / "bin"
     bin_.mkdir()
     (bin_ / "notify-send").write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" end >>{bin_}/sent\n')
@@ -337,7 +341,10 @@ def test_without_a_desktop_the_terminal_is_told(desktop: Path, monkeypatch: pyte
 
 
 def test_a_command_gets_what_happened_in_variables_and_never_in_its_words(tmp_path: Path) -> None:
-    command = f'printf "%s|%s|%s|%s\\n" "$AGENT_SESSION_NAME" "$AGENT_SESSION_STATE" "$AGENT_SESSION_REASON" "$AGENT_SESSION_SINCE" >>{tmp_path}/said'
+    command = (
+        f'printf "%s|%s|%s|%s\\n" "$AGENT_SESSION_NAME" "$AGENT_SESSION_STATE" '
+        f'"$AGENT_SESSION_REASON" "$AGENT_SESSION_SINCE" >>{tmp_path}/said'
+    )
     order = notify.StateCommand(values=("waiting", "failed"), command=command)
     runs = notify.CommandRunner(command=order, environment={"PATH": os.environ["PATH"]}, note=pytest.fail)
     evil = f"$(touch {tmp_path}/evil) `touch {tmp_path}/evil`; touch {tmp_path}/evil '\""

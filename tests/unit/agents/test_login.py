@@ -14,8 +14,14 @@ FILE = Login(
 )
 TOKEN = "sk-ant-oat01-" + "aB3_-" * 19
 AROUND = (
-    "\x1b[2J\x1b[1;1H\x1b]0;Claude\x07 ✓ \x1b[32mLong-lived authentication token created\x1b[0m\r\n\r\nYour OAuth token (valid for 1 year):\r\n\r\n",
-    "\r\n\r\nStore this token securely. You won't be able to see it again.\r\n\r\nUse this token by setting: export TOKEN=<token>\r\n",
+    (
+        "\x1b[2J\x1b[1;1H\x1b]0;Claude\x07 ✓ \x1b[32mLong-lived authentication token created\x1b[0m\r\n"
+        "\r\nYour OAuth token (valid for 1 year):\r\n\r\n"
+    ),
+    (
+        "\r\n\r\nStore this token securely. "
+        "You won't be able to see it again.\r\n\r\nUse this token by setting: export TOKEN=<token>\r\n"
+    ),
 )
 
 

@@ -1,4 +1,6 @@
-"""What crosses over into a session: variables and private copies of files, and nothing of the host is changed."""
+"""What crosses over into a session: variables and private copies of files,
+and nothing of the host is changed.
+"""
 
 import io
 import json

@@ -1,4 +1,6 @@
-"""What the user has user_config an agent is read within bounds, and nothing that a link leads to elsewhere."""
+"""What the user has user_config an agent is read within bounds,
+and nothing that a link leads to elsewhere.
+"""
 
 import os
 from pathlib import Path

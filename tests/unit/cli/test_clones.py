@@ -1,4 +1,6 @@
-"""Clones from start to fetch, diff and apply, with git itself and the clone program on directories of this machine."""
+"""Clones from start to fetch, diff and apply, with git itself and the clone program on directories of this
+machine.
+"""
 
 import json
 import os
@@ -206,8 +208,12 @@ def test_changes_are_applied_uncommitted_and_merged_with_ones_own(desk: Desk) ->
     assert desk.git("status", "--porcelain") == "M file"
     assert desk.machine.ok("apply", "a1").split() == told
     assert desk.tree() == {
-        "file": "ONE\ntwo\nTHREE\n", "a/new": "new\n", "run": "#!/bin/sh\n", "link": "deep/x", "deep/x": "x\n",
-    }  # fmt: skip
+        "file": "ONE\ntwo\nTHREE\n",
+        "a/new": "new\n",
+        "run": "#!/bin/sh\n",
+        "link": "deep/x",
+        "deep/x": "x\n",
+    }
     assert os.access(desk.here / "run", os.X_OK)
     assert desk.git("diff", "--cached") == ""
     assert desk.machine.ok("apply", "a1") == ""

@@ -880,7 +880,10 @@ def test_limits_are_kept_and_those_that_cannot_be_enforced_are_told_in_one_line(
     ran = machine("start", "-d", "-a", "shell", "--memory", "1g", "--cpus", "2", "--pids", "100")
     assert ran.code == 0
     assert [line for line in ran.err.splitlines() if "cannot be enforced here" in line] == [
-        "warning: --memory and --cpus cannot be enforced here (cgroups v1 obey root only): the session starts without"
+        (
+            "warning: --memory and --cpus cannot be enforced here (cgroups v1 obey "
+            "root only): the session starts without"
+        )
     ]
     listed = machine.listed()[0]
     assert (listed["memory"], listed["cpus"], listed["pids"]) == (1 << 30, 2.0, 100)

@@ -1,4 +1,6 @@
-"""The verbs of a session's life beyond start and stop, on an engine in memory: update, login, export, rm that loses nothing."""
+"""The verbs of a session's life beyond start and stop, on an engine in memory:
+update, login, export, rm that loses nothing.
+"""
 
 import getpass
 import json
@@ -28,7 +30,9 @@ CLAUDE = """
 title: Claude
 environment: [ANTHROPIC_API_KEY, TOKEN]
 credentials: [ANTHROPIC_API_KEY]
-login: {command: [claude, setup-token], variable: TOKEN, pattern: "sk-ant-oat01-[a-z0-9]+", not_shared: ~/.claude/.credentials.json}
+login:
+  {command: [claude, setup-token], variable: TOKEN, pattern: "sk-ant-oat01-[a-z0-9]+",
+  not_shared: ~/.claude/.credentials.json}
 private: [.claude.json]
 conversations: .claude/*.jsonl
 package:
@@ -93,7 +97,8 @@ def test_update_moves_what_is_old_and_says_what_is_not(machine: Machine) -> None
     assert {session.pop("image") for session in after}.isdisjoint(
         {session.pop("image") for session in before}
     )
-    before[1]["state"] |= {"since": None}  # type: ignore[operator]  # of what was stopped there is another container, which never ran
+    # Of what was stopped there is another container, which never ran.
+    before[1]["state"] |= {"since": None}  # type: ignore[operator]
     assert after == before
     assert [session["auto_approve"] for session in after] == [True, True]
 
@@ -110,7 +115,9 @@ def test_update_that_fails_leaves_the_session_as_it_was(machine: Machine) -> Non
 
 
 def killed_update(machine: Machine, name: str) -> None:
-    """As an update leaves a session that is killed between stopping what runs and starting what was made for it."""
+    """As an update leaves a session that is killed between stopping what runs and starting what was made for
+    it.
+    """
     machine.ok("start", "-d", "-a", "shell", "-n", name)
     change(machine)
     machine.ok("build", "shell")
@@ -687,9 +694,9 @@ def test_no_login_crosses_before_an_imported_session_is_started_again(
     ran = laptop(*words, "--github-token")
     assert ran.code == 0
     assert (
-        "no login was given to the imported session; after you have looked at it: agent-session restart again\n"
-        in ran.err
-    )
+        "no login was given to the imported session; "
+        "after you have looked at it: agent-session restart again\n"
+    ) in ran.err
     assert "--github-token needs --logins at an import" in ran.err
     laptop.ok("start", "-d", "-n", "again")  # attaching is not looking
     assert any(b"http://proxy:1" in seed for seed in sent)

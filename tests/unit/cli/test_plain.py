@@ -1,4 +1,6 @@
-"""A plain command line means the same without Typer as with it, for every verb, option and argument there is."""
+"""A plain command line means the same without Typer as with it, for every verb,
+option and argument there is.
+"""
 
 import random
 from collections.abc import Callable, Iterator
@@ -16,8 +18,14 @@ from agent_session.errors import UsageError
 
 REFUSED = "refused"
 TEXTS = {
-    "--protect": "strict", "--memory": "512m", "--shm-size": "512m", "--cpus": "1.5", "--pids": "100", "--detach-key": "Ctrl x", "--timeout": "2.5",
-}  # fmt: skip
+    "--protect": "strict",
+    "--memory": "512m",
+    "--shm-size": "512m",
+    "--cpus": "1.5",
+    "--pids": "100",
+    "--detach-key": "Ctrl x",
+    "--timeout": "2.5",
+}
 """What an option can be given that takes not just any text."""
 
 Read = tuple[dict[str, Any], bool] | str | None
@@ -67,7 +75,9 @@ def by_itself(words: list[str]) -> Read:
 
 
 def options(declared: list[Parameter]) -> Iterator[tuple[Parameter, str, str]]:
-    """Each option under each of its names, with a text where it takes one; of pairs (watch --on) none is plain."""
+    """Each option under each of its names, with a text where it takes one;
+    of pairs (watch --on) none is plain.
+    """
     for one in declared:
         if isinstance(one.declared, Option) and one.kind != tuple[str, str]:
             for name in (name for names in one.declared.names for name in names.split("/")):
@@ -105,15 +115,48 @@ def plain_lines(verb: str) -> Iterator[list[str]]:
 
 PLAIN = [line for verb in verbs.VERBS for line in plain_lines(verb)]
 ODD = [
-    ["stop", "--al"], ["stop", "--all=1"], ["stop", "--nothing"], ["stop", "-vq"], ["stop", "-q", "web"], ["stop", "-v"],
-    ["stop", "-h"], ["stop", "--help"], ["stop", "--all", "--all"], ["ls", "extra"], ["ls", "-"], ["ls", ""], ["wait", "--timeout"],
-    ["wait", "--timeout", "soon"], ["wait", "--timeout", "1e3"], ["wait", "--timeout", "nan"], ["wait", "--timeout", "-1"],
-    ["wait", "--timeout", ""], ["wait", "--timeout="], ["wait", "--until", "--", "idle"], ["start", "-nweb"], ["start", "-n=web"],
-    ["start", "-dn", "web"], ["start", "--memory", "much"], ["start", "--build", "--no-build"], ["cp", "one"], ["cp", "a", "b", "c"],
-    ["screen", "--svg", "-"], ["completion"], ["export", "web"], ["send", "web", "a", "b"], ["send", "web", "--key", "-x"],
-    ["exec", "-it", "web", "true"], ["watch", "--on", "idle", "true"],
-    ["--quiet", "ls"], ["-V"], ["nothing"], ["--", "ls"], ["", "ls"], [], ["__complete"],
-]  # fmt: skip
+    ["stop", "--al"],
+    ["stop", "--all=1"],
+    ["stop", "--nothing"],
+    ["stop", "-vq"],
+    ["stop", "-q", "web"],
+    ["stop", "-v"],
+    ["stop", "-h"],
+    ["stop", "--help"],
+    ["stop", "--all", "--all"],
+    ["ls", "extra"],
+    ["ls", "-"],
+    ["ls", ""],
+    ["wait", "--timeout"],
+    ["wait", "--timeout", "soon"],
+    ["wait", "--timeout", "1e3"],
+    ["wait", "--timeout", "nan"],
+    ["wait", "--timeout", "-1"],
+    ["wait", "--timeout", ""],
+    ["wait", "--timeout="],
+    ["wait", "--until", "--", "idle"],
+    ["start", "-nweb"],
+    ["start", "-n=web"],
+    ["start", "-dn", "web"],
+    ["start", "--memory", "much"],
+    ["start", "--build", "--no-build"],
+    ["cp", "one"],
+    ["cp", "a", "b", "c"],
+    ["screen", "--svg", "-"],
+    ["completion"],
+    ["export", "web"],
+    ["send", "web", "a", "b"],
+    ["send", "web", "--key", "-x"],
+    ["exec", "-it", "web", "true"],
+    ["watch", "--on", "idle", "true"],
+    ["--quiet", "ls"],
+    ["-V"],
+    ["nothing"],
+    ["--", "ls"],
+    ["", "ls"],
+    [],
+    ["__complete"],
+]
 
 
 @pytest.mark.parametrize("line", PLAIN, ids=" ".join)

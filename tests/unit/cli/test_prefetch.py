@@ -1,4 +1,6 @@
-"""What is begun before the command line is read: by those whom it serves, and no longer believed after a wait."""
+"""What is begun before the command line is read:
+by those whom it serves, and no longer believed after a wait.
+"""
 
 import ast
 import os

@@ -95,8 +95,14 @@ def test_a_reattach_asks_podman_one_question_and_reads_little_of_the_program(
     try:
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM, *words],
-            env=environment, cwd=project, stdin=slave, stdout=slave, stderr=subprocess.PIPE, text=True, check=False,
-        )  # fmt: skip
+            env=environment,
+            cwd=project,
+            stdin=slave,
+            stdout=slave,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
     finally:
         os.close(master)
         os.close(slave)

@@ -14,9 +14,17 @@ from tests.unit.machine import Machine
 PRINTING = [
     *([verb, "-h"] for verb in VERBS),
     *(["--help"], ["--version"], [], ["help"], ["version"], ["ls"], ["ls", "-q"], ["ls", "--json"], ["ps"]),
-    *(["agents"], ["agents", "--json"], ["status"], ["status", "--json"], ["logs"], ["start", "-d"], ["completion", "zsh"]),
+    *(
+        ["agents"],
+        ["agents", "--json"],
+        ["status"],
+        ["status", "--json"],
+        ["logs"],
+        ["start", "-d"],
+        ["completion", "zsh"],
+    ),
     *(["build", "--all"], ["start", "--dry-run", "-n", "x"], ["doctor"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("words", PRINTING, ids=" ".join)

@@ -1,4 +1,6 @@
-"""exec, cp, send, screen and logs on an engine in memory: what is refused, what is made of words, keys and records."""
+"""exec, cp, send, screen and logs on an engine in memory:
+what is refused, what is made of words, keys and records.
+"""
 
 import io
 import json
@@ -165,7 +167,10 @@ def test_a_closed_pane_is_a_conflict(made: Make) -> None:
 
 
 def test_of_escape_sequences_only_colours_are_let_through(made: Make) -> None:
-    screen = b"\x1b[1;38;2;1;2;3mred\x1b[m\x1b[2J\x1b]0;title\x07\x1b]8;;http://x\x1b\\link\x1bPq\x1b\\\x1b(B\x07\r\nend\x9b\n\x1b[m \n\n"
+    screen = (
+        b"\x1b[1;38;2;1;2;3mred\x1b[m\x1b[2J\x1b]0;title\x07\x1b]8;;"
+        b"http://x\x1b\\link\x1bPq\x1b\\\x1b(B\x07\r\nend\x9b\n\x1b[m \n\n"
+    )
     engine, session = made(lambda *_: ExecResult(exit_code=0, stdout=screen))
     assert terminal.shown(engine, session) == "\x1b[1;38;2;1;2;3mred\x1b[mlink\nend\ufffd"
     assert sanitize.lines("\x1b[1mx\x1b]52;c;AAAA\x07\x1b[?1049h\x1b") == "x"

@@ -1,4 +1,6 @@
-"""A checkup on an engine in memory: what is broken is found, with its fix and the exit code a start would have."""
+"""A checkup on an engine in memory: what is broken is found, with its fix and the exit code a start would
+have.
+"""
 
 import os
 import threading
@@ -6,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 
@@ -63,7 +66,8 @@ class Ward:
 
     def session(self, name: str = "web", **more: object) -> None:
         agent = Agent(name="stub", title="Stub", folder=self.agents / "stub")
-        request = SessionRequest(name=name, agent=agent, image=IMAGE, projects=(self.project,), **more)  # type: ignore[arg-type]
+        chosen: dict[str, Any] = {"image": IMAGE, "projects": (self.project,), **more}
+        request = SessionRequest(name=name, agent=agent, **chosen)
         lifecycle.create(self.engine, request, EMPTY, screen=False)
 
     def container(self, name: str, **labels: str) -> None:
@@ -92,8 +96,12 @@ def ward(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ward:
         )
 
     around = examine.Surroundings(
-        environment={}, agent_folders=(folder,), workshop=workshop, locks=paths.runtime_folder, configuration=tmp_path / "c.yaml"
-    )  # fmt: skip
+        environment={},
+        agent_folders=(folder,),
+        workshop=workshop,
+        locks=paths.runtime_folder,
+        configuration=tmp_path / "c.yaml",
+    )
     engine = FakeEngine(images=[IMAGE, DEFAULT_BASE_IMAGE, f"{build.PREFIX}base:1"])
     project = Project(source=home / "app", target=PurePosixPath("/workspace/app"))
     made = Ward(engine=engine, around=around, agents=folder, project=project)

@@ -1,4 +1,6 @@
-"""The program knows its links and how it was installed, and never proposes to remove work that exists nowhere else."""
+"""The program knows its links and how it was installed, and never proposes to remove work that exists nowhere
+else.
+"""
 
 import os
 import subprocess

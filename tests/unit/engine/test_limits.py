@@ -110,9 +110,7 @@ def test_the_command_for_people_has_the_same_limits() -> None:
     assert not [word for word in run if word.startswith(("--memory", "--cpus", "--pids"))]
 
 
-def test_where_they_may_not_nothing_is_asked_that_would_fail_and_processes_are_counted_by_the_users_own_limit() -> (
-    None
-):
+def test_where_they_may_not_only_what_works_is_asked_and_the_users_own_limit_counts_processes() -> None:
     told = specification(SPEC, rootful=False, kernel=V1)
     assert told["resource_limits"] == {}
     assert told["r_limits"] == [{"type": "nproc", "soft": 300, "hard": 300}]

@@ -16,12 +16,24 @@ from agent_session.host.terminal_filter import Filter
 DRAWS = [
     b"text \xe2\x94\x82 \xf0\x9f\x91\x8d\r\n\t\x08\x07",
     b"\x1b[1;31mred\x1b[m \x1b[38;2;1;2;3m\x1b[48:2::1:2:3m\x1b[4:3m\x1b[58;5;1m",
-    b"\x1b[2J\x1b[H\x1b[12;40H\x1b[K\x1b[?J\x1b[3@\x1b[2P\x1b[1;24r\x1b[5S\x1b[2T\x1b[10X\x1b[3b\x1b[7G\x1b[4d",
-    b"\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[?1000;1006h\x1b[?1003l\x1b[?2026h\x1b[?2026l\x1b[?1h\x1b[4l\x1b[?7h",
+    (
+        b"\x1b[2J\x1b[H\x1b[12;40H\x1b[K\x1b[?J\x1b[3@\x1b[2P\x1b[1;"
+        b"24r\x1b[5S\x1b[2T\x1b[10X\x1b[3b\x1b[7G\x1b[4d"
+    ),
+    (
+        b"\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[?1000;"
+        b"1006h\x1b[?1003l\x1b[?2026h\x1b[?2026l\x1b[?1h\x1b[4l\x1b[?7h"
+    ),
     b"\x1b7\x1b8\x1b=\x1b>\x1bM\x1bD\x1bE\x1b(B\x1b)0\x1b#8\x0e\x0f",
-    b"\x1b[6n\x1b[5n\x1b[c\x1b[>c\x1b[>q\x1b[?u\x1b[>1u\x1b[<u\x1b[=1;1u\x1b[>4;1m\x1b[?2026$p\x1b[14t\x1b[16t\x1b[18t",
+    (
+        b"\x1b[6n\x1b[5n\x1b[c\x1b[>c\x1b[>q\x1b[?u\x1b[>1u\x1b[<u\x1b[=1;1u\x1b[>4;"
+        b"1m\x1b[?2026$p\x1b[14t\x1b[16t\x1b[18t"
+    ),
     b"\x1b[2 q\x1b[0 q\x1b[!p",
-    b"\x1b]8;;https://example.org/\xe2\x9c\x93\x1b\\link\x1b]8;;\x1b\\ \x1b]8;id=a;file:///x\x07x\x1b]8;;\x07",
+    (
+        b"\x1b]8;;https://example.org/\xe2\x9c\x93\x1b\\link\x1b]8;;\x1b\\ "
+        b"\x1b]8;id=a;file:///x\x07x\x1b]8;;\x07"
+    ),
     b"\x1b]10;?\x1b\\\x1b]11;?\x07\x1b]4;0;?;1;?\x07\x1b]104\x07\x1b]111\x1b\\\x1b]22;pointer\x07",
 ]
 HARMS = {

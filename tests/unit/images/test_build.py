@@ -1,4 +1,6 @@
-"""Images: a tag is a digest of all that goes in, so an unchanged build is a look-up and no change is forgotten."""
+"""Images: a tag is a digest of all that goes in, so an unchanged build is a look-up and no change is
+forgotten.
+"""
 
 import threading
 from collections.abc import Callable, Sequence

@@ -75,11 +75,21 @@ def test_an_error_is_that_of_the_last_turn_only(tmp_path: Path) -> None:
 def test_a_transcript_that_is_none_tells_nothing_and_breaks_nothing(tmp_path: Path) -> None:
     session = module("claude_session")
     junk: list[object] = [
-        b"\x00\xff", b'{"type":"user"', b"[" * 5000, b'{"type":"assistant","message":7,"timestamp":5,"uuid":[1]}',
-        b'{"type":"user","message":{"content":[1,null,{"type":7},{"type":"text","text":{"a":1}}]},"parentUuid":{"a":1}}',
-        b'{"type":"assistant","message":{"content":[{"type":"tool_use","id":{},"name":[],"input":"x"}]},"isApiErrorMessage":"yes"}',
-        b'{"type":"assistant"} and more', b'"type":"assistant"',
-    ]  # fmt: skip
+        b"\x00\xff",
+        b'{"type":"user"',
+        b"[" * 5000,
+        b'{"type":"assistant","message":7,"timestamp":5,"uuid":[1]}',
+        (
+            b'{"type":"user","message":{"content":[1,null,{"type":7},{"type":"text",'
+            b'"text":{"a":1}}]},"parentUuid":{"a":1}}'
+        ),
+        (
+            b'{"type":"assistant","message":{"content":[{"type":"tool_use","id":{},"name":[],'
+            b'"input":"x"}]},"isApiErrorMessage":"yes"}'
+        ),
+        b'{"type":"assistant"} and more',
+        b'"type":"assistant"',
+    ]
     for one in junk:
         turn = session.last_turn(str(written(tmp_path / "t", one)))
         assert isinstance(turn.error, str)
@@ -118,7 +128,8 @@ def test_a_conversation_is_told_without_what_was_taken_back(tmp_path: Path) -> N
     [
         ([RULE, SIGN, RULE, "  Opus"], ""),
         ([RULE, f"{SIGN}a draft", "  of two lines", RULE, "  Opus"], "a draft\n  of two lines"),
-        (["\x1b[2mold\x1b[22m", f"\x1b[90m{RULE}", f"{SIGN}\x1b[7mT\x1b[27m\x1b[2mry this\x1b[22m", RULE], ""),
+        (["\x1b[2mold\x1b[22m", f"\x1b[90m{RULE}", (f"{SIGN}\x1b[7mT\x1b[27m\x1b[2m"
+f"ry this\x1b[22m"), RULE], ""),
         ([RULE, f"{SIGN}\x1b[7mx\x1b[27m", RULE], "x"),
         ([RULE, f"{SIGN}half\x1b[2m of it\x1b[22m", RULE], "half"),
         ([RULE, " Create file", f" {SIGN}1. Yes", "   2. No"], None),

@@ -1,4 +1,6 @@
-"""The base image made from this machine's own mirror: what mmdebstrap is asked for, and what is left when it fails."""
+"""The base image made from this machine's own mirror:
+what mmdebstrap is asked for, and what is left when it fails.
+"""
 
 import platform
 from pathlib import Path

@@ -56,7 +56,9 @@ def offline(versions: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.fixture(autouse=True)
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where this machine finds its programs: a compiler's helpers, and no cargo unless the test puts one there."""
+    """Where this machine finds its programs: a compiler's helpers,
+    and no cargo unless the test puts one there.
+    """
     folder = tmp_path / "programs"
     folder.mkdir()
     for helper in ("cc", "make", "perl"):

@@ -1,4 +1,6 @@
-"""Every endpoint with every kind of login that does not suffice, read from the OpenAPI document: none is forgotten."""
+"""Every endpoint with every kind of login that does not suffice, read from the OpenAPI document:
+none is forgotten.
+"""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,8 +19,13 @@ from tests.served import Served, serving
 OPEN = {("GET", "/health"), ("GET", "/login")}
 """What needs no login."""
 EVERYBODY = {
-    ("GET", "/"), ("GET", "/auth/me"), ("GET", "/auth/logout"), ("POST", "/auth/logout"), ("GET", "/api/devices"), ("DELETE", "/api/devices/{id}"),
-}  # fmt: skip
+    ("GET", "/"),
+    ("GET", "/auth/me"),
+    ("GET", "/auth/logout"),
+    ("POST", "/auth/logout"),
+    ("GET", "/api/devices"),
+    ("DELETE", "/api/devices/{id}"),
+}
 """What needs a login and no scope: it is about the caller alone."""
 Endpoint = tuple[str, str, tuple[str, ...]]
 

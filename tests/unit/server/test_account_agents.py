@@ -1,4 +1,6 @@
-"""Agents of users and their logins: one state machine for all ways, encrypted, delivered, and told to nobody."""
+"""Agents of users and their logins: one state machine for all ways, encrypted, delivered,
+and told to nobody.
+"""
 
 import json
 import re

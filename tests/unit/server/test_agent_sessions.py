@@ -28,8 +28,16 @@ SESSION_KEYS = {
     "agent_instructions", "created_at", "updated_at",
 }  # fmt: skip
 MESSAGE_KEYS = {
-    "id", "role", "content", "tool_call_id", "tool_name", "extra_data", "session_id", "created_at", "updated_at",
-}  # fmt: skip
+    "id",
+    "role",
+    "content",
+    "tool_call_id",
+    "tool_name",
+    "extra_data",
+    "session_id",
+    "created_at",
+    "updated_at",
+}
 
 
 @pytest.fixture

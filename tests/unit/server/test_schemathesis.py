@@ -1,4 +1,6 @@
-"""What the OpenAPI document says holds for requests that nobody thought of: no bug's answer, and no undeclared shape."""
+"""What the OpenAPI document says holds for requests that nobody thought of:
+no bug's answer, and no undeclared shape.
+"""
 
 from collections.abc import Iterator
 from typing import Any

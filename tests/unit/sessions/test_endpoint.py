@@ -1,4 +1,6 @@
-"""Sessions whose agent is a server: where it is reached, by whom, and by what password; on an engine in memory."""
+"""Sessions whose agent is a server: where it is reached, by whom, and by what password;
+on an engine in memory.
+"""
 
 import json
 import socket

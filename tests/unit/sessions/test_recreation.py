@@ -149,8 +149,13 @@ class Mortal(FakeEngine):
 
 @pytest.mark.parametrize(
     ("verb", "name", "image"),
-    [("stop", "agent_web", OLD), ("start", "agent-next_web", OLD), ("remove", "agent_web", OLD), ("rename", "agent-next_web", NEW)],
-)  # fmt: skip
+    [
+        ("stop", "agent_web", OLD),
+        ("start", "agent-next_web", OLD),
+        ("remove", "agent_web", OLD),
+        ("rename", "agent-next_web", NEW),
+    ],
+)
 @pytest.mark.parametrize("verb_after", ["resume", "remove", "recreate"])
 def test_who_is_killed_half_way_leaves_one_session(
     request_: SessionRequest, verb: str, name: str, image: str, verb_after: str

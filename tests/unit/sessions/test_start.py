@@ -175,7 +175,9 @@ def test_what_can_never_be_right_is_refused_before_anybody_is_asked(
 
 
 def killed_before_rename(house: House, *, runs: bool = True) -> None:
-    """As an update leaves a session that is killed between removing the old container and renaming the new one."""
+    """As an update leaves a session that is killed between removing the old container and renaming the new
+    one.
+    """
     house.fulfil(house.wish())
     if not runs:
         house.stop()

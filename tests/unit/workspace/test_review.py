@@ -1,4 +1,6 @@
-"""What differs from a session's baseline: told whatever the agent does, and not told where it is git's own doing."""
+"""What differs from a session's baseline: told whatever the agent does,
+and not told where it is git's own doing.
+"""
 
 import os
 import subprocess
@@ -92,10 +94,14 @@ def test_a_changed_file_is_told_with_what_runs_it_and_when(work: Work) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        ".envrc", "mise.toml", ".vimrc", ".dir-locals.el", "rust-toolchain.toml", ".cargo/config.toml", ".mcp.json",
-        "my project.code-workspace", ".github/hooks/x.json", ".kiro/settings/mcp.json", ".hg/hgrc", ".mvn/jvm.config",
-        ".agents/plugins/x", ".claude-plugin/plugin.json", ".pi/extensions/x.ts", ".qwen/settings.json", ".roo/mcp.json",
-        ".windsurf/hooks.json", ".vs/tasks.vs.json", ".fleet/run.json", ".pre-commit-config.yaml", "opencode.json",
+        ".envrc", "mise.toml", ".vimrc", ".dir-locals.el",
+        "rust-toolchain.toml", ".cargo/config.toml", ".mcp.json",
+        "my project.code-workspace", ".github/hooks/x.json", ".kiro/settings/mcp.json",
+        ".hg/hgrc", ".mvn/jvm.config",
+        ".agents/plugins/x", ".claude-plugin/plugin.json", ".pi/extensions/x.ts",
+        ".qwen/settings.json", ".roo/mcp.json",
+        ".windsurf/hooks.json", ".vs/tasks.vs.json", ".fleet/run.json",
+        ".pre-commit-config.yaml", "opencode.json",
     ],
 )  # fmt: skip
 def test_a_new_file_of_the_list_is_told(work: Work, path: str) -> None:

@@ -126,7 +126,10 @@ def test_a_cache_that_cannot_be_written_is_no_obstacle(tmp_path: Path) -> None:
 
 
 def test_a_word_is_completed_without_what_reads_command_lines() -> None:
-    program = "import sys; from agent_session.cli.run import run; run(['__complete', 'stop', '--']); print(*sys.modules, file=sys.stderr)"
+    program = (
+        "import sys; from agent_session.cli.run import run; run(['__complete', 'stop', "
+        "'--']); print(*sys.modules, file=sys.stderr)"
+    )
     environment = {"PYTHONPATH": str(Path(cache.__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"} | {
         name: os.environ[name] for name in ("HOME", "PATH")
     }

@@ -9,7 +9,10 @@ from agent_session.engine.podman.connection import Connection
 from agent_session.engine.podman.image_store import PodmanImages
 from agent_session.errors import EngineRefused
 
-GONE = f'listing images: the image has been removed\n  Podman said: locating image with ID "{"a" * 64}": image not known'
+GONE = (
+    f"listing images: the image has been removed\n  Podman said: "
+    f'locating image with ID "{"a" * 64}": image not known'
+)
 HALF = f'listing images: locating item named "manifest" for image with ID "{"b" * 64}"'
 
 

@@ -36,7 +36,10 @@ SAID = [
     ),
     ('slirp4netns failed: open("/dev/net/tun"): Permission denied', EngineUnavailable, "/dev/net/tun"),
     (
-        "Cannot connect to Podman. Please verify your connection to the Linux system using `podman system connection list`",
+        (
+            "Cannot connect to Podman. "
+            "Please verify your connection to the Linux system using `podman system connection list`"
+        ),
         EngineUnavailable,
         "podman machine start",
     ),
