@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from agent_session.host import atomic, nofollow, paths
-from agent_session.workspace import history, protect_mode
+from agent_session.workspace import git_state, history, protect_mode
 from agent_session.workspace.file_state import FileState, Look, Sought, digest
 from agent_session.workspace.projects import Project
 from agent_session.workspace.protection import Watched
@@ -45,6 +45,8 @@ class Tree:
     taken: dict[str, list[str]] = field(default_factory=dict)
     foreign: dict[str, list[str]] = field(default_factory=dict)
     """Contents that the history was searched for in vain, by path."""
+    git: dict[str, git_state.State] = field(default_factory=dict)
+    """What each root's git directory held that git obeys or writes through."""
 
 
 @dataclass(kw_only=True)
@@ -157,6 +159,7 @@ def record(
         )
         baseline.trees.append(tree)
         _fill(baseline, tree, source, deadline)
+        _fill_git(tree, source, deadline)
         tips[str(one.tree)] = {root: history.tips(source / root) for root in roots}
     (place / "history.json").write_text(json.dumps(tips))
     baseline.save()
@@ -219,6 +222,12 @@ def _fill(baseline: Baseline, tree: Tree, source: Path, deadline: float) -> None
         os.close(opened)
 
 
+def _fill_git(tree: Tree, source: Path, deadline: float) -> None:
+    for root in tree.roots:
+        if git := git_state.directory(source / root):
+            tree.git[root], _ = git_state.look(git, deadline=deadline)
+
+
 @cache
 def _sought(text: str) -> tuple[Sought, ...]:
     """Paths, a line each, with what is excluded in them; most sessions have the same."""
@@ -240,6 +249,7 @@ def _written(tree: Tree) -> dict[str, object]:
         "states": states,
         "taken": tree.taken,
         "foreign": tree.foreign,
+        "git": tree.git,
     }
 
 
@@ -259,4 +269,5 @@ def _read(tree: Mapping[str, object]) -> Tree:
         states=states,
         taken=found["taken"],
         foreign=found["foreign"],
+        git=found.get("git", {}),  # type: ignore[arg-type]
     )

@@ -15,7 +15,7 @@ from agent_session.workspace.file_state import FileState, Look, digest
 from agent_session.workspace.projects import Project
 
 if TYPE_CHECKING:
-    from agent_session.workspace import planted
+    from agent_session.workspace import git_state, planted
 
 SECONDS = 2.0
 """For the look at all projects of a session."""
@@ -87,6 +87,9 @@ def look(name: str, projects: Sequence[Project]) -> Review:
         )
         complete = complete and whole
         changes += [_repository(project, one) for one in found]
+        left, whole = _left_in_git(baseline, tree, project.source, deadline)
+        complete = complete and whole
+        changes += [_in_git(project, one) for one in left]
     return Review(changes=tuple(changes), complete=complete)
 
 
@@ -235,6 +238,51 @@ def _repository(project: Project, found: "planted.Repository") -> Change:
         why=why,
         when="at a look there, such as git status",
         keys=keys,
+    )
+
+
+def _left_in_git(
+    baseline: Baseline, tree: Tree, source: Path, deadline: float
+) -> "tuple[list[git_state.Left], bool]":
+    """What the git directories hold now that git obeys or writes through, and whether all was looked at."""
+    from agent_session.workspace import git_state
+
+    left: list[git_state.Left] = []
+    complete = True
+    for root, known in tree.git.items():
+        git = git_state.directory(source / root)
+        if git is None or _joined(root, ".git") in baseline.left_out:
+            continue
+        now, whole = git_state.look(git, deadline=deadline)
+        complete = complete and whole
+        left += git_state.left(git, known, now)
+    return left, complete
+
+
+def _joined(root: str, name: str) -> str:
+    return name if root == "." else f"{root}/{name}"
+
+
+def _in_git(project: Project, left: "git_state.Left") -> Change:
+    host = left.git / left.path
+    inside = project.source in host.parents
+    path = host.relative_to(project.source).as_posix() if inside else str(host)
+    if left.is_config:
+        why = f"git runs what it says, or goes where it says; new: {', '.join(left.keys)}"
+    else:
+        what = left.items[0].removeprefix("-> ")
+        why = f"git waits at it or writes through it when it has that name to write: {what}"
+    return Change(
+        source=project.source,
+        target=project.target,
+        path=path,
+        kind="changed" if left.is_config else "new",
+        by=path,
+        why=why,
+        when="at a look there, such as git status"
+        if left.is_config
+        else "at work with git, such as a commit",
+        keys=left.keys,
     )
 
 

@@ -7,6 +7,7 @@ away is moved to a folder of the user's, never removed.
 import contextlib
 import os
 import secrets
+import shlex
 import shutil
 import stat
 import time
@@ -18,6 +19,7 @@ from pathlib import Path
 from agent_session.errors import ConflictError, Hint
 from agent_session.host import nofollow, paths
 from agent_session.workspace import baseline as baselines
+from agent_session.workspace import git_state
 from agent_session.workspace.baseline import KEPT_FILE, Baseline, Tree
 from agent_session.workspace.file_state import FileState, Look
 from agent_session.workspace.review import Change
@@ -51,6 +53,7 @@ def accept(name: str, changes: Sequence[Change]) -> None:
         for change in own:
             if change.kind == "new repository":
                 _know_repository(tree, change)
+        git_state.know(tree.git, own[0].source, tree.roots, [change.path for change in own])
         opened = nofollow.open_directory(own[0].source)
         try:
             now = baseline.look(tree, opened, deadline=time.monotonic() + SECONDS)
@@ -154,6 +157,13 @@ def _know(baseline: Baseline, tree: Tree, now: Look, opened: int, path: str) -> 
 
 
 def _check(baseline: Baseline, tree: Tree, change: Change) -> None:
+    if change.keys and change.kind == "changed":
+        command = shlex.join(
+            ["git", "config", "--file", str(change.host_path), "--unset-all", change.keys[0]]
+        )
+        raise CannotRevert(
+            change.host_path, f"the rest of it is your repository's; to take a key out: {command}"
+        )
     for path, state in tree.states.items():
         if _is_at(path, change.path) and state.kind == "file" and baseline.content(state) is None:
             reason = f"what {path} held was too large to be kept; your own git or backup may have it"
@@ -161,15 +171,16 @@ def _check(baseline: Baseline, tree: Tree, change: Change) -> None:
 
 
 def _put_back(baseline: Baseline, tree: Tree, change: Change, aside: Path) -> Path | None:
-    parts = change.path.split("/")
+    top = Path("/") if change.path.startswith("/") else change.source  # a git directory may be elsewhere
+    parts = change.path.strip("/").split("/")
     try:
-        folder = _directory(change.source, parts[:-1], make=change.kind == "removed")
+        folder = _directory(top, parts[:-1], make=change.kind == "removed")
     except OSError as error:
         raise CannotRevert(
             change.host_path, f"it cannot be reached without a link ({error.strerror})"
         ) from None
     try:
-        kept = _move_aside(folder, parts[-1], aside / change.target.name / change.path)
+        kept = _move_aside(folder, parts[-1], aside / change.target.name / change.path.strip("/"))
         wanted = {path: state for path, state in tree.states.items() if _is_at(path, change.path)}
         for path in sorted(wanted):
             _make(baseline, folder, path[len(change.path) - len(parts[-1]) :], wanted[path])
