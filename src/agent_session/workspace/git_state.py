@@ -142,7 +142,9 @@ def _is_passed_over(path: str) -> bool:
     above, _, name = path.rpartition("/")
     if name == "hooks":
         return not above or above.split("/")[0] == "modules"
-    return (above.endswith("objects") and len(name) == 2) or path in {"lfs", "annex"}
+    if len(name) == 2 and above.rpartition("/")[2] == "objects":
+        return not {"refs", "logs"} & set(above.split("/"))
+    return path in {"lfs", "annex"}
 
 
 def _has_config(path: str) -> bool:

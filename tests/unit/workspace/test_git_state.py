@@ -37,6 +37,7 @@ LINKS = [
     "objects/info/commit-graph",
     "objects/pack/x.pack",
     "objects/ab",
+    "logs/refs/heads/objects/ab/x",
     "rebase-merge/git-rebase-todo",
     "rebase-apply",
     "sequencer/todo",
