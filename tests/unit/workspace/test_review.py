@@ -240,13 +240,13 @@ def test_a_graft_or_a_replacement_is_no_history(work: Work) -> None:
     assert work.told()[".envrc"] == "new"
 
 
-    assert work.told() == {".envrc": "new", ".git/objects": "new"}
+def test_a_repository_whose_objects_cannot_be_read_is_told_and_makes_nobody_wait(work: Work) -> None:
     work.begin()
     subprocess.run(["rm", "-rf", work.app / ".git" / "objects"], check=True)
     os.mkfifo(work.app / ".git" / "objects")
     work.write(".envrc")
     begun = time.monotonic()
-    assert work.told() == {".envrc": "new"}
+    assert work.told() == {".envrc": "new", ".git/objects": "new"}
     assert time.monotonic() - begun < 5
 
 
