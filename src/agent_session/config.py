@@ -14,7 +14,7 @@ from typing import Any
 
 from agent_session.engine import limits
 from agent_session.errors import ConfigurationError, edit
-from agent_session.host import detach_key
+from agent_session.host import detach_key, model_name
 from agent_session.images.base_image import DEFAULT_BASE_IMAGE
 from agent_session.workspace import protect_mode
 
@@ -59,6 +59,7 @@ class Config:
     auto_approve: bool = False
     protect: str = protect_mode.REVIEW
     unprotected: tuple[str, ...] = ()
+    model: str = ""
     user_config: bool = True
     git_signing: bool = False
     ssh_agent: bool = False
@@ -84,7 +85,12 @@ class Config:
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(Config) if field.name != "insisted"}
-READERS = {**limits.READERS, "detach_key": detach_key.read, "protect": protect_mode.read}
+READERS = {
+    **limits.READERS,
+    "detach_key": detach_key.read,
+    "protect": protect_mode.read,
+    "model": model_name.read,
+}
 """What makes a value of a text, where that is more than a text; ValueError in one line."""
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.account import Account
 from tests.models.model import Model
-from tests.opencode import READY, log_in
+from tests.opencode import PROVIDER, READY, log_in
 from tests.storage import LAUNCHER, Storage
 from tests.waiting import COMMAND_SECONDS, until
 
@@ -27,7 +27,8 @@ SCOPES = ("sessions:read", "sessions:write", "sessions:delete", "metrics")
 def account(storage: Storage, opencode: str) -> Iterator[Account]:  # noqa: ARG001
     account = Account(storage.path, storage.driver)
     try:
-        log_in(account)
+        two = PROVIDER | {"models": {"m": {"name": "Model One"}, "other": {"name": "Model Two"}}}
+        log_in(account, provider={"scripted": two})
         yield account
     finally:
         account.close()
@@ -114,12 +115,24 @@ def test_a_session_lives_over_http_and_in_the_terminal_alike(account: Account) -
         assert "Said" in texts(client, name)
 
         slow = "an answer that comes in pieces"
-        model.script({"text": slow, "pause": 0.2})
-        with client.stream("POST", f"/api/sessions/{name}/chat/stream", json={"prompt": "slowly"}) as stream:
-            lines = [line[6:] for line in stream.iter_lines() if line.startswith("data: ")]
-        pieces = [json.loads(line)["content"] for line in lines[:-1]]
-        assert "".join(pieces) == slow
-        assert lines[-1] == "[DONE]"
+        for turn in range(3):  # a later turn is told in pieces as the first one
+            model.script({"text": slow, "pause": 0.2})
+            with client.stream(
+                "POST", f"/api/sessions/{name}/chat/stream", json={"prompt": "slowly"}
+            ) as stream:
+                lines = [line[6:] for line in stream.iter_lines() if line.startswith("data: ")]
+            pieces = [json.loads(line)["content"] for line in lines[:-1]]
+            assert ("".join(pieces), len(pieces) > 2, lines[-1]) == (slow, True, "[DONE]"), (turn, pieces)
+
+        model.script({"text": "As another one"})
+        chosen = {"providerID": "scripted", "modelID": "other"}
+        answer = client.post(f"/api/sessions/{name}/chat", json={"prompt": "hi", "model": chosen})
+        assert answer.json().get("content") == "As another one", answer.text
+        assert model.turns()[-1]["body"]["model"] == "other"
+        unknown = {"prompt": "hi", "model": "scripted/none-such"}
+        assert client.post(f"/api/sessions/{name}/chat", json=unknown).status_code == 400
+        ran = account.run("prompt", "--model", "scripted/none-such", name, "hi")
+        assert (ran.code, "no model" in ran.err) == (2, True), ran
 
         model.script({"text": "a turn that outlives the server", "pause": 1.0})
         body = {"prompt": "go on alone", "when_busy": "queue"}

@@ -23,7 +23,7 @@ AGENTS = {
         "[ANTHROPIC_API_KEY]\nhint: claude setup-token\n"
     ),
     "opencode": "title: OpenCode\n",
-    "shell": "title: Shell\n",
+    "shell": "title: Shell\nmodels: true\n",
 }
 
 

@@ -19,13 +19,19 @@ from agent_session.sessions.session import Session
 
 
 def prompt(
-    engine: Engine, session: Session, text: str, *, timeout: float = agent_command.READY_SECONDS
+    engine: Engine,
+    session: Session,
+    text: str,
+    *,
+    model: str = "",
+    timeout: float = agent_command.READY_SECONDS,
 ) -> str:
     """Give the agent a turn, and return the turn's name when the agent has it.
 
-    An agent that starts is waited for, so many seconds at most.
+    An agent that starts is waited for, so many seconds at most. UsageError for a model that it cannot take.
     """
-    for said in agent_command.when_ready(engine, session, ["prompt"], _checked(text), timeout=timeout):
+    words = ["prompt", *_with_model(model)]
+    for said in agent_command.when_ready(engine, session, words, _checked(text), timeout=timeout):
         taken: Taken = agent_command.understood(session, protocol.event, {**said, "type": "turn"})
         return taken.turn
     raise AssertionError
@@ -37,6 +43,7 @@ def converse(
     text: str,
     *,
     through_questions: bool = False,
+    model: str = "",
     timeout: float | None = None,
 ) -> Iterator[Event]:
     """Give the agent a turn and follow it: first Taken, last Ended, at its end or its first question.
@@ -44,7 +51,12 @@ def converse(
     With `through_questions` it goes on when those have been answered. TimedOut after so many seconds, while
     the turn goes on.
     """
-    words = ["prompt", "--follow", *(["--through-questions"] if through_questions else [])]
+    words = [
+        "prompt",
+        *_with_model(model),
+        "--follow",
+        *(["--through-questions"] if through_questions else []),
+    ]
     last: Event | None = None
     for said in agent_command.when_ready(
         engine, session, words, _checked(text), timeout=timeout, follow=True
@@ -57,14 +69,20 @@ def converse(
         raise agent_command.nonsense(session, "the turn has no end")
 
 
-def whole_turn(engine: Engine, session: Session, text: str, *, timeout: float | None = None) -> Ended:
+def whole_turn(
+    engine: Engine, session: Session, text: str, *, model: str = "", timeout: float | None = None
+) -> Ended:
     """Give the agent a turn and wait for its end, or for its first question."""
     begun = time.monotonic()
     last = None
-    for last in converse(engine, session, text, timeout=timeout):  # noqa: B007 (the last)
+    for last in converse(engine, session, text, model=model, timeout=timeout):  # noqa: B007 (the last)
         pass
     assert isinstance(last, Ended)
     return last if last.duration is not None else last.lasting(time.monotonic() - begun)
+
+
+def _with_model(model: str) -> list[str]:
+    return ["--model", model] if model else []
 
 
 def check(session: Session, ended: Ended) -> None:

@@ -52,6 +52,7 @@ def session(found: Session, state: State | None = None, *, changes: int = 0) -> 
         "auto_approve": options.auto_approve,
         "protect": options.protect,
         "unprotected": list(options.unprotected),
+        "model": options.model or None,
         "user_config": options.user_config,
         "git_signing": options.git_signing,
         "ssh_agent": bool(options.ssh_agent),

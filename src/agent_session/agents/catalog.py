@@ -30,6 +30,7 @@ KEYS = {
     "disposable",
     "user_config",
     "instructions",
+    "models",
     "server",
 }
 
@@ -120,6 +121,8 @@ class Agent:
     user_config: tuple[UserConfig, ...] = ()
     instructions: str = ""
     """The file of user_config that a session's own instructions are added to."""
+    models: bool = False
+    """Whether it starts with the model that AGENT_SESSION_MODEL names."""
     server: Server | None = None
 
 
@@ -196,6 +199,7 @@ def read_agent(file: Path) -> Agent:
             disposable=_texts(data, "disposable"),
             user_config=tuple(_user_config(item) for item in _list(data, "user_config")),
             instructions=_text(data, "instructions", default=""),
+            models=data.get("models") is True,
             server=_server(data.get("server")),
         )
     except ValueError as error:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from agent_session.cli.parameters import Argument, Option
 from agent_session.cli.verbs import ACCESS, AGENT, LIMITS, PROJECTS, SESSION
 from agent_session.engine import limits
+from agent_session.host import model_name
 from agent_session.workspace import protect_mode
 
 
@@ -196,6 +197,17 @@ GithubToken = Annotated[
         "The session gets your GitHub token (GH_TOKEN, GITHUB_TOKEN or gh's login): the agent can "
         "read it and do all that it allows.",
         ACCESS,
+    ),
+]
+Model = Annotated[
+    str | None,
+    Option(
+        "--model",
+        metavar="MODEL",
+        parser=model_name.read,
+        help="The model that the agent starts with, in its own words. "
+        "[env: AGENT_SESSION_MODEL] [default: the agent's own choice]",
+        group=AGENT,
     ),
 ]
 Memory = Annotated[int | None, _limit("memory", "SIZE", "memory the session may use: 512m, 2g")]

@@ -11,6 +11,7 @@ from agent_session.agents import seed as seeds
 from agent_session.agents.stored_login import StoredLogin, login_secret
 from agent_session.engine.protocol import Engine
 from agent_session.errors import ConflictError, EngineRefused, Hint, UsageError
+from agent_session.host import model_name
 from agent_session.images import build
 from agent_session.server.agents import Chosen, NoAgent
 from agent_session.server.auth.scopes import Caller
@@ -38,6 +39,7 @@ class Wanted:
     projects: tuple[str, ...]
     mount: bool
     auto_approve: bool
+    model: str = ""
     key: str | None = None
     reuse: bool = False
     """Whether the caller's session of that name, where there is one, is what is wanted."""
@@ -84,7 +86,8 @@ def create(
         projects=wanted.projects,
         no_projects=not wanted.projects,
         clone=not wanted.mount,
-        options=Options(auto_approve=wanted.auto_approve),
+        options=Options(auto_approve=wanted.auto_approve, model=_model(wanted)),
+        insisted=frozenset({"model"} if wanted.model else ()),
         owner=caller.owner,
         account=wanted.agent.account,
         login=wanted.agent.login,
@@ -104,6 +107,16 @@ def create(
             raise ConflictError(f"there is a session '{name}' already", hint=Hint("ls"))
         gathered = start.seed_for(engine, step, wish, installation)
         return start.perform(engine, step, gathered, report), True
+
+
+def _model(wanted: Wanted) -> str:
+    """Return the model that the agent starts with. UsageError for what can be none."""
+    try:
+        return (
+            model_name.read(wanted.model or wanted.agent.model) if wanted.model or wanted.agent.model else ""
+        )
+    except ValueError as error:
+        raise UsageError(str(error), hint=Hint("models", [])) from None
 
 
 def ensure_running(

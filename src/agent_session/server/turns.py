@@ -35,6 +35,7 @@ class Turn:
     session: str
     owner: str
     text: str
+    model: str
     created: datetime
     over: "asyncio.Future[Ended]"
     queued: bool = False
@@ -69,7 +70,7 @@ class Turns:
         async with self._database.transaction() as session:
             rows = (await session.scalars(select(Prompt).order_by(Prompt.created_at))).all()
         for row in rows:
-            turn = _turn(row.session, row.owner, row.text, id=row.id, created=row.created_at)
+            turn = _turn(row.session, row.owner, row.text, row.model or "", id=row.id, created=row.created_at)
             turn.queued = True
             self._line(row.session).append(turn)
 
@@ -84,21 +85,26 @@ class Turns:
         if turn and ended and state.value == "idle":
             await asyncio.wait({turn.over}, timeout=SETTLING_SECONDS)
 
-    def begin(self, session: Session, text: str) -> Turn:
+    def begin(self, session: Session, text: str, model: str = "") -> Turn:
         """Give a session's agent a turn. OrderRefused where one goes on."""
         if self.is_busy(session.name):
             raise OrderRefused(session.name, f"session '{session.name}' is working", doing="working")
-        turn = _turn(session.name, session.owner, text)
+        turn = _turn(session.name, session.owner, text, model)
         self._give(session, turn)
         return turn
 
-    async def enqueue(self, session: Session, text: str) -> Turn:
+    async def enqueue(self, session: Session, text: str, model: str = "") -> Turn:
         """Put a prompt in line; it gets its turn when all before it are over."""
-        turn = _turn(session.name, session.owner, text)
+        turn = _turn(session.name, session.owner, text, model)
         turn.queued = True
         async with self._database.transaction() as db:
             row = Prompt(
-                id=turn.id, session=turn.session, owner=turn.owner, text=text, created_at=turn.created
+                id=turn.id,
+                session=turn.session,
+                owner=turn.owner,
+                text=text,
+                created_at=turn.created,
+                model=model,
             )
             db.add(row)
         self._line(session.name).append(turn)
@@ -159,7 +165,10 @@ class Turns:
             failure: BaseException | None = None
             last: Event | None = None
             try:
-                for last in conversation.converse(self._engine, session, turn.text, through_questions=True):
+                said = conversation.converse(
+                    self._engine, session, turn.text, model=turn.model, through_questions=True
+                )
+                for last in said:
                     threads.post(loop, lambda event=last: self._happened(turn, event))  # type: ignore[misc]
                 if isinstance(last, Ended):
                     conversation.check(session, last)
@@ -240,13 +249,20 @@ def needs_answer(session: Session, state: State) -> NeedsAnswer:
 
 
 def _turn(
-    name: str, owner: str, text: str, *, id: uuid.UUID | None = None, created: datetime | None = None
+    name: str,
+    owner: str,
+    text: str,
+    model: str,
+    *,
+    id: uuid.UUID | None = None,
+    created: datetime | None = None,
 ) -> Turn:
     return Turn(
         id=id or uuid.uuid4(),
         session=name,
         owner=owner,
         text=text,
+        model=model,
         created=created or datetime.now(UTC),
         over=asyncio.get_running_loop().create_future(),
     )

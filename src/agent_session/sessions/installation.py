@@ -113,14 +113,18 @@ class Installation:
             )
         described = git_projects.describe(of.projects)
         notes += git_projects.filter_notes(described)
-        said = {"FRESH": fresh, "AUTO_APPROVE": options.auto_approve}
+        said = {
+            "FRESH": "1" if fresh else "",
+            "AUTO_APPROVE": "1" if options.auto_approve else "",
+            "MODEL": options.model,
+        }
         signing, github = options.git_signing, options.github_token
         gathered = seed.gather(
             crossing.agent if options.user_config else replace(crossing.agent, user_config=()),
             crossing.environment,
             timezone=timezone.name(self.environment),
             umask=umask(),
-            extra={f"AGENT_SESSION_{name}": "1" for name, yes in said.items() if yes},
+            extra={f"AGENT_SESSION_{name}": value for name, value in said.items() if value},
             identity=git_identity.UNKNOWN
             if of.owner
             else git_identity.read(self.environment, described, signing=signing, github=github),

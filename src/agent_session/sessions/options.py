@@ -20,6 +20,8 @@ class Options:
     """One of protect_mode.MODES."""
     unprotected: tuple[str, ...] = ()
     """Paths in projects that the agent may change, whatever the host makes of them."""
+    model: str = ""
+    """What the agent starts with; "": its own choice."""
     user_config: bool = True
     git_signing: bool = False
     github_token: bool = False

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent_session.engine.protocol import Engine
+from agent_session.errors import Hint, UsageError
 from agent_session.sessions import options
 from agent_session.sessions.names import check_name
 from agent_session.sessions.options import DEFAULTS, NOTHING_LENT, Options
@@ -69,6 +70,7 @@ def new(engine: Engine, wish: Wish, installation: "Installation") -> SessionRequ
     typed = directories(engine, wish, installation.home)
     agent = choose(installation.agents(), wish.agent or DEFAULT_AGENT)
     chosen = options.chosen(wish.options, wish.insisted, installation.environment, None)
+    chosen = _with_model(agent, chosen, insisted="model" in wish.insisted)
     without_logins = wish.import_from is not None and not wish.logins
     request = SessionRequest(
         name=check_name(wish.name),
@@ -132,8 +134,21 @@ def again(engine: Engine, wish: Wish, installation: "Installation", session: "Se
     if session.without_logins and session.started is None:  # an import that was killed: nobody has looked yet
         request = replace(request, login=None, without_logins=True)
     chosen = options.chosen(wish.options, wish.insisted, installation.environment, session.options)
+    chosen = _with_model(request.agent, chosen, insisted="model" in wish.insisted)
     request = protected(replace(request, options=chosen), insisted="unprotected" in wish.insisted)
     return _reachable(engine, request)
+
+
+def _with_model(agent: "Agent", chosen: Options, *, insisted: bool) -> Options:
+    """Leave out a model for an agent that cannot be told one; UsageError where it is insisted on."""
+    if not chosen.model or agent.models:
+        return chosen
+    if insisted:
+        raise UsageError(
+            f"{agent.title} takes no model at its start (models in its agent.yaml)",
+            hint=Hint("start", ["-a", agent.name]),
+        )
+    return replace(chosen, model="")
 
 
 def _reachable(engine: Engine, request: SessionRequest) -> SessionRequest:

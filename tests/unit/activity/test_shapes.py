@@ -49,6 +49,7 @@ LISTED = {
     "auto_approve": False,
     "protect": "review",
     "unprotected": [],
+    "model": None,
     "user_config": True,
     "git_signing": False,
     "ssh_agent": False,

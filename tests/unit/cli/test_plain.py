@@ -18,6 +18,7 @@ from agent_session.errors import UsageError
 
 REFUSED = "refused"
 TEXTS = {
+    "--model": "opus",
     "--protect": "strict",
     "--memory": "512m",
     "--shm-size": "512m",

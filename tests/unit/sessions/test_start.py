@@ -30,6 +30,7 @@ OTHER = Options(
     auto_approve=True,
     protect="strict",
     unprotected=(".vscode",),
+    model="opus",
     user_config=False,
     git_signing=True,
     github_token=True,
@@ -312,12 +313,21 @@ def test_an_option_that_a_running_session_has_already_is_no_conflict(house: Hous
     assert isinstance(house.decide(house.wish(options=OTHER, insisted=frozenset({name}))), steps.Deliver)
 
 
+def test_a_model_is_refused_for_an_agent_that_takes_none_and_a_default_one_left_out(house: House) -> None:
+    house.build("opencode")
+    wish = house.wish(agent="opencode", options=Options(model="opus"))
+    with pytest.raises(UsageError, match="takes no model"):
+        house.decide(replace(wish, insisted=frozenset({"model"})))
+    assert house.fulfil(wish).options.model == ""
+
+
 def test_options_are_written_as_they_are_typed() -> None:
     written = {field.name: flags(field.name, getattr(OTHER, field.name)) for field in fields(Options)}
     assert written == {
         "auto_approve": ["--auto-approve"],
         "protect": ["--protect", "strict"],
         "unprotected": ["--unprotected", ".vscode"],
+        "model": ["--model", "opus"],
         "user_config": ["--no-user-config"],
         "git_signing": ["--git-signing"],
         "github_token": ["--github-token"],

@@ -9,6 +9,7 @@ from agent_session.cli.options import NameOrDefault, check_seconds
 from agent_session.cli.parameters import Argument, Option
 from agent_session.cli.stdin_text import message
 from agent_session.errors import Hint
+from agent_session.host import model_name
 
 if TYPE_CHECKING:
     from agent_session.activity.protocol import Ended
@@ -32,6 +33,15 @@ Timeout = Annotated[
         "[default: none with --wait, 60 without]",
     ),
 ]
+Model = Annotated[
+    str | None,
+    Option(
+        "--model",
+        metavar="MODEL",
+        parser=model_name.read,
+        help="The model of this turn, as `models` lists it, where the agent can choose one a turn.",
+    ),
+]
 Json = Annotated[bool, Option("--json", help="An object on stdout: text, tools, usage, duration_s, state.")]
 
 
@@ -41,6 +51,7 @@ def prompt(
     text: Text = None,
     wait: Wait = False,
     timeout: Timeout = None,
+    model: Model = None,
     as_json: Json = False,
 ) -> None:
     """Give an agent a turn: any text, as if it had been typed. Refused (exit 5) while it does something else.
@@ -58,9 +69,11 @@ def prompt(
         words = message(text, hint=Hint("prompt", [name, "fix the failing test"]))
         session = terminal.running(engine, name)
         if wait:
-            tell(session, conversation.whole_turn(engine, session, words, timeout=timeout), as_json=as_json)
+            ended = conversation.whole_turn(engine, session, words, model=model or "", timeout=timeout)
+            tell(session, ended, as_json=as_json)
             return
-        turn = conversation.prompt(engine, session, words, timeout=timeout or agent_command.READY_SECONDS)
+        seconds = timeout or agent_command.READY_SECONDS
+        turn = conversation.prompt(engine, session, words, model=model or "", timeout=seconds)
     if as_json:
         output.print_json({"turn": turn})
 

@@ -154,7 +154,7 @@ async def begin_turn(parts: Parts, asking: Caller, name: str, said: Chat) -> Tur
     if not text.strip():
         raise UsageError("No prompt provided", hint=Hint("prompt", [name, "TEXT"]))
     session = await running(parts, asking, name)
-    await _check_model(parts, session, said)
+    model = await _model(parts, session, said)
     now = await parts.threads.run(lambda: state.read(parts.engine, [session])[session.name])
     parts.watching.note(session, now)
     if now.value == "waiting":
@@ -162,10 +162,10 @@ async def begin_turn(parts: Parts, asking: Caller, name: str, said: Chat) -> Tur
     await parts.turns.settle(name, now)
     busy = now.value == "working" or parts.turns.is_busy(name)
     if busy and said.when_busy == "queue":
-        return await parts.turns.enqueue(session, text)
+        return await parts.turns.enqueue(session, text, model)
     if busy:
         raise OrderRefused(name, f"session '{name}' is working", doing="working")
-    return parts.turns.begin(session, text)
+    return parts.turns.begin(session, text, model)
 
 
 async def answered(parts: Parts, asking: Caller, turn: Turn) -> Ended:
@@ -209,18 +209,19 @@ async def there(parts: Parts, asking: Caller, name: str) -> Session:
     return await parts.threads.run(look)
 
 
-async def _check_model(parts: Parts, session: Session, said: Chat) -> None:
-    """UsageError for another model than the agent's own: choosing one for a turn is not there yet."""
+async def _model(parts: Parts, session: Session, said: Chat) -> str:
+    """Return the model that a turn wants, "" for the one in use. UsageError for one that there is not."""
     if said.model is None:
-        return
-    wanted = f"{said.model.providerID}/{said.model.modelID}"
+        return ""
+    wanted = said.model if isinstance(said.model, str) else f"{said.model.providerID}/{said.model.modelID}"
     found = await parts.threads.run(lambda: conversation.models(parts.engine, session))
-    if not any(model.id == wanted and model.current for model in found):
-        used = next((model.id for model in found if model.current), "another one")
+    known = next((model for model in found if model.id == wanted), None)
+    if known is None:
         raise UsageError(
-            f"session '{session.name}' uses the model {used}; choose {wanted} in its terminal",
+            f"the agent of session '{session.name}' has no model {wanted}",
             hint=Hint("models", [session.name]),
         )
+    return "" if known.current else wanted
 
 
 def _rest(whole: str, told: str) -> str:

@@ -1,6 +1,6 @@
 """Sessions and their conversations as the API tells them."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,6 +17,7 @@ class NewSession(BaseModel):
     projects: list[str] = Field(default=[], max_length=20)
     mount: bool = False
     auto_approve: bool = False
+    model: str | None = Field(default=None, max_length=255, description="The agent's own, else.")
 
 
 class Asked(BaseModel):
@@ -79,7 +80,7 @@ class Chat(BaseModel):
     prompt: str | None = Field(default=None, max_length=1_000_000)
     message: str | None = Field(default=None, max_length=1_000_000)
     parts: list[Part] = Field(default=[], max_length=1000)
-    model: Model | None = None
+    model: Model | Annotated[str, Field(max_length=255)] | None = None
     agent: str | None = None
     when_busy: Literal["refuse", "queue"] = "refuse"
 

@@ -52,7 +52,7 @@ async def create_session(
         agent = await agents.chosen(parts.database, parts.settings, asking, new.agent)
         asked = sessions.Wanted(
             title=new.title or "", name=new.name, agent=agent, projects=tuple(new.projects),
-            mount=new.mount, auto_approve=new.auto_approve, key=key,
+            mount=new.mount, auto_approve=new.auto_approve, model=new.model or "", key=key,
         )  # fmt: skip
         notes: list[str] = []
         with parts.metrics.start_seconds.time():

@@ -111,6 +111,7 @@ class Prompt(Base):
     session: Mapped[str] = mapped_column(String(63), index=True)
     owner: Mapped[str] = mapped_column(String(255))
     text: Mapped[str] = mapped_column(Text)
+    model: Mapped[str | None] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(Moment)
 
 

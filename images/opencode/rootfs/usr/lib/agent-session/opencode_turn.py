@@ -17,8 +17,9 @@ LONGEST_EVENT = 20_000_000
 class Turn:
     """One prompt in a conversation, which is the turn's as soon as it is in the record."""
 
-    def __init__(self, text: str, *, end: float) -> None:
+    def __init__(self, text: str, *, end: float, model: str = "") -> None:
         self.text = text
+        self.model = model and chosen(model)
         self.end = end
         self.id = ""
         self.events = api.Events(longest=LONGEST_EVENT)
@@ -28,6 +29,7 @@ class Turn:
         self.answers: set[str] = set()  # messages of the assistant to this prompt
         self.told: dict[str, int] = {}  # part: characters of it that were told
         self.busy = False
+        self.early: list[dict[str, Any]] = []  # what came together with the prompt's own record
 
     def give(self) -> None:
         """Post the prompt, and wait until it is in the agent's record as it was written."""
@@ -35,11 +37,14 @@ class Turn:
         body: dict[str, Any] = {"parts": [{"type": "text", "text": self.text}]}
         if self.agent:
             body["agent"] = self.agent  # or it would be the default one, not the one of this conversation
+        if self.model:
+            body["model"] = self.model
         api.call("prompt", sessionID=self.conversation, body=body, seconds=ACCEPTED_SECONDS)
         end = time.monotonic() + ACCEPTED_SECONDS
         while not self.id and time.monotonic() < end:
-            for event in self.events.read(1):
-                self.accept(event)
+            self.early = self.events.read(1)
+            while self.early and not self.id:
+                self.accept(self.early.pop(0))
         if not self.id:
             raise api.ServerError("OpenCode's server took the prompt and did not record it")
 
@@ -86,7 +91,8 @@ class Turn:
         while True:
             if time.monotonic() > self.end:
                 fail("timeout", "the turn is not over", state=opencode_state.now())
-            for event in self.events.read(1):
+            batch, self.early = self.early or self.events.read(1), []
+            for event in batch:
                 of = event["properties"]
                 if event["type"] == "session.status" and of["sessionID"] == self.conversation:
                     if of["status"]["type"] != "idle":
@@ -148,6 +154,15 @@ class Turn:
             if any(message["info"]["id"] == self.id for message in found):
                 break
         return [message for message in found if message["info"].get("parentID") == self.id]
+
+
+def chosen(model: str) -> dict[str, str]:
+    """A model in the server's words; the program ends with `usage` where OpenCode has none of that name."""
+    provider, _, name = model.partition("/")
+    offered = {one["id"]: one["models"] for one in api.call("providers")["providers"]}
+    if name not in offered.get(provider, {}):
+        fail("usage", f"OpenCode has no model {model!r} here; `models` lists those that it has")
+    return {"providerID": provider, "modelID": name}
 
 
 def show(conversation: str) -> None:

@@ -1,4 +1,4 @@
-"""Agents of users, with their logins."""
+"""Agents of users, with their logins; and the models of prompts in line."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,8 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Make the table and the column."""
+    op.add_column("prompts", sa.Column("model", sa.String(255)))
     op.create_table(
         "agents",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
@@ -31,5 +32,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Remove it."""
+    """Remove them."""
     op.drop_table("agents")
+    with op.batch_alter_table("prompts") as prompts:
+        prompts.drop_column("model")
