@@ -19,6 +19,7 @@ from agent_session.server.api import (
     device_flow,
     events,
     files,
+    github_login,
     health,
     logins,
     models,
@@ -29,6 +30,7 @@ from agent_session.server.api import (
     agents as agents_of_users,
 )
 from agent_session.server.audit import AuditLog
+from agent_session.server.auth import people
 from agent_session.server.auth.guesses import Guesses
 from agent_session.server.database import connection
 from agent_session.server.events import Hub
@@ -83,6 +85,9 @@ def create(parts: Parts) -> FastAPI:
         await kept_answers.forget_unfinished(parts.database)
         await agents.forget_pending(parts.database)
         await parts.turns.restore()
+        if parts.settings.is_team:
+            async with parts.database.transaction() as session:
+                await people.obey_lists(session, parts.settings)
         parts.watching.begin()
         culling = None
         if text := parts.settings.idle_stop:
@@ -107,6 +112,7 @@ def create(parts: Parts) -> FastAPI:
     for module in (
         health,
         logins,
+        github_login,
         device_flow,
         tokens,
         agents_of_users,

@@ -65,7 +65,7 @@ def serve(
             address = links.base(settings, listening.getsockname()[1])
             engine.connect_soon()  # from this thread, which outlives all others
             parts = application.assemble(settings, engine, installation)
-            link = new_link(settings, address)
+            link = f"{address}/" if settings.is_team else new_link(settings, address)
             config = uvicorn.Config(
                 application.create(parts),
                 log_config=None,

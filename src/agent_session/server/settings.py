@@ -7,20 +7,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from agent_session.config import PREFIX
 from agent_session.errors import ConfigurationError, Hint
 from agent_session.host import paths
-from agent_session.server import keys
+from agent_session.server import keys, team
 from agent_session.server.errors import Unsafe
+from agent_session.server.team import TeamSettings
 
 IDLE_STOP = re.compile(r"[1-9]\d{0,4}[smhd]")
 LOCAL = "local"
 """The one user of a server without GitHub logins."""
 
 
-class Settings(BaseSettings):
+class Settings(TeamSettings):
     """The choices of `agent-session serve`."""
 
     model_config = SettingsConfigDict(
@@ -126,3 +127,4 @@ def check(settings: Settings) -> None:
             "--behind-proxy needs the https:// address that people type",
             hint=Hint("serve", ["--behind-proxy", "--public-url", "https://sessions.example.org"]),
         )
+    team.check(settings, settings.public_url or f"http://{settings.host}")

@@ -9,14 +9,18 @@ from typing import Any
 import httpx2
 import pytest
 
+from agent_session.engine.container import ContainerSpec
+from agent_session.inside import WORKSPACE
 from agent_session.server import app as application
 from agent_session.server.auth.scopes import SCOPES
 from agent_session.server.settings import Settings
 from agent_session.sessions.installation import Installation
+from agent_session.sessions.labels import LABEL_AGENT, LABEL_NAME, LABEL_OWNER
 from tests.fake_engine import FakeEngine
+from tests.postgres import Postgres
 from tests.served import Served, serving
 
-OPEN = {("GET", "/health"), ("GET", "/login")}
+OPEN = {("GET", "/health"), ("GET", "/login"), ("GET", "/auth/login"), ("GET", "/auth/callback")}
 """What needs no login."""
 EVERYBODY = {
     ("GET", "/"),
@@ -53,12 +57,12 @@ CLOSED = [one for one in ENDPOINTS if one[:2] not in OPEN]
 SCOPED = [one for one in CLOSED if one[:2] not in EVERYBODY]
 
 
-def ask(client: httpx2.Client, endpoint: Endpoint) -> httpx2.Response:
+def ask(client: httpx2.Client, endpoint: Endpoint, name: str = "web") -> httpx2.Response:
     method, path, _ = endpoint
     concrete = path.replace("{id}", "00000000-0000-4000-8000-000000000000")
     concrete = concrete.replace("{agent_id}", "1")
-    for name in ("{name}", "{token_name}"):
-        concrete = concrete.replace(name, "web")
+    for place in ("{name}", "{token_name}"):
+        concrete = concrete.replace(place, name)
     params = {"path": "x"} if "/files" in path else None
     return client.request(method, concrete, json=BODIES.get((method, path)), params=params)
 
@@ -76,9 +80,22 @@ BODIES: dict[tuple[str, str], Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(tmp_path_factory.mktemp("served") / "state", FakeEngine()) as served:
+@pytest.fixture(scope="module", params=["local", "team"])
+def served(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Served]:
+    """One person's server on SQLite, and a team's on PostgreSQL."""
+    chosen: dict[str, Any] = {}
+    if request.param == "team":
+        running: Postgres = request.getfixturevalue("postgres")
+        chosen = {"database_url": running.new(), "allowed_users": "mallory"}
+        chosen |= {"github_client_id": "Iv1.x", "github_client_secret": "0123456789abcdef"}
+    with serving(
+        tmp_path_factory.mktemp("served") / "state", FakeEngine(images=["localhost/x"]), **chosen
+    ) as served:
+        labels = {LABEL_NAME: "others", LABEL_AGENT: "opencode", LABEL_OWNER: "github:1"}
+        spec = ContainerSpec(
+            name="agent_others", image="localhost/x", hostname="x", workdir=WORKSPACE, labels=labels
+        )
+        served.engine.create(spec)
         yield served
 
 
@@ -118,8 +135,13 @@ def test_only_an_administrator_gets_what_is_an_administrators(served: Served, en
         assert ask(user, endpoint).status_code == 403
 
 
+@pytest.mark.parametrize("login", ["local", "mallory"])
 @pytest.mark.parametrize("endpoint", [one for one in SCOPED if "{name}" in one[1]], ids=ids)
-def test_what_is_not_there_and_what_is_anothers_are_told_alike(served: Served, endpoint: Endpoint) -> None:
-    with served.client(served.token()) as user:
-        answer = ask(user, endpoint)
-        assert (answer.status_code, answer.json()["detail"]) == (404, "Session not found")
+def test_what_is_not_there_and_what_is_anothers_are_told_alike(
+    served: Served, endpoint: Endpoint, login: str
+) -> None:
+    with served.client(served.token(login=login)) as user:
+        answers = [ask(user, endpoint, name) for name in ("web", "others")]
+        assert [answer.status_code for answer in answers] == [404, 404]
+        assert answers[0].json() == answers[1].json()
+        assert answers[0].json()["detail"] == "Session not found"

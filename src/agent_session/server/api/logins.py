@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from agent_session.errors import Hint, NotFoundError
 from agent_session.server.api.shapes import Device, Me, Message
@@ -13,7 +14,7 @@ from agent_session.server.auth import devices, login_links
 from agent_session.server.auth.authentication import Asking, cookie_name
 from agent_session.server.database.models import User
 from agent_session.server.errors import Unauthenticated
-from agent_session.server.parts import OfServer
+from agent_session.server.parts import OfServer, Parts
 
 router = APIRouter(tags=["logins"])
 
@@ -25,22 +26,29 @@ async def login(
     """Log a browser in by a link that `agent-session serve` printed, which is used up by that."""
     address = request.client.host if request.client else ""
     parts.guesses.check(address)
+    answer = RedirectResponse("/", status_code=303, headers={"cache-control": "no-store"})
     try:
         async with parts.database.transaction() as session:
             user = await login_links.use(session, token)
-            cookie = await devices.log_in(
-                session, user, browser=request.headers.get("user-agent", ""), address=address
-            )
+            await log_browser_in(request, parts, session, user, answer)
     except Unauthenticated:
         parts.guesses.failed(address)
         raise
-    answer = RedirectResponse("/", status_code=303, headers={"cache-control": "no-store"})
+    return answer
+
+
+async def log_browser_in(
+    request: Request, parts: Parts, session: AsyncSession, user: User, answer: Response
+) -> None:
+    """Log the browser that asks in, and give it its cookie."""
+    address = request.client.host if request.client else ""
+    browser = request.headers.get("user-agent", "")
+    cookie = await devices.log_in(session, user, browser=browser, address=address)
     secure = parts.settings.secure
     answer.set_cookie(
         cookie_name(secure=secure), cookie, max_age=int(devices.VALID / timedelta(seconds=1)),
         path="/", secure=secure, httponly=True, samesite="lax",
     )  # fmt: skip
-    return answer
 
 
 @router.get("/", response_class=PlainTextResponse)
