@@ -1,4 +1,4 @@
-"""People of a team log in with GitHub: to its page, and back with a code that only their browser can use."""
+"""People of a team log in with GitHub: to its page, and back, in one and the same browser."""
 
 from typing import Annotated
 from urllib.parse import urlencode
