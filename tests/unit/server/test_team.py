@@ -1,4 +1,4 @@
-"""A team logs in with GitHub, which is a fake that checks what it is sent; who is on no list stays outside."""
+"""A team logs in with GitHub, a fake that checks what it is sent; who is on no list stays outside."""
 
 import contextlib
 from collections.abc import Callable, Iterator
