@@ -42,6 +42,7 @@ from agent_session.server.threads import Threads
 from agent_session.server.turns import Turns
 from agent_session.server.walls import HeadersOfAll, Walls
 from agent_session.server.watching import Watching
+from agent_session.server.web import page as web
 from agent_session.sessions.installation import Installation
 
 ABOUT = "Sessions of AI coding agents, each in a container of its own. Errors: {detail, code, hints}."
@@ -124,6 +125,8 @@ def create(parts: Parts) -> FastAPI:
         agent_sessions,
     ):
         app.include_router(module.router)
+    for router in web.ROUTERS:
+        app.include_router(router)
     app.add_middleware(Walls, names=parts.settings.names())
     app.add_middleware(Requests, parts=parts)
     app.add_middleware(HeadersOfAll)

@@ -5,7 +5,7 @@ import json
 import re
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,6 +114,14 @@ def encoded(kind: str, data: dict[str, Any], *, id: str = "") -> bytes:
     lines = [f"id: {id}"] if id else []
     lines += [f"event: {kind}"] if kind else []
     return "\n".join((*lines, f"data: {json.dumps(data, ensure_ascii=False)}", "", "")).encode()
+
+
+def decoded(piece: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Read the kinds and data of events that `listen` gave."""
+    for block in piece.decode().split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in block.splitlines() if line and not line.startswith(":"))
+        if "data" in lines:
+            yield lines.get("event", ""), json.loads(lines["data"])
 
 
 def _taken(waiting: deque[bytes]) -> bytes:

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from agent_session import errors
 from agent_session.errors import AgentSessionError
 from agent_session.server.errors import Forbidden, TooManyRequests, Unauthenticated
+from agent_session.server.web import problems as web_problems
 from agent_session.sessions.errors import SessionNotFound
 
 STATUSES: tuple[tuple[type[AgentSessionError], int], ...] = (
@@ -72,17 +73,26 @@ def _answer(number: int, told: dict[str, Any], headers: Mapping[str, str] | None
     return JSONResponse(told, status_code=number, headers=headers, media_type=MEDIA_TYPE)
 
 
+def wants_page(request: Request) -> bool:
+    """Whether a browser asks for something to look at, and not a program for data."""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
+
+
 def install(app: FastAPI) -> None:
     """Have an application answer expected failures so."""
 
     @app.exception_handler(AgentSessionError)
-    async def _(request: Request, error: AgentSessionError) -> JSONResponse:
+    async def _(request: Request, error: AgentSessionError) -> Response:
+        if wants_page(request):
+            return web_problems.answer(status(error), body(error), request)
         return answer(error, request.url.path)
 
     @app.exception_handler(HTTPException)
-    async def _(request: Request, error: HTTPException) -> JSONResponse:
+    async def _(request: Request, error: HTTPException) -> Response:
         code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
         told = {"detail": error.detail, "code": code, "hints": []}
+        if wants_page(request):
+            return web_problems.answer(error.status_code, told, request)
         return _answer(error.status_code, told, error.headers, request.url.path)
 
     @app.exception_handler(RequestValidationError)

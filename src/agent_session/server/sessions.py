@@ -143,14 +143,15 @@ def remove(engine: Engine, installation: Installation, session: Session, *, disc
     if session.running:
         session = stop(engine, installation, session)
     with installation.locked(session.name, waiting=lambda _holder: None):
-        lost = () if discard_work else _lost(engine, installation, session)
+        lost = () if discard_work else losses(engine, installation, session)
         if lost:
             raise WorkAtRisk(session.name, lost, clones=bool(session.clones))
         lifecycle.remove(engine, session.name)
         clones.release(session.name, session.clones, installation.environment)
 
 
-def _lost(engine: Engine, installation: Installation, session: Session) -> tuple[str, ...]:
+def losses(engine: Engine, installation: Installation, session: Session) -> tuple[str, ...]:
+    """Return the work in a session that exists nowhere else, one line each."""
     contents = unsaved_work.Contents(
         name=session.name,
         image=session.image,

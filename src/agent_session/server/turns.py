@@ -44,6 +44,8 @@ class Turn:
     begun_at: datetime | None = None
     spoke: bool = False
     asked: bool = False
+    events: list[Event] = field(default_factory=list)
+    """What the agent has said and used in it so far."""
     followers: list["asyncio.Queue[Event | None]"] = field(default_factory=list)
 
     def follow(self) -> "asyncio.Queue[Event | None]":
@@ -77,6 +79,10 @@ class Turns:
     def is_busy(self, name: str) -> bool:
         """Say whether a turn of ours goes on in a session, or some are in line."""
         return name in self._now or bool(self._lines.get(name))
+
+    def now(self, name: str) -> Turn | None:
+        """Return the turn of ours that goes on in a session."""
+        return self._now.get(name)
 
     async def settle(self, name: str, state: State) -> None:
         """Wait a moment for a turn that its agent has ended already, before its end is told here."""
@@ -197,6 +203,7 @@ class Turns:
                 self._publish(turn, "question", {"question": told | {"id": question.id}})
             case Ended():
                 return  # `_end` tells it, when the session is free again
+        turn.events.append(event)
         for queue in turn.followers:
             queue.put_nowait(event)
 

@@ -23,7 +23,6 @@ from tests.served import Served, serving
 OPEN = {("GET", "/health"), ("GET", "/login"), ("GET", "/auth/login"), ("GET", "/auth/callback")}
 """What needs no login."""
 EVERYBODY = {
-    ("GET", "/"),
     ("GET", "/auth/me"),
     ("GET", "/auth/logout"),
     ("POST", "/auth/logout"),

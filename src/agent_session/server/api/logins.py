@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import PlainTextResponse, RedirectResponse
+from fastapi.responses import RedirectResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agent_session.errors import Hint, NotFoundError
@@ -49,14 +49,6 @@ async def log_browser_in(
         cookie_name(secure=secure), cookie, max_age=int(devices.VALID / timedelta(seconds=1)),
         path="/", secure=secure, httponly=True, samesite="lax",
     )  # fmt: skip
-
-
-@router.get("/", response_class=PlainTextResponse)
-async def front(asking: Asking) -> str:
-    """Tell who is logged in, until there is a page."""
-    return (
-        f"You are logged in to agent-session as {asking.login}. The API is described at /api/openapi.json.\n"
-    )
 
 
 @router.get("/auth/me")

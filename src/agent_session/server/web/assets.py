@@ -1,0 +1,65 @@
+"""Style sheets, scripts and pictures of the page: small files of the package, read once and compressed once."""
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from fastapi import APIRouter, HTTPException, Request, Response
+
+STATIC = Path(__file__).parent / "static"
+TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".webmanifest": "application/manifest+json",
+}
+FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
+router = APIRouter(include_in_schema=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asset:
+    """A file as it goes over the wire."""
+
+    content: bytes
+    compressed: bytes
+    media_type: str
+
+
+@cache
+def assets() -> dict[str, Asset]:
+    """Read all files that browsers may ask for, by their path below `static`."""
+    found = {}
+    for file in sorted(STATIC.rglob("*")):
+        if media_type := TYPES.get(file.suffix):
+            content = file.read_bytes()
+            found[file.relative_to(STATIC).as_posix()] = Asset(
+                content=content, compressed=gzip.compress(content, mtime=0), media_type=media_type
+            )
+    return found
+
+
+@cache
+def version() -> str:
+    """Name the state of all files: part of their addresses, so that browsers may keep them for ever."""
+    digest = hashlib.sha256()
+    for name, asset in assets().items():
+        digest.update(name.encode() + b"\0" + asset.content)
+    return digest.hexdigest()[:12]
+
+
+@router.get("/static/{of}/{name:path}")
+async def static(of: str, name: str, request: Request) -> Response:
+    """Give a browser a file of the page; it needs no login, as there is nobody's in it."""
+    asset = assets().get(name)
+    if asset is None:
+        raise HTTPException(404)
+    headers = {"vary": "accept-encoding", **(FOREVER if of == version() else {"cache-control": "no-cache"})}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["content-encoding"] = "gzip"
+        return Response(asset.compressed, media_type=asset.media_type, headers=headers)
+    return Response(asset.content, media_type=asset.media_type, headers=headers)

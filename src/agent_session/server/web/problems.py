@@ -1,0 +1,28 @@
+"""A refusal as a page that a person reads, or as the part of one that was asked for."""
+
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+
+from agent_session.server.web.templates import render
+
+TITLES = {
+    401: "This browser is not logged in",
+    403: "This login may not do that",
+    404: "There is nothing here",
+    429: "Too many attempts",
+    503: "The sessions cannot be reached",
+}
+
+
+def answer(status: int, told: dict[str, Any], request: Request) -> HTMLResponse:
+    """Return the page of a refusal."""
+    if "hx-request" in request.headers:
+        return HTMLResponse(render("refusal.html", **told), status_code=status)
+    title = TITLES.get(status, "This did not work")
+    detail = told["detail"]
+    if status == 401 and detail == "Authentication required":
+        detail = "Whoever runs the server gets a link that logs a browser in, once, for ten minutes."
+    rendered = render("problem.html", title=title, detail=detail, hints=told["hints"], home=status != 401)
+    return HTMLResponse(rendered, status_code=status, headers={"cache-control": "no-store"})

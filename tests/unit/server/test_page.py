@@ -1,0 +1,292 @@
+"""The page in a real browser, on an engine in memory whose agent says what a test scripts."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from fastapi.routing import APIRoute
+from playwright.sync_api import Browser, Page, expect
+
+from agent_session.server.web import assets
+from agent_session.server.web.page import ROUTERS
+from agent_session.sessions import find
+from agent_session.sessions.installation import Installation
+from tests.browser import DESK, PHONE, Visitor, beside, browsing, visiting
+from tests.fake_engine import FakeEngine
+from tests.served import Served, serving
+from tests.unit import state_file
+from tests.unit.server.agent import QUESTION, Agent, end, house, said, until
+
+__all__ = ["house"]
+MARKDOWN = (
+    "Here is **it**:\n\n```python\nprint('x')\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n"
+    "<img src=x onerror=alert(1)> [bad](javascript:alert(1))"
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with browsing() as browser:
+        yield browser
+
+
+@pytest.fixture
+def agent() -> Agent:
+    return Agent()
+
+
+@pytest.fixture
+def served(house: FakeEngine, home: Path, tmp_path: Path) -> Iterator[Served]:
+    installation = Installation(environment={}, home=home)
+    with serving(tmp_path / "state", house, installation) as served:
+        yield served
+
+
+@pytest.fixture
+def visitor(browser: Browser, served: Served) -> Iterator[Visitor]:
+    with visiting(browser, served) as visitor:
+        yield visitor
+
+
+def make(served: Served, title: str = "Fix login") -> str:
+    def post() -> str:
+        with served.client(served.token()) as program:
+            name: str = program.post("/api/sessions", json={"title": title}).json()["id"]
+            return name
+
+    return beside(post)
+
+
+def in_state(served: Served, name: str, value: str, **more: object) -> None:
+    session = find.get(served.engine, name)
+    state_file.write(served.engine, session, state_file.line(value, **more))
+
+
+def addresses() -> list[tuple[str, str]]:
+    """Every address of the page that tells something of somebody's, with its method."""
+    found = []
+    for router in ROUTERS:
+        for route in router.routes:
+            assert isinstance(route, APIRoute)
+            if not route.path.startswith("/static/"):
+                found += [(method, route.path) for method in sorted(route.methods or ())]
+    return found
+
+
+@pytest.mark.parametrize(("method", "path"), addresses())
+def test_without_a_login_no_address_of_the_page_tells_anything(
+    served: Served, method: str, path: str
+) -> None:
+    concrete = path.replace("{id}", "00000000-0000-4000-8000-000000000000").format(name="web", token_name="x")
+    with served.client() as nobody:
+        assert nobody.request(method, concrete).status_code == 401
+        as_browser = nobody.request(method, concrete, headers={"Accept": "text/html"})
+        assert as_browser.status_code == 401
+        assert "This browser is not logged in" in as_browser.text
+
+
+@pytest.mark.parametrize(("method", "path"), [one for one in addresses() if "{name}" in one[1]])
+def test_anothers_session_is_not_there(served: Served, method: str, path: str) -> None:
+    name = make(served)
+    form = {"text": "x", "reply": "x"} if method == "POST" else None
+    with served.client(served.token(login="mallory")) as other:
+        answer = other.request(method, path.replace("{name}", name), data=form)
+        assert (answer.status_code, answer.json()["detail"]) == (404, "Session not found")
+
+
+def test_what_is_vendored_is_what_its_makers_published() -> None:
+    folder = assets.STATIC / "vendor"
+    known = json.loads((folder / "vendored.json").read_text())
+    assert {file.name for file in folder.iterdir()} - {
+        "vendored.json",
+        "LICENSE.htmx",
+        "LICENSE.xterm",
+    } == set(known)
+    for name, about in known.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == about["sha256"], name
+
+
+def axe(page: Page) -> list[str]:
+    """What axe-core finds at a page, in words."""
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {[node['html'][:150] for node in one['nodes']]}" for one in found]
+
+
+def test_a_link_opens_the_page_once(browser: Browser, served: Served) -> None:
+    with visiting(browser, served, login=False) as stranger:
+        page = stranger.page()
+        expect(page.get_by_role("heading")).to_have_text("This browser is not logged in")
+        expect(page.locator("pre")).to_contain_text("serve --url")
+        link = beside(served.link)
+        page.goto(link)
+        expect(page.get_by_role("heading", name="Sessions")).to_be_visible()
+        expect(page.get_by_text("There are no sessions yet.")).to_be_visible()
+        page.get_by_role("link", name="Settings").click()
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("heading")).to_have_text("This browser is not logged in")
+        page.goto(link)
+        expect(page.get_by_role("main")).to_contain_text("this link has been used")
+
+
+def test_a_session_is_made_with_its_first_message_and_answers(visitor: Visitor, agent: Agent) -> None:
+    page = visitor.page()
+    page.get_by_role("link", name="New session").click()
+    page.get_by_label("What shall it do?").fill("Fix the login page\nplease")
+    page.get_by_role("button", name="Start the session").click()
+    page.wait_for_url("**/sessions/fix-the-login-page-*")
+    expect(page.locator(".prompt, .said.user").first).to_be_visible()
+    expect(page.get_by_role("log")).to_contain_text("hello")
+    until(lambda: agent.prompts == ["Fix the login page\nplease"])
+    page.goto(visitor.url)
+    expect(page.locator("#list .name")).to_have_text("Fix the login page")
+
+
+def test_a_refused_session_says_why_and_keeps_what_was_written(visitor: Visitor) -> None:
+    page = visitor.page("/new")
+    page.get_by_label("Project", exact=False).first.fill("~/is-not-there")
+    page.get_by_label("What shall it do?").fill("Words that took long")
+    page.get_by_role("button", name="Start the session").click()
+    expect(page.locator("#problem")).to_contain_text("is-not-there")
+    page.reload()
+    expect(page.get_by_label("What shall it do?")).to_have_value("Words that took long")
+
+
+def test_the_list_is_live_and_what_waits_comes_first(visitor: Visitor, served: Served) -> None:
+    page = visitor.page()
+    first, second = make(served, "Alpha"), make(served, "Beta")
+    names = page.locator("#list .name")
+    expect(names).to_have_text(["Alpha", "Beta"])
+    in_state(served, second, "waiting", question=QUESTION)
+    expect(names).to_have_text(["Beta", "Alpha"])
+    expect(page.locator(f"#row-{second}")).to_contain_text("waiting for you")
+    expect(page.locator(f"#row-{second}")).to_contain_text("Bash: make")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(page.locator(f"#row-{first} a")).to_be_focused()
+    page.keyboard.press("/")
+    page.keyboard.type("beta")
+    expect(page.locator(f"#row-{first}")).to_be_hidden()
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def test_an_answer_streams_as_markdown_that_can_do_no_harm(
+    visitor: Visitor, served: Served, agent: Agent
+) -> None:
+    agent.turn = lambda _text: said(
+        {"type": "turn", "turn": "1"},
+        {"type": "text", "text": MARKDOWN},
+        {"type": "tool", "name": "Bash", "input": {"command": "make check"}},
+        end(MARKDOWN),
+    )
+    page = visitor.page(f"/sessions/{make(served)}")
+    agent.go_on.clear()
+    page.get_by_label("Message to the agent").fill("show me")
+    page.keyboard.press("Enter")
+    until(lambda: agent.prompts == ["show me"])
+    expect(page.get_by_label("Message to the agent")).to_have_value("")
+    agent.go_on.set()
+    live = page.locator("#live")
+    expect(page.get_by_role("log")).to_contain_text("hello")
+    assert page.locator("img").count() == 0
+    assert page.locator("a[href^=javascript]").count() == 0
+    expect(live).to_be_empty()
+
+
+def test_what_streams_is_not_doubled_by_a_reload_or_a_second_browser(
+    browser: Browser, visitor: Visitor, served: Served, agent: Agent
+) -> None:
+    name = make(served)
+    page = visitor.page(f"/sessions/{name}")
+    page.get_by_label("Message to the agent").fill("a draft")
+    page.reload()
+    expect(page.get_by_label("Message to the agent")).to_have_value("a draft")
+    agent.go_on.clear()
+    page.keyboard.press("Enter")
+    expect(page.locator("#live .prompt")).to_have_count(0)
+    until(lambda: agent.prompts == ["a draft"])
+    with visiting(browser, served, PHONE) as phone:
+        other = phone.page(f"/sessions/{name}")
+        expect(other.get_by_role("log")).to_contain_text("hello")
+        for one in (page, other):
+            expect(one.locator("#history article")).to_have_count(2)
+        agent.go_on.set()
+        for one in (page, other):
+            expect(one.locator("#live")).to_be_empty()
+            expect(one.locator("#history article")).to_have_count(2)
+
+
+def test_a_question_is_answered_on_one_device_and_vanishes_on_the_other(
+    browser: Browser, visitor: Visitor, served: Served, agent: Agent
+) -> None:
+    name = make(served)
+    page = visitor.page(f"/sessions/{name}")
+    with visiting(browser, served, PHONE) as phone:
+        other = phone.page(f"/sessions/{name}")
+        in_state(served, name, "waiting", question=QUESTION)
+        for one in (page, other):
+            expect(one.get_by_role("region", name="The agent asks")).to_contain_text("Bash: make")
+        other.get_by_role("button", name="Yes, once").click()
+        until(lambda: any(order[0] == "answer" for order in agent.others))
+        in_state(served, name, "idle")
+        for one in (page, other):
+            expect(one.get_by_role("region", name="The agent asks")).to_have_count(0)
+        expect(page.locator("#notice")).to_be_hidden()
+
+
+def test_a_session_is_stopped_started_and_deleted(visitor: Visitor, served: Served) -> None:
+    name = make(served)
+    page = visitor.page(f"/sessions/{name}")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_text("This session is stopped.")).to_be_visible()
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.locator("#badge")).not_to_contain_text("stopped")
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.get_by_role("dialog")).to_contain_text("The session and its conversation go")
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("There are no sessions yet.")).to_be_visible()
+    assert served.engine.containers("") == []
+
+
+def test_tokens_and_devices_are_kept_in_the_settings(
+    browser: Browser, visitor: Visitor, served: Served
+) -> None:
+    page = visitor.page("/settings")
+    page.get_by_label("Name").fill("ci")
+    page.get_by_role("button", name="Make a token").click()
+    word = page.locator(".made code").text_content() or ""
+    assert word.startswith("as_")
+    with served.client(word) as program:
+        assert program.get("/api/sessions").status_code == 200
+    page.get_by_role("button", name="Remove: ci").click()
+    expect(page.get_by_text("There are no tokens.")).to_be_visible()
+    with visiting(browser, served) as another:
+        other = another.page()
+        page.reload()
+        page.get_by_role("button", name="Log out").click()
+        expect(page.locator("#devices li")).to_have_count(1)
+        other.reload()
+        expect(other.get_by_role("heading")).to_have_text("This browser is not logged in")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_every_page_can_be_read_by_everybody_and_fits(
+    browser: Browser, served: Served, size: tuple[int, int], scheme: str
+) -> None:
+    name = make(served)
+    make(served, "A title that is much longer than the width of any telephone that is sold today")
+    in_state(served, name, "waiting", question=QUESTION)
+    with visiting(browser, served, size, scheme=scheme) as visitor:
+        for path in ("/", "/new", f"/sessions/{name}", "/settings", "/nothing"):
+            page = visitor.page(path)
+            page.wait_for_load_state("load")
+            if path.startswith("/sessions"):
+                expect(page.get_by_role("log")).to_contain_text("hello")
+            assert axe(page) == [], path
+            assert page.evaluate("document.documentElement.scrollWidth") <= size[0], path
+            page.close()
