@@ -1,4 +1,4 @@
-"""Style sheets, scripts and pictures of the page: small files of the package, read once and compressed once."""
+"""Style sheets, scripts and pictures of the page, read once and compressed once."""
 
 import gzip
 import hashlib

@@ -1,4 +1,7 @@
-"""What agents write, as HTML that can do no harm: Markdown without HTML of its own, then an allow-list of tags."""
+"""What agents write, as HTML that can do no harm.
+
+Markdown without HTML of its own, then an allow-list of tags.
+"""
 
 import re
 from functools import lru_cache
@@ -9,8 +12,8 @@ from markupsafe import Markup
 
 PARSER = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 TAGS = {
-    "a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre",
-    "s", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+    "a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p",
+    "pre", "s", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
 }  # fmt: skip
 ATTRIBUTES = {"a": {"href", "title"}, "code": {"class"}, "ol": {"start"}}
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -34,7 +37,7 @@ def html(text: str) -> Markup:
 
 
 def blocks(text: str) -> list[str]:
-    """Split a text that still grows where nothing later can change what is above: all but the last are final."""
+    """Split a text that grows into blocks, of which nothing later changes any but the last."""
     found: list[str] = []
     lines: list[str] = []
     fence, empty = "", False

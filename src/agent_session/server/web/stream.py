@@ -1,4 +1,4 @@
-"""One stream for each open page: which sessions have changed, and the turn that goes on in one of them, rendered."""
+"""One stream for each open page: which sessions have changed, and the turn that goes on, rendered."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""A turn that goes on, as the page shows it: its prompt, then blocks of text and tools, told from the first change on."""
+"""A turn that goes on, as the page shows it: told from the first element on that has changed."""
 
 import json
 from collections.abc import Iterable
