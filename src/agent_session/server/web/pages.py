@@ -1,16 +1,17 @@
 """The page's own addresses: the list, a new session, the settings; whole pages and what is in them."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Header
 from fastapi.responses import HTMLResponse, StreamingResponse
 
 from agent_session.errors import AgentSessionError
+from agent_session.server import agents as user_agents
 from agent_session.server import sessions
 from agent_session.server.api.chat import begin_turn
-from agent_session.server.api.session_shapes import Chat
+from agent_session.server.api.session_shapes import Chat, NewSession
 from agent_session.server.auth.authentication import Reader, Writer
 from agent_session.server.auth.scopes import Caller
 from agent_session.server.parts import OfServer, Parts
@@ -50,8 +51,14 @@ async def session_list(asking: Reader, parts: OfServer) -> HTMLResponse:
 @router.get("/new")
 async def new_session(asking: Writer, parts: OfServer) -> HTMLResponse:
     """Show the form for a session to be made."""
-    agents = await parts.threads.run(lambda: sessions.agents(parts.engine, parts.installation))
-    usual = next((name for name in sessions.PREFERRED if agents.get(name)), "")
+    kinds: Mapping[str, bool] = {}
+    if not asking.owner:  # whoever runs the server has this machine's logins without an agent of their own
+        kinds = await parts.threads.run(lambda: sessions.agents(parts.engine, parts.installation))
+    async with parts.database.transaction() as session:
+        own = {one.name: one.status == "ready" for one in await user_agents.of_user(session, asking)}
+    agents = {**own, **kinds}
+    ready = [name for name, can_start in agents.items() if can_start]
+    usual = next((name for name in (*own, *sessions.PREFERRED, *ready) if name in ready), "")
     rows = await listing.rows(parts, asking)
     return page("new.html", asking, agents=agents, usual=usual, rows=rows)
 
@@ -71,17 +78,14 @@ async def create_session(
 
     It goes on when the browser leaves.
     """
-    wanted = sessions.Wanted(
+    form = NewSession(
         title=title.strip() or message.strip().split("\n")[0][:60],
-        name=None,
         agent=agent or None,
-        projects=tuple(line.strip() for line in projects.splitlines() if line.strip()),
+        projects=[line.strip() for line in projects.splitlines() if line.strip()],
         mount=mount,
-        auto_approve=False,
-        key=key,
     )
     progress = Progress()
-    progress.work(_make(parts, asking, wanted, message, progress))
+    progress.work(_make(parts, asking, form, key, message, progress))
 
     async def told() -> AsyncIterator[bytes]:
         async for line in progress.lines(parts.hub.closing):
@@ -91,10 +95,15 @@ async def create_session(
 
 
 async def _make(
-    parts: Parts, asking: Caller, wanted: sessions.Wanted, message: str, progress: Progress
+    parts: Parts, asking: Caller, form: NewSession, key: str, message: str, progress: Progress
 ) -> dict[str, Any]:
     """Make the session and give it its first message; return what the browser is told at last."""
     try:
+        chosen = await user_agents.chosen(parts.database, parts.settings, asking, form.agent)
+        wanted = sessions.Wanted(
+            title=form.title or "", name=None, agent=chosen, projects=tuple(form.projects),
+            mount=form.mount, auto_approve=False, key=key,
+        )  # fmt: skip
         progress.tell("Making the session")
         session, made = await parts.threads.run(
             lambda: sessions.create(parts.engine, parts.installation, asking, wanted, progress.from_thread)
