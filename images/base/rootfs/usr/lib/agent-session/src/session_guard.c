@@ -3,8 +3,8 @@
  * When the host replaces a file by renaming another one over it, as git does with its config at each `git push -u`, the kernel
  * drops the mounts on it, in here too. This puts them back within a millisecond or so, and looks four times a second besides.
  *
- * It is started from the host, before the agent, as this container's root. Of root's rights it keeps the one to mount, and to act
- * as the agent's user; it runs no program, and is linked with no library. All paths are walked as the agent's user, one name at a time and never
+ * It is started from the host, before the agent, as this container's root. Of root's rights it keeps the ones to mount, to put a
+ * file that is root's in place of another, and to act as the agent's user; it runs no program, and is linked with no library. All paths are walked as the agent's user, one name at a time and never
  * through a link, and mounts are made on what was found there, by its descriptor.
  */
 #define _GNU_SOURCE
@@ -54,9 +54,9 @@ static char table[1 << 20];
 static void as_agent(void) { setfsgid(AGENT), setfsuid(AGENT); }
 static void as_root(void) { setfsuid(0), setfsgid(0); }
 
-/* To mount, and to be the agent's user for files alone: as any other of its ids, the agent could end or delay this process. */
+/* To mount, to replace files, and to be the agent's user for files alone: as any other of its ids, the agent could end or delay this process. */
 static void keep_the_right_to_mount(void) {
-    const unsigned kept = 1 << CAP_SYS_ADMIN | 1 << CAP_SETUID | 1 << CAP_SETGID;
+    const unsigned kept = 1 << CAP_SYS_ADMIN | 1 << CAP_SETUID | 1 << CAP_SETGID | 1 << CAP_CHOWN | 1 << CAP_DAC_OVERRIDE;
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct data[2] = {{0}};
     for (int each = 0; each < 64; each++)
@@ -150,29 +150,42 @@ static int is_written(int directory, const char *name) {
     return written;
 }
 
-/* Puts a copy of a file in its place: who has the old one open for writing writes to nothing then. */
-static void make_anew(int directory, const char *name) {
+/* Puts a copy of a file in its place, which is root's until it is given back: who has the old one open for writing writes to
+ * nothing then, and nobody can open the new one. Returns the copy, or -1. */
+static int make_anew(int directory, const char *name, struct stat *found) {
     static char text[LARGEST];
     char path[64], temporary[300];
-    struct stat found;
     int file = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     int here = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int copy = here < 0 ? -1 : openat(here, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
-    ssize_t size = file < 0 || copy < 0 || fstat(file, &found) || found.st_size > LARGEST ? -1 : read(file, text, LARGEST);
-    if (size >= 0 && write(copy, text, size) == size && !fchmod(copy, found.st_mode & 0777)) {
-        struct timespec times[2] = {found.st_atim, found.st_mtim};
+    ssize_t size = file < 0 || copy < 0 || fstat(file, found) || found->st_size > LARGEST ? -1 : read(file, text, LARGEST);
+    int done = -1;
+    if (size >= 0 && write(copy, text, size) == size && !fchmod(copy, (found->st_mode & 0555) | 0440)) {
+        struct timespec times[2] = {found->st_atim, found->st_mtim};
         futimens(copy, times);
         snprintf(path, sizeof path, "/proc/self/fd/%d", copy);
         snprintf(temporary, sizeof temporary, "%s.%d.agent-session", name, getpid());
         as_root();
-        int linked = linkat(AT_FDCWD, path, here, temporary, AT_SYMLINK_FOLLOW);
-        as_agent();
-        if (!linked && renameat(here, temporary, here, name))
+        if (!fchown(copy, 0, -1) && !linkat(AT_FDCWD, path, here, temporary, AT_SYMLINK_FOLLOW) &&
+            (done = renameat(here, temporary, here, name)))
             unlinkat(here, temporary, 0);
+        as_agent();
     }
     for (int each = 0; each < 3; each++)
-        if ((int[]){file, here, copy}[each] >= 0)
-            close((int[]){file, here, copy}[each]);
+        if ((int[]){file, here, done ? copy : -1}[each] >= 0)
+            close((int[]){file, here, done ? copy : -1}[each]);
+    return done ? -1 : copy;
+}
+
+static void give_back(int copy, const struct stat *found) {
+    if (copy < 0)
+        return;
+    as_root();
+    int given = fchown(copy, found->st_uid, found->st_gid);
+    as_agent();
+    if (!given)
+        fchmod(copy, found->st_mode & 0777);
+    close(copy);
 }
 
 /* ---- mounts ---- */
@@ -208,30 +221,47 @@ static int mount_read_only(int directory, const char *name, int at) {
     return done;
 }
 
+/* What is mounted on a name, one on the other, is taken off. */
+static void take_off(int directory, const char *name) {
+    struct statx found;
+    for (int each = 0; each < TRIES; each++) {
+        char path[64];
+        int at = find(directory, name);
+        if (at < 0)
+            return;
+        if (statx(at, "", AT_EMPTY_PATH, STATX_TYPE, &found) || !(found.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+            each = TRIES;
+        else {
+            snprintf(path, sizeof path, "/proc/self/fd/%d", at);
+            as_root();
+            if (umount2(path, MNT_DETACH))
+                each = TRIES;
+            as_agent();
+        }
+        close(at);
+    }
+}
+
 /* A file is read-only when it cannot be opened for writing any more and nobody has opened it before. */
 static void restore_read_only(struct place *place, int directory, const char *name) {
+    struct stat before;
+    int copy = -1;
     for (int try = 0; try < TRIES; try++) {
         int at = find(directory, name);
         if (at < 0) {
             hold_name(directory, name, place);
             at = find(directory, name);
         }
-        int mounted = at >= 0 && !mount_read_only(directory, name, at);
+        int closed = at >= 0 && !mount_read_only(directory, name, at) && !is_written(directory, name);
         if (at >= 0)
             close(at);
-        if (!mounted || !is_written(directory, name))
+        if (closed)
             break;
-        at = find(directory, name);
-        if (at >= 0) {
-            char path[64];
-            snprintf(path, sizeof path, "/proc/self/fd/%d", at);
-            as_root();
-            umount2(path, MNT_DETACH);
-            as_agent();
-            close(at);
-        }
-        make_anew(directory, name);
+        take_off(directory, name);
+        give_back(copy, &before);
+        copy = make_anew(directory, name, &before);
     }
+    give_back(copy, &before);
     remember(place, directory, name);
 }
 
