@@ -74,23 +74,23 @@ def test_whoever_has_chosen_is_not_asked(account: Account, how: str) -> None:
 
 
 def test_a_missing_image_is_offered_to_be_built(account: Account) -> None:
-    account.agent("tiny", yaml="title: Tiny\n")
+    account.agent("mini", yaml="title: Mini\n")
     project = account.project()
-    terminal = account.window("start", "-a", "tiny", cwd=project)
+    terminal = account.window("start", "-a", "mini", cwd=project)
     terminal.wait_for("Image not built. Build now?")
     terminal.type("n")
     assert terminal.wait_for_end() == 1
-    terminal.wait_for("agent-session build tiny")
+    terminal.wait_for("agent-session build mini")
     assert account.containers() == []
-    terminal = account.window("start", "-a", "tiny", cwd=project)
+    terminal = account.window("start", "-a", "mini", cwd=project)
     terminal.wait_for("Image not built. Build now?")
     terminal.type("y")
-    terminal.wait_for("Tiny · session default", "agent@")
+    terminal.wait_for("Mini · session default", "agent@")
 
 
 def test_ctrl_c_at_the_build_question_makes_nothing(account: Account) -> None:
-    account.agent("tiny")
-    terminal = account.window("start", "-a", "tiny", cwd=account.project())
+    account.agent("mini")
+    terminal = account.window("start", "-a", "mini", cwd=account.project())
     terminal.wait_for("Image not built. Build now?")
     terminal.press("C-c")
     assert terminal.wait_for_end() == 130
@@ -130,7 +130,7 @@ def test_rm_asks_and_no_is_the_default(account: Account) -> None:
         terminal = account.window("rm", "default")
         terminal.wait_for("Remove 'default'")
         terminal.press(answer)
-        assert terminal.wait_for_end() == 5
+        assert terminal.wait_for_end() == 1
         assert account.sessions() == {"default": "stopped"}
     terminal = account.window("rm", "default")
     terminal.wait_for("Remove 'default'")

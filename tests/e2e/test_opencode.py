@@ -68,4 +68,12 @@ def test_it_edits_with_permission_and_remembers_until_asked_to_start_afresh(acco
     assert "PINEAPPLE" not in json.dumps(model.turns()[0]["body"]["messages"])
     assert (project / "unasked.txt").read_text() == "unasked\n"
     account.ok("stop", cwd=project)
-    assert [path.name for path in (project / ".opencode").iterdir()] == ["command"]
+    # OpenCode keeps what it installs in .opencode, as on the host, and has git ignore it.
+    changed = subprocess.check_output(
+        ["git", "status", "--porcelain", "--untracked-files=all"], cwd=project, text=True
+    )
+    assert set(changed.splitlines()) == {
+        "?? .opencode/command/hello.md",
+        "?? made.txt",
+        "?? unasked.txt",
+    }

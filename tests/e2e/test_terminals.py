@@ -70,7 +70,7 @@ def test_ls_fits_a_narrow_terminal_and_is_whole_in_a_pipe(account: Account) -> N
     assert len(lines) == 2
     assert lines[1].startswith("web ")
     assert lines[1].endswith("another")
-    assert "…" in lines[1]
+    assert len(lines[1]) <= 60
     assert str(project) in account.ok("ls")
 
 

@@ -32,8 +32,8 @@ def test_everything_can_be_chosen_by_environment_alone(account: Account) -> None
         "agent": "shell",
         "status": "running",
         "projects": [
-            {"source": str(one), "target": "/workspace/one"},
-            {"source": str(two), "target": "/workspace/two"},
+            {"source": str(one), "target": "/workspace/one", "read_only": False},
+            {"source": str(two), "target": "/workspace/two", "read_only": False},
         ],
         "container": "agent_chosen",
     }
@@ -84,12 +84,12 @@ def test_no_standard_input_at_all_is_no_terminal(account: Account) -> None:
 
 
 def test_a_question_that_nobody_can_answer_is_not_asked(account: Account) -> None:
-    account.agent("tiny")
+    account.agent("mini")
     project = account.project()
-    done = account.run("start", "-a", "tiny", cwd=project, stdin="y\n")
+    done = account.run("start", "-a", "mini", cwd=project, stdin="y\n")
     assert (done.code, done.out) == (8, "")
     assert "Image not built" in done.err
-    assert "hint: agent-session build tiny" in done.err
+    assert "hint: agent-session build mini" in done.err
     account.ok("start", "-d", "-a", "shell", cwd=project)
     account.ok("stop")
     done = account.run("rm", "default", stdin="y\n")

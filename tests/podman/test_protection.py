@@ -13,6 +13,7 @@ from agent_session import inside
 from agent_session.workspace import scan
 from agent_session.workspace.projects import Project
 from tests.host_git import Host
+from tests.security import attacks
 from tests.waiting import until
 
 pytestmark = pytest.mark.podman
@@ -41,37 +42,8 @@ def tree(top: Path) -> dict[str, str]:
     return found
 
 
-ATTACK = r"""
-evil=$1; shift
-for path; do
-    parent=${path%/*}
-    echo "$path" >&2
-    # over, into, instead of it
-    cat "$evil/config" >"$path"; cat "$evil/config" >>"$path"; mkdir -p "$path"
-    cp "$evil/hook" "$path/pre-commit"
-    cp "$evil/hook" "$path/post-checkout"
-    cp "$evil/tasks.json" "$path/tasks.json"; cp "$evil/config" "$path/config"
-    chmod -R 777 "$path"; truncate -s 0 "$path"
-    mv -T "$path" "$path.gone"; ln -sfn "$evil" "$path"; ln -s "$evil/config" "$path"
-    ln -f "$evil/config" "$path"
-    # Their data is the agent's to ruin.
-    case $path in */modules | */worktrees | *.git) ;; *) rm -rf "$path" ;; esac
-    rmdir "$path"; unlink "$path"
-    cp "$evil/config" "$parent/new.$$"; mv -fT "$parent/new.$$" "$path"; rm -f "$parent/new.$$"
-    cp -r "$evil" "$parent/newdir.$$"; mv -fT "$parent/newdir.$$" "$path"; rm -rf "$parent/newdir.$$"
-    python3 -c 'import ctypes, sys
-ctypes.CDLL(None).renameat2(-100, sys.argv[1].encode(), -100, sys.argv[2].encode(), 2)' "$evil/swap" "$path"
-    umount "$path"; mount -o remount,rw "$path"; umount -l "$path"
-    # above it: another directory in the place of each one on the way
-    while [ "$parent" != /workspace/app ] && [ "$parent" != /workspace ] && [ "$parent" != / ]; do
-        if mv -T "$parent" "$parent.gone"; then
-            echo "RENAMED $parent"
-            cp -r "$evil/git" "$parent"
-        fi
-        parent=${parent%/*}
-    done
-done
-# and by git itself
+BY_GIT = r"""
+evil=$1
 for repository in /workspace/app /workspace/app/sub /workspace/app/nested /workspace/app/deep/er/nested; do
     cd "$repository" || continue
     /usr/bin/git config core.fsmonitor "$evil/hook"
@@ -122,9 +94,8 @@ def test_nothing_an_attacker_plants_is_there_or_runs(host: Host) -> None:
     held = {
         path: tree(path) if path.is_dir() else path.read_text()
         for path in sources
-        if path.exists()
-        and path.name
-        not in {"modules", "worktrees", "bare.git"}  # parts of which are writable, and others of these paths
+        # Parts of these are writable, and others of these paths.
+        if path.exists() and path.name not in {"modules", "worktrees"} and path.suffix != ".git"
     }
     ran = host.account.home / "RAN"
     assert {
@@ -157,13 +128,11 @@ def test_nothing_an_attacker_plants_is_there_or_runs(host: Host) -> None:
         (evil / name).chmod(0o755)
     for name in ("objects", "refs"):
         (evil / "git" / name).mkdir()
-    # All of git's, and a few of the list's hundred in each repository: each costs some twenty programs.
-    tried = [
-        path for number, path in enumerate(targets) if "/.git" in path or "bare" in path or number % 40 == 0
-    ]
-    done = host.inside("evil", ATTACK, "/workspace/app/evil", *tried)
-    assert done.code == 0, done.err[-2000:]
-    assert "RENAMED" not in done.out
+    attacks.place("plant.py", app)
+    done = host.inside("evil", 'exec python3 plant.py "$@"', "/workspace/app/evil", *targets)
+    assert (done.code, done.out) == (0, ""), done
+    assert host.inside("evil", BY_GIT, "/workspace/app/evil").code == 0
+    (app / "plant.py").unlink()
     assert {path: tree(path) if path.is_dir() else path.read_text() for path in held} == held
     assert (app / ".git" / "commondir").read_text() == ".\n"
 

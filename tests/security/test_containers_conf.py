@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_session.engine import limits
 from tests.account import Account
 
 pytestmark = pytest.mark.podman
@@ -37,7 +38,7 @@ def test_namespaces_capabilities_and_the_filter_are_the_sessions_own(account: Ac
     status = account.inside("default", "cat", "/proc/self/status")
     assert {"Seccomp:\t2", "NoNewPrivs:\t1", "CapBnd:\t0000000000000000"} <= set(status.splitlines())
     inspected = account.inspect()
-    assert (inspected["Config"]["Umask"], inspected["HostConfig"]["ShmSize"]) == ("0022", 64 << 20)
+    assert (inspected["Config"]["Umask"], inspected["HostConfig"]["ShmSize"]) == ("0022", limits.SHM)
     for kind in ("ipc", "net", "pid", "uts", "user"):
         ours = Path(f"/proc/self/ns/{kind}").readlink()
         assert account.inside("default", "readlink", f"/proc/self/ns/{kind}") != str(ours)

@@ -52,7 +52,7 @@ def test_a_stopped_session_is_not_led_elsewhere(account: Account, mono: Path, mo
     agent_does(account, f"mv {moved} moved; ln -s {target} {moved}")
     done = account.run("start", "-d", "-n", "b")
     assert done.code == 7, done
-    assert f"{mono}/packages/x is not what it was" in done.err
+    assert f"{mono}/packages/x, a project of session 'b', is not what it was" in done.err
     assert account.sessions()["b"] == "stopped"
     assert sorted(str(path) for path in target.rglob("*")) == before, "nothing was made there"
     agent_does(account, f"rm {moved}; mv moved {moved}")

@@ -92,7 +92,7 @@ class MountPlan:
     def _hold_in(self, top: Place, place: Place, entry: Entry) -> None:
         """Hold a path and the way to it; where a directory on the way is missing, that one."""
         above = [top.at(path) for path in place.source.parents if top.source in path.parents]
-        missing = next((one for one in reversed(above) if not os.path.lexists(one.source)), None)
+        missing = next((one for one in reversed(above) if _is_missing(one.source)), None)
         if missing is None:
             self.way_to(top, top.at(place.source.parent))
             self.hold(place, entry)
@@ -121,6 +121,11 @@ class MountPlan:
             self.mount(replace(place, target=inside.HOST / place.target.relative_to("/")), read_only=True)
         else:
             self.mount(place, read_only=entry.inside != "writable")
+
+
+def _is_missing(directory: Path) -> bool:
+    """Whether it is not there, or only because another session holds its name."""
+    return not os.path.lexists(directory) or is_placeholder(Placeholder(path=directory))
 
 
 def _unseen(placeholder: Placeholder) -> Placeholder:

@@ -56,6 +56,17 @@ def how(mount: Mount) -> str:
     return "tmpfs" if mount.kind == "tmpfs" else "ro" if mount.read_only else "rw"
 
 
+def test_a_directory_that_only_another_session_holds_is_held_again_and_not_looked_into(app: Path) -> None:
+    first = protect(app)
+    with placeholders.made(first.placeholders):
+        second = protect(app)
+    assert set(second.placeholders) == set(first.placeholders)
+    placeholders.clear(first.placeholders, second.placeholders)
+    assert (app / ".cargo").is_dir()
+    placeholders.clear(second.placeholders, [])
+    assert sorted(path.name for path in app.iterdir()) == [".git"]
+
+
 def test_every_line_of_the_list_says_why() -> None:
     lines = [*protected_paths.entries("git"), *protected_paths.entries("repository")]
     assert all(len(line.why) > 10 and line.kind in {"file", "directory"} for line in lines)
