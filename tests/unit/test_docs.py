@@ -18,7 +18,7 @@ from typer import Exit
 from typer.exceptions import TyperException
 
 from agent_session.activity.state import Value
-from agent_session.agents import catalog
+from agent_session.agents import agent_yaml
 from agent_session.cli import app
 from tests.documents import PAGES, README, blocks, commands, prose, text
 from tests.storage import REPOSITORY
@@ -208,7 +208,7 @@ def test_readme_shows_one_kind_of_list() -> None:
 
 def test_every_key_of_an_agents_folder_is_told() -> None:
     table = text(REPOSITORY / "docs" / "agents.md").partition("## agent.yaml")[2].partition("\n## ")[0]
-    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == catalog.KEYS
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == agent_yaml.KEYS
 
 
 def test_design_tells_every_room_and_fifteen_words() -> None:

@@ -131,6 +131,7 @@ def test_only_one_file_knows_the_bindings() -> None:
         "sessions.steps",
         "sessions.conflicts",
         "sessions.start",
+        "agents.agent_yaml",
         "agents.catalog",
         "errors",
         "engine.protocol",

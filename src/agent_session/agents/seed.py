@@ -133,41 +133,23 @@ def gather(
     login = stored or StoredLogin()
     given = {name: environment[name] for name in agent.environment if environment.get(name)}
     passed = {name: value for name, value in given.items() if name not in agent.credentials or _is_key(value)}
-    proxies = {name: environment[name] for name in PROXIES if environment.get(name)}
-    variables = {
-        "TZ": timezone,
-        **login.environment,
-        **proxies,
-        **passed,
-        **dict(identity.variables),
-        **extra,
-    }
+    placeholders = given.keys() - passed.keys()
     notes = [
         *identity.notes,
-        *(f"{name} holds a placeholder and no key: it was left out" for name in given.keys() - passed.keys()),
+        *(f"{name} holds a placeholder and no key: it was left out" for name in placeholders),
     ]
+    proxies = {name: environment[name] for name in PROXIES if environment.get(name)}
+    own = {"TZ": timezone, **login.environment, **proxies}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
-        lines += "" if umask is None else f"umask {umask & 0o077:03o}\n"
-        _add(tar, "environment", lines.encode("utf-8", "surrogateescape"))
-        files, about_files = _files(agent)
-        notes += about_files
-        for name, text in login.files.items():
-            files[PurePosixPath(name).name] = _joined(files.get(PurePosixPath(name).name), text)
-        for name, content in files.items():
-            _add(tar, f"files/{name}", content)
+        _add_variables(tar, {**own, **passed, **dict(identity.variables), **extra}, umask)
+        notes += _add_files(tar, agent, login)
         if seal:
             _add(tar, "login-files", "".join(f"{path}\n" for path in agent.login_files).encode())
             _add(tar, "seal", seal.key)
         for name, content in identity.files:
             _add(tar, name, content)
-        if agent.user_config or (instructions and agent.instructions):
-            _add_folder(tar, "files/user-config")
-            reading = user_config.read(agent.user_config)
-            for copy in user_config.with_instructions(reading.copies, agent.instructions, instructions):
-                _add(tar, f"files/user-config/{copy.name}", copy.content, executable=copy.executable)
-            notes += reading.notes
+        notes += _add_user_config(tar, agent, instructions)
     return Seed(
         archive=buffer.getvalue(),
         notes=tuple(notes),
@@ -175,6 +157,34 @@ def gather(
         agent=agent.name,
         seal=seal,
     )
+
+
+def _add_variables(tar: tarfile.TarFile, variables: Mapping[str, str], umask: int | None) -> None:
+    """Add what is read by a shell before the agent starts."""
+    lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+    lines += "" if umask is None else f"umask {umask & 0o077:03o}\n"
+    _add(tar, "environment", lines.encode("utf-8", "surrogateescape"))
+
+
+def _add_files(tar: tarfile.TarFile, agent: Agent, login: StoredLogin) -> list[str]:
+    """Add the agent's files, the host's and those of a stored login; return notes about them."""
+    files, notes = _files(agent)
+    for name, text in login.files.items():
+        files[PurePosixPath(name).name] = _joined(files.get(PurePosixPath(name).name), text)
+    for name, content in files.items():
+        _add(tar, f"files/{name}", content)
+    return notes
+
+
+def _add_user_config(tar: tarfile.TarFile, agent: Agent, instructions: str) -> tuple[str, ...]:
+    """Add the user's own configuration and the session's instructions; return notes about them."""
+    if not agent.user_config and not (instructions and agent.instructions):
+        return ()
+    _add_folder(tar, "files/user-config")
+    reading = user_config.read(agent.user_config)
+    for copy in user_config.with_instructions(reading.copies, agent.instructions, instructions):
+        _add(tar, f"files/user-config/{copy.name}", copy.content, executable=copy.executable)
+    return tuple(reading.notes)
 
 
 def _files(agent: Agent) -> tuple[dict[str, bytes], list[str]]:

@@ -13,7 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from agent_session.agents import seed
-from agent_session.agents.catalog import Agent, read_agent
+from agent_session.agents.agent_yaml import read_agent
+from agent_session.agents.catalog import Agent
 from agent_session.agents.stored_login import login_secret
 from agent_session.doctor import findings, machine_checks, session_checks, walls
 from agent_session.doctor.findings import FIX, Check, Finding

@@ -54,21 +54,11 @@ def run(
 
     `more` are further variables, `settings` further configuration. With `bounded` its memory has a limit.
     """
-    git = shutil.which("git", path=environment.get("PATH"))
-    if git is None:
-        raise ConfigurationError("git", "is not installed here; clones of directories need it")
-    flags = [word for key, value in (*OFF.items(), *settings) for word in ("-c", f"{key}={value}")]
-    leash = ["prlimit", f"--as={MOST_MEMORY}", "--"] if bounded and shutil.which("prlimit") else []
+    command = _command(words, environment, settings, bounded=bounded)
     with contextlib.ExitStack() as files:
-        if isinstance(stdin, bytes):
-            given: IO[bytes] = files.enter_context(tempfile.TemporaryFile())
-            given.write(stdin)
-            given.seek(0)
-        else:
-            given = stdin
-        answer = stdout or files.enter_context(tempfile.TemporaryFile())
-        complaints = files.enter_context(tempfile.TemporaryFile())
-        command = [*leash, git, "--no-replace-objects", *flags, *words]
+        given = _file(files, stdin) if isinstance(stdin, bytes) else stdin
+        answer = stdout or _file(files)
+        complaints = _file(files)
         try:
             code = subprocess.run(
                 command,
@@ -84,15 +74,10 @@ def run(
             raise GitFailed(f"git {words[0]} was not done within {seconds:g} s") from None
         except OSError as error:
             raise GitFailed(f"git cannot run in {directory}: {error.strerror}") from error
-        complaints.seek(0)
         if code:
+            complaints.seek(0)
             raise GitFailed(_said(complaints.read(20_000)) or f"git {words[0]} ended with {code}")
-        if stdout is not None:
-            return b""
-        if os.fstat(answer.fileno()).st_size > LARGEST:
-            raise GitFailed(f"git {words[0]} said more than {LARGEST >> 20} MB")
-        answer.seek(0)
-        return answer.read()
+        return b"" if stdout is not None else _collected(answer, words[0])
 
 
 def text(directory: Path, *words: str, environment: Mapping[str, str]) -> str:
@@ -114,6 +99,36 @@ def unfiltered(directory: Path, *, environment: Mapping[str, str]) -> list[tuple
         for driver in sorted(drivers)
         for key, value in (("clean", ""), ("smudge", ""), ("process", ""), ("required", "false"))
     ]
+
+
+def _command(
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    settings: Sequence[tuple[str, str]],
+    *,
+    bounded: bool,
+) -> list[str]:
+    git = shutil.which("git", path=environment.get("PATH"))
+    if git is None:
+        raise ConfigurationError("git", "is not installed here; clones of directories need it")
+    leash = ["prlimit", f"--as={MOST_MEMORY}", "--"] if bounded and shutil.which("prlimit") else []
+    flags = [word for key, value in (*OFF.items(), *settings) for word in ("-c", f"{key}={value}")]
+    return [*leash, git, "--no-replace-objects", *flags, *words]
+
+
+def _file(files: contextlib.ExitStack, content: bytes = b"") -> IO[bytes]:
+    """Open a file without a name, which is read from its beginning."""
+    file: IO[bytes] = files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
+    file.write(content)
+    file.seek(0)
+    return file
+
+
+def _collected(answer: IO[bytes], verb: str) -> bytes:
+    if os.fstat(answer.fileno()).st_size > LARGEST:
+        raise GitFailed(f"git {verb} said more than {LARGEST >> 20} MB")
+    answer.seek(0)
+    return answer.read()
 
 
 def _environment(given: Mapping[str, str]) -> dict[str, str]:

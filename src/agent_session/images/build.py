@@ -181,32 +181,12 @@ def _build(engine: Engine, workshop: Workshop, recipe: _Recipe, *, tell: Tell, n
             copy.flush()
             tell(line)
 
-        told(f"building {recipe.tag}")
         try:
-            # For RUN --mount=type=bind,source=host-ca.crt: in no layer, in no digest. (Podman 4.3's API knows
-            # no build volumes.)
-            context = {**recipe.context, "host-ca.crt": workshop.ca_bundle or b""}
-            arguments = dict(recipe.arguments)
-            if recipe.name == "base":
-                from agent_session.images import (
-                    zellij,
-                )  # 15 ms of network libraries that a look-up need not pay
-
-                arch = MACHINES[engine.architecture]
-                context["zellij"] = zellij.zellij_binary(workshop.caches, versions(workshop), arch, told)
-                arguments["BASE"] = _foundation(engine, workshop, told, afresh=no_cache)
-            spec = BuildSpec(
-                tag=recipe.tag,
-                context=context,
-                arguments=arguments,
-                labels={"agent-session.image": recipe.name},
-                no_cache=no_cache,
-            )
-            for line in engine.images.build(spec):
+            told(f"building {recipe.tag}")
+            for line in engine.images.build(_spec(engine, workshop, recipe, told, no_cache=no_cache)):
                 told(line)
-            if (
-                recipe.name != "base"
-            ):  # which no session runs: a copy of all its files would take 9 s and 800 MB for nothing
+            # No session runs the base: a copy of all its files would take 9 s and 800 MB for nothing.
+            if recipe.name != "base":
                 told("preparing its layers for sessions")
                 _prepare(engine, recipe)
         except BuildFailed as error:
@@ -219,6 +199,28 @@ def _build(engine: Engine, workshop: Workshop, recipe: _Recipe, *, tell: Tell, n
     for old in engine.images.references():
         if old.startswith(f"{PREFIX}{recipe.name}:") and old != recipe.tag:
             engine.images.remove(old)  # refused, rightly, while a session uses it
+
+
+def _spec(engine: Engine, workshop: Workshop, recipe: _Recipe, tell: Tell, *, no_cache: bool) -> BuildSpec:
+    """Say what is built: the recipe, and for the base the foundation and Zellij, which are made first."""
+    # For RUN --mount=type=bind,source=host-ca.crt: in no layer, in no digest.
+    # (Podman 4.3's API knows no build volumes.)
+    context = {**recipe.context, "host-ca.crt": workshop.ca_bundle or b""}
+    arguments = dict(recipe.arguments)
+    if recipe.name == "base":
+        # 15 ms of network libraries that a look-up need not pay.
+        from agent_session.images import zellij
+
+        arch = MACHINES[engine.architecture]
+        context["zellij"] = zellij.zellij_binary(workshop.caches, versions(workshop), arch, tell)
+        arguments["BASE"] = _foundation(engine, workshop, tell, afresh=no_cache)
+    return BuildSpec(
+        tag=recipe.tag,
+        context=context,
+        arguments=arguments,
+        labels={"agent-session.image": recipe.name},
+        no_cache=no_cache,
+    )
 
 
 def _prepare(engine: Engine, recipe: _Recipe) -> None:

@@ -1,6 +1,6 @@
 """This machine as sessions need it: its agents, its image builds, its locks and the environment."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from agent_session.agents.seed import Seed
     from agent_session.agents.stored_login import Seal, StoredLogin
     from agent_session.engine.protocol import Engine
+    from agent_session.host.git_identity import GitProject, Identity
     from agent_session.images.build import Workshop
     from agent_session.sessions.request import SessionRequest
     from agent_session.sessions.session import Session
@@ -48,13 +49,13 @@ class Installation:
 
     def agents(self) -> "dict[str, Agent]":
         """Read all agents, by name."""
-        from agent_session.agents.catalog import read_agents
+        from agent_session.agents.agent_yaml import read_agents
 
         return read_agents(paths.agent_folders())
 
     def agent(self, name: str) -> "Agent | None":
         """Read the agent of that name alone; None where there is none."""
-        from agent_session.agents.catalog import find_agent
+        from agent_session.agents.agent_yaml import find_agent
 
         return find_agent(paths.agent_folders(), name)
 
@@ -118,21 +119,27 @@ class Installation:
             "AUTO_APPROVE": "1" if options.auto_approve else "",
             "MODEL": options.model,
         }
-        signing, github = options.git_signing, options.github_token
         gathered = seed.gather(
             crossing.agent if options.user_config else replace(crossing.agent, user_config=()),
             crossing.environment,
             timezone=timezone.name(self.environment),
             umask=umask(),
             extra={f"AGENT_SESSION_{name}": value for name, value in said.items() if value},
-            identity=git_identity.UNKNOWN
-            if of.owner
-            else git_identity.read(self.environment, described, signing=signing, github=github),
+            identity=self._identity(of, described),
             stored=crossing.stored,
             seal=crossing.seal,
             instructions=of.instructions,
         )
         return replace(gathered, notes=(*notes, *gathered.notes))
+
+    def _identity(self, of: "Session | SessionRequest", described: "Sequence[GitProject]") -> "Identity":
+        """Read the identity that git has here, which is the local owner's alone."""
+        from agent_session.host import git_identity
+
+        if of.owner:
+            return git_identity.UNKNOWN
+        signing, github = of.options.git_signing, of.options.github_token
+        return git_identity.read(self.environment, described, signing=signing, github=github)
 
     def _logins(
         self,

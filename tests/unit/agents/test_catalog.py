@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from agent_session.agents.catalog import Agent, HostFile, choose, find_agent, read_agent, read_agents
+from agent_session.agents.agent_yaml import find_agent, read_agent, read_agents
+from agent_session.agents.catalog import Agent, HostFile, choose
 from agent_session.agents.errors import AgentNotFound
 from agent_session.errors import ConfigurationError
 

@@ -11,6 +11,18 @@ down_revision = None
 
 def upgrade() -> None:
     """Make the tables."""
+    _make_users()
+    _make_logins()
+    _make_audit()
+
+
+def downgrade() -> None:
+    """Remove them."""
+    for table in ("audit", "api_tokens", "devices", "login_links", "users"):
+        op.drop_table(table)
+
+
+def _make_users() -> None:
     op.create_table(
         "users",
         sa.Column("id", sa.Uuid, primary_key=True),
@@ -23,6 +35,9 @@ def upgrade() -> None:
         sa.Column("created_at", Moment, nullable=False),
         sa.Column("last_login", Moment),
     )
+
+
+def _make_logins() -> None:
     op.create_table(
         "login_links",
         sa.Column("digest", sa.String(64), primary_key=True),
@@ -54,6 +69,9 @@ def upgrade() -> None:
         sa.Column("expires_at", Moment),
         sa.Column("last_used", Moment),
     )
+
+
+def _make_audit() -> None:
     op.create_table(
         "audit",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
@@ -65,12 +83,6 @@ def upgrade() -> None:
         sa.Column("status", sa.Integer, nullable=False),
         sa.Column("address", sa.String(64), nullable=False),
     )
-
-
-def downgrade() -> None:
-    """Remove them."""
-    for table in ("audit", "api_tokens", "devices", "login_links", "users"):
-        op.drop_table(table)
 
 
 def _of_a_user() -> sa.Column[object]:
