@@ -158,6 +158,7 @@ def test_all_that_is_used_of_its_api_is_in_its_own_description(serving: Serving)
     assert set(reply["properties"]["reply"]["enum"]) == {"once", "always", "reject"}
 
 
+@pytest.mark.long  # the contract of all agents has it (tests/podman/test_agents_contract.py)
 def test_it_works_while_it_has_a_turn_and_is_idle_after_it(serving: Serving) -> None:
     serving.model.script({"text": "First answer", "delay": 2})
     before = serving.is_("idle")["since"]
@@ -169,6 +170,7 @@ def test_it_works_while_it_has_a_turn_and_is_idle_after_it(serving: Serving) -> 
     assert after["source"] == "OpenCode's server"
 
 
+@pytest.mark.long  # the contract of all agents has it (tests/podman/test_agents_contract.py)
 def test_a_permission_is_waited_for_until_it_is_granted_or_refused(serving: Serving) -> None:
     serving.model.script(BASH, {"text": "It is made"}, BASH, {"text": "never said"})
     serving.tell("make it")
@@ -200,6 +202,7 @@ def test_a_turn_interrupted_by_escape_is_over(serving: Serving) -> None:
     assert "interrupted" in serving.is_("idle")["reason"]
 
 
+@pytest.mark.long  # the contract of all agents has it (tests/podman/test_agents_contract.py)
 def test_a_long_tool_is_work(serving: Serving) -> None:
     serving.model.script(
         {"tool": "bash", "input": {"command": "sleep 3", "description": "sleep"}}, {"text": "Slept well"}
@@ -279,6 +282,7 @@ def test_a_server_that_does_not_answer_is_told_and_hinders_nobody(serving: Servi
     until(lambda: serving.state()["value"] not in {"unknown", "starting"}, "an answer")
 
 
+@pytest.mark.long  # the contract of all agents has it (tests/podman/test_agents_contract.py)
 def test_a_terminal_that_is_left_is_exited_and_can_be_had_again(serving: Serving) -> None:
     serving.tell("/exit")
     assert serving.is_("exited")["source"] == "pane"
@@ -290,6 +294,7 @@ def test_a_terminal_that_is_left_is_exited_and_can_be_had_again(serving: Serving
     serving.is_("exited")
 
 
+@pytest.mark.long  # tests/podman/test_states.py has it of the agent shell
 def test_a_session_that_starts_again_has_no_state_of_its_last_life(serving: Serving) -> None:
     serving.account.ok("stop")
     (stopped,) = json.loads(serving.account.ok("ls", "--json"))

@@ -15,7 +15,13 @@ POOR = {
 }
 
 
-@pytest.mark.parametrize("environment", POOR.values(), ids=POOR)
+@pytest.mark.parametrize(
+    "environment",
+    [
+        pytest.param(poor, id=name, marks=pytest.mark.long if name == "a latin-1 stream" else [])
+        for name, poor in POOR.items()
+    ],
+)
 def test_no_verb_fails_for_a_character_that_cannot_be_shown(
     account: Account, environment: dict[str, str]
 ) -> None:

@@ -29,10 +29,10 @@ def bench(account: Account) -> Iterator[Bench]:
 @pytest.mark.parametrize(
     ("name", "signals", "every"),
     [
-        ("start, new", [signal.SIGKILL], 5),
+        ("start, new", [signal.SIGKILL], 9),
         ("stop", [signal.SIGTERM], 2),
         ("export", [signal.SIGKILL], 2),
-        ("rm -f", [signal.SIGKILL], 4),
+        ("rm -f", [signal.SIGKILL], 7),
         ("build", [signal.SIGINT], 12),
     ],
 )

@@ -1,7 +1,7 @@
 """Random operations against a model: whatever is done in whatever order,
 `ls --json` and the exit codes are what a page of rules says.
 
-AGENT_SESSION_TEST_OPERATIONS is how many operations there are in all (100; `make nightly`: 1,000, at random).
+AGENT_SESSION_TEST_OPERATIONS is how many operations there are in all (50; `make nightly`: 1,000, at random).
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from tests.storage import Storage
 
 pytestmark = pytest.mark.podman
 
-OPERATIONS = int(os.environ.get("AGENT_SESSION_TEST_OPERATIONS", "100"))
+OPERATIONS = int(os.environ.get("AGENT_SESSION_TEST_OPERATIONS", "50"))
 STEPS = 25
 NAMES = ("work", "Work", "a.b-c")
 names = st.sampled_from(NAMES)
