@@ -34,9 +34,11 @@ from agent_session.server.auth import people
 from agent_session.server.auth.guesses import Guesses
 from agent_session.server.database import connection
 from agent_session.server.events import Hub
+from agent_session.server.limits import Limits
 from agent_session.server.metrics import Metrics
 from agent_session.server.parts import Parts
 from agent_session.server.requests import Requests
+from agent_session.server.roots import Roots
 from agent_session.server.settings import Settings
 from agent_session.server.threads import Threads
 from agent_session.server.turns import Turns
@@ -71,6 +73,8 @@ def assemble(settings: Settings, engine: Engine, installation: Installation) -> 
         hub=hub,
         watching=watching,
         turns=turns,
+        limits=Limits(settings),
+        roots=Roots(),
         threads=Threads(),
         logins=Logins(database, settings, hub),
     )

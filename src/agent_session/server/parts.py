@@ -11,7 +11,9 @@ from agent_session.server.audit import AuditLog
 from agent_session.server.auth.guesses import Guesses
 from agent_session.server.database.connection import Database
 from agent_session.server.events import Hub
+from agent_session.server.limits import Limits
 from agent_session.server.metrics import Metrics
+from agent_session.server.roots import Roots
 from agent_session.server.settings import Settings
 from agent_session.server.threads import Threads
 from agent_session.server.turns import Turns
@@ -33,6 +35,8 @@ class Parts:
     hub: Hub
     watching: Watching
     turns: Turns
+    limits: Limits
+    roots: Roots
     logins: Logins
     threads: Threads
 

@@ -5,7 +5,7 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent_session.agents import seed as seeds
 from agent_session.agents.stored_login import StoredLogin, login_secret
@@ -44,6 +44,8 @@ class Wanted:
     reuse: bool = False
     """Whether the caller's session of that name, where there is one, is what is wanted."""
     instructions: str = ""
+    memory: int = 0
+    """Bytes that it may use; 0: all there are."""
 
 
 def readable_name(title: str, *, seed: str | None) -> str:
@@ -68,6 +70,15 @@ def agents(engine: Engine, installation: Installation) -> Mapping[str, bool]:
     return found
 
 
+def named(caller: Caller, wanted: Wanted) -> Wanted:
+    """Return what is wanted with its name. A request's key makes the same name again, and so one session."""
+    if wanted.name:
+        return wanted
+    seed = f"{caller.user}:{wanted.key}" if wanted.key else None
+    name = readable_name(wanted.title, seed=seed)
+    return replace(wanted, name=name, reuse=wanted.reuse or bool(wanted.key))
+
+
 def create(
     engine: Engine, installation: Installation, caller: Caller, wanted: Wanted, report: Report
 ) -> tuple[Session, bool]:
@@ -76,8 +87,8 @@ def create(
     Returns whether it was made now. Raises NoAgent, ConflictError, ProjectRefused, ImageMissing and the like.
     """
     agent = wanted.agent.kind or _usual_agent(engine, installation)
-    seed = f"{caller.user}:{wanted.key}" if wanted.key else None
-    name = wanted.name or readable_name(wanted.title, seed=seed)
+    wanted = named(caller, wanted)
+    name = wanted.name or ""
     if caller.session not in {None, name}:
         raise UsageError(f"your token is for the session '{caller.session}' alone")
     wish = Wish(
@@ -86,7 +97,7 @@ def create(
         projects=wanted.projects,
         no_projects=not wanted.projects,
         clone=not wanted.mount,
-        options=Options(auto_approve=wanted.auto_approve, model=_model(wanted)),
+        options=Options(auto_approve=wanted.auto_approve, memory=wanted.memory, model=_model(wanted)),
         insisted=frozenset({"model"} if wanted.model else ()),
         owner=caller.owner,
         account=wanted.agent.account,
@@ -97,8 +108,7 @@ def create(
     )
     with installation.locked(name, waiting=lambda _holder: None):
         there = find.look(engine, name)
-        reuse = wanted.reuse or bool(wanted.key and not wanted.name)
-        if there and reuse and there.session.owner == caller.owner:
+        if there and wanted.reuse and there.session.owner == caller.owner:
             return there.session, False
         if there:
             raise ConflictError(f"there is a session '{name}' already", hint=Hint("ls"))

@@ -7,6 +7,7 @@ from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings
 
 from agent_session.config import PREFIX
+from agent_session.engine import limits
 from agent_session.errors import ConfigurationError, Hint
 from agent_session.server.errors import Unsafe
 
@@ -38,6 +39,21 @@ class TeamSettings(BaseSettings):
     """Whose members may log in, as ORGANISATION/TEAM."""
     admins: str = ""
     """Who administers the server, as `allowed_users`."""
+
+    roots: str = ""
+    """Directories that users may work in: /dir/{login}, /dir/{id}, or NAME=/dir; separated by commas."""
+    allow_mounts: bool = False
+    """Whether users may have directories mounted, not only cloned."""
+    user_sessions: int = Field(default=20, ge=0)
+    """That a user may have. Of this and the next ones, 0 is no limit; the local user has none."""
+    user_running: int = Field(default=5, ge=0)
+    """That may run at the same time."""
+    user_memory: str = "16g"
+    """That a user's running sessions may use together."""
+    session_memory: str = "4g"
+    """That each of them may use."""
+    user_prompts: int = Field(default=30, ge=0)
+    """A minute."""
 
     @property
     def is_team(self) -> bool:
@@ -71,8 +87,18 @@ def check(settings: TeamSettings, public_url: str) -> None:
         raise ConfigurationError(
             PREFIX + missing, "GitHub logins need the client's id and secret", hint=SERVE
         )
+    for name in ("user_memory", "session_memory"):
+        try:
+            limits.memory(getattr(settings, name))
+        except ValueError as error:
+            raise ConfigurationError(PREFIX + name.upper(), str(error), hint=SERVE) from None
     if not settings.is_team:
         return
+    wrong = [
+        one for one in settings.roots.split(",") if one and not one.rpartition("=")[2].strip().startswith("/")
+    ]
+    if wrong:
+        raise ConfigurationError(PREFIX + "ROOTS", f"{wrong[0]!r} is not an absolute path", hint=SERVE)
     check_secret("GITHUB_CLIENT_SECRET", secret)
     address = urlsplit(public_url)
     if address.scheme != "https" and address.hostname not in {"localhost", "127.0.0.1", "::1"}:

@@ -23,6 +23,7 @@ from agent_session.server.api.conversation_shapes import (
 )
 from agent_session.server.api.pages import Asked, Page
 from agent_session.server.api.session_shapes import Chat
+from agent_session.server.api.sessions import create
 from agent_session.server.auth import ownership
 from agent_session.server.auth.authentication import Deleter, Reader, Writer
 from agent_session.server.auth.scopes import Caller
@@ -229,17 +230,14 @@ async def _session_behind(parts: Parts, asking: Caller, found: Conversation) -> 
 
     agent = await _agent(parts, asking, found.agent_name)
 
-    def make() -> None:
-        wanted = sessions.Wanted(
-            title=title, name=name, agent=agent, projects=(), mount=False, auto_approve=False,
-            reuse=True, instructions=found.agent_instructions or "",
-        )  # fmt: skip
-        try:
-            ownership.get(parts.engine, asking, name)
-        except SessionNotFound:
-            sessions.create(parts.engine, parts.installation, asking, wanted, lambda _line: None)
-
-    await parts.threads.run(make)
+    wanted = sessions.Wanted(
+        title=title, name=name, agent=agent, projects=(), mount=False, auto_approve=False,
+        reuse=True, instructions=found.agent_instructions or "",
+    )  # fmt: skip
+    try:
+        await parts.threads.run(lambda: ownership.get(parts.engine, asking, name))
+    except SessionNotFound:
+        await create(parts, asking, wanted, lambda _line: None)
     return name
 
 

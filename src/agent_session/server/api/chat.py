@@ -150,6 +150,7 @@ async def models(name: str, asking: Reader, parts: OfServer) -> list[ModelShape]
 
 async def begin_turn(parts: Parts, asking: Caller, name: str, said: Chat) -> Turn:
     """Give the agent a prompt, or put it in line."""
+    parts.limits.prompt(asking)
     text = said.text()
     if not text.strip():
         raise UsageError("No prompt provided", hint=Hint("prompt", [name, "TEXT"]))

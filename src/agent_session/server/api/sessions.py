@@ -1,5 +1,6 @@
 """Sessions of the caller: created, listed, started, stopped and removed."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
@@ -12,6 +13,7 @@ from agent_session.server.api.session_shapes import NewSession, SessionShape
 from agent_session.server.api.shapes import Message, Problem
 from agent_session.server.auth import ownership
 from agent_session.server.auth.authentication import Deleter, Reader, Writer
+from agent_session.server.auth.scopes import Caller
 from agent_session.server.kept_answers import once
 from agent_session.server.parts import OfServer, Parts
 from agent_session.sessions import find
@@ -56,14 +58,27 @@ async def create_session(
         )  # fmt: skip
         notes: list[str] = []
         with parts.metrics.start_seconds.time():
-            made, _ = await parts.threads.run(
-                lambda: sessions.create(parts.engine, parts.installation, asking, asked, notes.append)
-            )
+            made = await create(parts, asking, asked, notes.append)
         parts.metrics.starts.labels("done").inc()
         return await _now(parts, made) | {"notes": notes}
 
     request = ["create", new.model_dump()]
     return SessionShape(**await once(parts.database, asking, key, request, make))
+
+
+async def create(parts: Parts, asking: Caller, wanted: sessions.Wanted, report: sessions.Report) -> Session:
+    """Make a session within what its user may have."""
+    wanted = sessions.named(asking, wanted)
+    memory = parts.limits.session_memory if asking.owner else 0
+    async with (
+        parts.limits.one_more(parts, asking, wanted.name or ""),
+        parts.roots.lent(parts, asking, wanted.projects, mount=wanted.mount) as projects,
+    ):
+        limited = replace(wanted, projects=projects, memory=memory)
+        made, _ = await parts.threads.run(
+            lambda: sessions.create(parts.engine, parts.installation, asking, limited, report)
+        )
+    return made
 
 
 @router.get("/{name}", responses=NOT_THERE)
@@ -117,9 +132,10 @@ async def running(parts: Parts, asking: Any, name: str) -> Session:
     if session.running:
         return session
     login = await agents.login_of(parts.database, parts.settings, session)
-    return await parts.threads.run(
-        lambda: sessions.ensure_running(parts.engine, parts.installation, session, login)
-    )
+    async with parts.limits.one_more(parts, asking, name):
+        return await parts.threads.run(
+            lambda: sessions.ensure_running(parts.engine, parts.installation, session, login)
+        )
 
 
 def shape(session: Session, now: state.State) -> dict[str, Any]:
