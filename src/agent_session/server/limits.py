@@ -1,4 +1,4 @@
-"""What each user of a team may have at the same time: sessions, running ones, their memory, and prompts."""
+"""What each user of a team may have at a time: sessions, running ones, their memory, prompts."""
 
 import time
 from collections.abc import AsyncIterator

@@ -124,7 +124,7 @@ def _read(text: str, *, mount: bool) -> tuple[str | None, str, str]:
 
 
 def _below(roots: Sequence[Path], text: str, typed: str) -> Path:
-    """The real directory that was typed. What is not below a root is told alike, whether it is there or not."""
+    """The real directory. What is not below a root is told alike, whether it is there or not."""
     try:
         path = Path(typed).resolve() if typed.startswith("/") else None
     except (OSError, RuntimeError, ValueError):

@@ -88,7 +88,8 @@ def test_a_user_works_below_the_own_root(
 
 OUTSIDE = [
     "{srv}/bob/app", "{root}/../bob/app", "{root}/link", "{root}/app/../../bob", "{srv}", "/etc", "/", "~",
-    "app", "", "file://{srv}/bob/app", "FILE://{srv}/bob/app", "{root}x", "{root}/app/link/app", "{root}/gone",
+    "app", "", "file://{srv}/bob/app", "FILE://{srv}/bob/app", "{root}x", "{root}/app/link/app",
+    "{root}/gone",
     "{root}/app/loop",
 ]  # fmt: skip
 
