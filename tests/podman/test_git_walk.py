@@ -49,7 +49,8 @@ class Walk:
             f"git merge -q --no-edit {branch} || git merge --abort",
             f"git rebase -q {branch} || git rebase --abort",
             f"git cherry-pick {branch} || git cherry-pick --abort",
-            "git revert --no-edit HEAD || git revert --abort",
+            # With words of our own: since git 2.43 the revert of a revert is called otherwise.
+            f"git revert -n HEAD && git commit -qm {self.number} || git revert --abort",
             "git stash -q -u",
             "git stash pop -q",
             f"git reset -q --hard {any_of(['HEAD', 'HEAD~1', branch])}",

@@ -121,3 +121,7 @@ def test_what_the_host_denies_reaches_every_start(account: Account, claude: str)
     again = account.run("restart", "-d", "default", env=ENVIRONMENT)
     assert rules() == {"deny": ["WebFetch"], "allow": ["Bash(ls:*)"]}
     assert "stay on the host" not in again.err
+    settings.write_text('{"permissions": {"deny": ["WebFetch"],}}')
+    again = account.run("restart", "-d", "default", env=ENVIRONMENT)
+    assert rules() == {"deny": ["WebFetch"], "allow": ["Bash(ls:*)"]}
+    assert "what it held at the last good start is used" in again.err

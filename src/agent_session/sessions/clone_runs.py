@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -43,6 +43,7 @@ def run(
     network: bool = False,
     rest: Path | None = None,
     stdout: IO[bytes] | None = None,
+    environment: Mapping[str, str] | None = None,
     seconds: float = SECONDS,
 ) -> ExecResult:
     """Run the clone program on a session's workspace, in a container of its own; `rest` follows the order."""
@@ -52,6 +53,7 @@ def run(
         command=(inside.PYTHON, "-I", "-c", _program()),
         mounts=(workspace, *plan.borrowed((clone,)), *more),
         network=network,
+        environment=environment or {},
     )
     said = json.dumps({"target": str(clone.target), "own_branch": branch_name(name), **order}).encode()
     with tempfile.TemporaryFile() as given:

@@ -4,23 +4,21 @@ Nothing of the host is writable there, and git runs on the host in the user's ow
 session exists, a volume marks what is half made, as for an import; the next start removes it.
 """
 
-import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent_session import inside, sanitize
-from agent_session.engine.container import Mount
+from agent_session import sanitize
 from agent_session.engine.protocol import Engine
 from agent_session.errors import ConflictError, Hint
 from agent_session.host import git
 from agent_session.host.signals import uninterrupted
-from agent_session.sessions import clone_runs, lifecycle
+from agent_session.sessions import clone_runs, clone_urls, lifecycle
 from agent_session.sessions.labels import session_labels
 from agent_session.sessions.names import container_name, importing_name, ref_part, volume_names
-from agent_session.workspace import clone_sources, git_urls, uncommitted
+from agent_session.workspace import clone_sources, uncommitted
 from agent_session.workspace.clone_sources import HostRepository
 from agent_session.workspace.clones import Clone
 from agent_session.workspace.errors import ProjectRefused
@@ -104,17 +102,18 @@ def _make(engine: Engine, request: "SessionRequest", clone: Clone, access: Acces
         if clone.directory:
             clone, order, rest = _from_directory(request, clone, access, Path(scratch))
         else:
-            order, rest = _from_url(clone, access), None
-        more = tuple(_lent(request, access)) if not clone.directory else ()
+            order, rest = clone_urls.order(clone, access), None
+        more = tuple(clone_urls.lent(request, access)) if not clone.directory else ()
         done, answer = clone_runs.told(
             lambda stdout: clone_runs.run(
                 engine, request.image, request.name, clone, {"do": "make", **order},
                 read_only=False, more=more, network=not clone.directory, rest=rest, stdout=stdout,
+                environment=clone_urls.variables(access),
             ),
             lambda line: report(f"{clone.source}: {line}"),
         )  # fmt: skip
     if done.exit_code or "start" not in answer:
-        raise _refused(clone, sanitize.line(sanitize.lines(done.message), 1000))
+        raise _refused(clone, sanitize.line(sanitize.lines(done.message), 1000), access)
     return replace(
         clone, start=clone_runs.object_id(answer["start"]), base=clone_runs.object_id(answer["base"])
     )
@@ -131,7 +130,8 @@ def _from_directory(
     try:
         found = uncommitted.snapshot(repository, clone.start, scratch, environment) if taken else None
     except git.GitFailed as error:
-        raise _refused(clone, f"its uncommitted changes cannot be taken along: {error.message}") from error
+        reason = f"its uncommitted changes cannot be taken along: {error.message}"
+        raise _refused(clone, reason, access) from error
     if found:
         clone = replace(clone, base=found.commit)
     tags = git.run(
@@ -195,51 +195,7 @@ def _names(listed: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return [*others, *mine]
 
 
-def _from_url(clone: Clone, access: Access) -> dict[str, Any]:
-    url = git_urls.GitUrl(url=clone.source)
-    words = ("ssh-keygen", "-F", url.host)
-    known = _asked(words, access.environment) if url.by_ssh else ""
-    return {
-        "url": clone.source,
-        "branch": clone.branch,
-        "token": access.token if url.host == "github.com" else "",
-        "token_host": url.host,
-        "known_hosts": known,
-    }
-
-
-def _asked(words: tuple[str, ...], environment: Mapping[str, str]) -> str:
-    """What a program of the host answers; "" where it fails."""
-    kept = {name: environment[name] for name in ("PATH", "HOME") if name in environment}
-    try:
-        done = subprocess.run(
-            words, env=kept, capture_output=True, stdin=subprocess.DEVNULL, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.decode("utf-8", "replace")[:100_000]
-
-
-def _lent(request: "SessionRequest", access: Access) -> Iterator[Mount]:
-    if request.ca_bundle:
-        source = str(request.ca_bundle.resolve())
-        yield Mount(kind="bind", source=source, target=inside.CA_BUNDLE, read_only=True)
-    if access.ssh_agent.startswith("/"):
-        yield Mount(kind="bind", source=str(Path(access.ssh_agent).resolve()), target=inside.SSH_AGENT)
-
-
-def _refused(clone: Clone, said: str) -> ProjectRefused:
+def _refused(clone: Clone, said: str, access: Access) -> ProjectRefused:
     """The refusal of a clone with git's words, and the command that is perhaps the cure."""
-    url = None if clone.directory else git_urls.GitUrl(url=clone.source)
     typed = clone.source + (f"#{clone.branch}" if clone.branch else "")
-    words = ["--clone", typed]
-    hint = Hint("start", words, note="tries again")
-    if url and url.by_ssh and "Host key verification" in said:
-        hint = Hint(shell=f"ssh -T {url.host}", note="learns its key; then start again")
-    elif url and url.by_ssh:
-        hint = Hint("start", ["--clone", "--ssh-agent", typed])
-    elif url and any(
-        word in said for word in ("could not read", "Authentication", "403", "401", "not found")
-    ):
-        hint = Hint("start", ["--clone", "--github-token", typed], note="with your token, if it is private")
-    return ProjectRefused(typed, f"it could not be cloned: {said}", hint=hint)
+    return ProjectRefused(typed, f"it could not be cloned: {said}", hint=clone_urls.hint(clone, said, access))

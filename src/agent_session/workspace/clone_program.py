@@ -9,6 +9,7 @@ on stderr.
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -148,14 +149,11 @@ def clone_url(order: Order) -> None:
         name: value for name, value in os.environ.items() if name.lower().endswith("_proxy") or name in PASSED
     }
     more = {"GIT_ALLOW_PROTOCOL": "https:http:ssh", **outside}
-    folder = tempfile.mkdtemp()
-    if order["known_hosts"]:
-        known = Path(folder, "known_hosts")
-        known.write_text(order["known_hosts"])
-        ssh = ["ssh", "-F", "/dev/null", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]
-        more["GIT_SSH_COMMAND"] = " ".join([*ssh, "-o", f"UserKnownHostsFile={known}"])
-    else:
-        more["GIT_SSH_COMMAND"] = "ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=yes"
+    known = Path(tempfile.mkdtemp(), "known_hosts")
+    known.write_text(order["known_hosts"])
+    options = ["BatchMode=yes", "StrictHostKeyChecking=yes", f"UserKnownHostsFile={known}", *order["ssh"]]
+    ssh = ["ssh", "-F", "/dev/null", *(word for option in options for word in ("-o", option))]
+    more["GIT_SSH_COMMAND"] = shlex.join(ssh)
     if order["token"]:
         host = order["token_host"]
         more |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"credential.https://{host}.helper"}

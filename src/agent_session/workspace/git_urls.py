@@ -30,6 +30,17 @@ class GitUrl:
         return self.url.partition(":")[0].rpartition("@")[2]
 
     @property
+    def port(self) -> int | None:
+        """The port that it names."""
+        return urlsplit(self.url).port if SCHEME.match(self.url) else None
+
+    @property
+    def login(self) -> str:
+        """The machine's name as ssh is told it, with the user if there is one."""
+        user = urlsplit(self.url).username if SCHEME.match(self.url) else self.url.rpartition("@")[0]
+        return f"{user}@{self.host}" if user else self.host
+
+    @property
     def by_ssh(self) -> bool:
         """Whether ssh is the way to it."""
         return self.url.startswith("ssh://") or not SCHEME.match(self.url)

@@ -1,11 +1,13 @@
 """The user's settings.json of the host: what of it may come along, and how it joins the session's own."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from seed import note, read_object, write_object
 
+NAME = "~/.claude/settings.json"
 LAST = Path.home() / ".local/state/agent-session/user-settings.json"
 TOLD = LAST.with_name("user-settings-left-out.json")
 # They run the host's programs, name its directories, or choose what this session's flags choose.
@@ -42,13 +44,20 @@ class UserConfig:
 
 
 def read(path: Path) -> UserConfig:
-    """What may come along."""
-    found = {
-        key: value for key, value in read_object(path, "~/.claude/settings.json").items() if not stays(key)
-    }
+    """What may come along. Of a file that cannot be read it is what came last time: rules that forbid something stay."""
+    given = read_object(path, NAME)
+    if not given and path.exists() and not is_an_object(path):
+        last = read_object(LAST, "the record of the settings")
+        note(
+            "what it held at the last good start is used, rules of permissions among it"
+            if last
+            else f"no rule of {NAME} is in force: repair the file, then restart the session"
+        )
+        return UserConfig(last, {})
+    found = {key: value for key, value in given.items() if not stays(key)}
     for key in ("env", "permissions"):
         if not isinstance(found.get(key, {}), dict):
-            note(f"{key} in ~/.claude/settings.json is not used: not an object")
+            note(f"{key} in {NAME} is not used: not an object")
             del found[key]
     variables = {
         name: str(value)
@@ -62,17 +71,28 @@ def read(path: Path) -> UserConfig:
     return UserConfig(found, variables)
 
 
+def is_an_object(path: Path) -> bool:
+    try:
+        return isinstance(json.loads(path.read_text(encoding="utf-8-sig")), dict)
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
 def stays(key: str) -> bool:
     return key in STAYS_ON_HOST or key.endswith(PROGRAMS)
 
 
 def permissions(host: dict[str, Any]) -> dict[str, Any]:
     """Rules come along; directories of the host and modes that ask nobody do not."""
-    rules = {
-        key: [rule for rule in host[key] if isinstance(rule, str)]
-        for key in ("allow", "ask", "deny")
-        if isinstance(host.get(key), list)
-    }
+    rules = {}
+    for key in ("allow", "ask", "deny"):
+        listed = host.get(key, [])
+        listed = [listed] if isinstance(listed, str) else listed
+        if isinstance(listed, list):
+            rules[key] = [rule for rule in listed if isinstance(rule, str)]
+        if not isinstance(listed, list) or len(rules[key]) < len(listed):
+            note(f"in {NAME}, what is no rule in permissions.{key} is not used")
+    rules = {key: listed for key, listed in rules.items() if listed or key in host}
     return rules | ({"defaultMode": host["defaultMode"]} if host.get("defaultMode") in MODES else {})
 
 
