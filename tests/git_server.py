@@ -121,7 +121,7 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
 
 @contextmanager
 def github(root: Path, folder: Path, token: str) -> Iterator[tuple[dict[str, str], list[str]]]:
-    """Serve the repositories below `root` as github.com: variables that lead there, and the logins that came."""
+    """Serve the repositories below `root` as github.com: variables that lead there, and logins that came."""
     logins: list[str] = []
     bundle, key = certificate(folder, "github.com")
     git = type("Git", (_Git,), {"root": root, "token": token, "logins": logins})

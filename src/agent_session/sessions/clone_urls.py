@@ -35,7 +35,7 @@ def order(clone: Clone, access: "Access") -> dict[str, Any]:
 
 
 def lent(request: "SessionRequest", access: "Access") -> Iterator[Mount]:
-    """Mount the certificates that this machine trusts, and the socket of the user's ssh-agent if it is lent."""
+    """Mount this machine's certificates, and the socket of the user's ssh-agent if it is lent."""
     if request.ca_bundle:
         source = str(request.ca_bundle.resolve())
         yield Mount(kind="bind", source=source, target=inside.CA_BUNDLE, read_only=True)
