@@ -29,6 +29,14 @@ OneOffs = Callable[[OneOff, bytes], ExecResult]
 """(one-off container, stdin) -> how it ended; TimeoutError as for commands."""
 
 
+def assert_is_no_programs_of_the_agent(command: Sequence[str]) -> None:
+    """Programs are called by their path, and Python without modules of the agent's home."""
+    program, *rest = command
+    assert program.startswith("/"), f"{program!r} would be searched for where the agent can put one"
+    if program.startswith("/usr/bin/python"):
+        assert rest[:1] == ["-I"], f"{command!r} reads modules of the agent's home"
+
+
 def idle(_one_off: OneOff, _stdin: bytes) -> ExecResult:
     """Every one-off container ends well and says nothing."""
     return ExecResult(exit_code=0)
@@ -78,6 +86,8 @@ class FakeEngine:
             ids=65537,
         )
         self.commands = commands
+        self.check_program: Callable[[Sequence[str]], None] = assert_is_no_programs_of_the_agent
+        """Looks at each command that is run in a container."""
         self.outputs: dict[str, str] = {}
         self.one_offs = one_offs
         self.talks: Callable[[OneOff, IO[bytes], IO[bytes]], int] | None = None
@@ -276,6 +286,7 @@ class FakeEngine:
         timeout: float = 60,
     ) -> ExecResult:
         """Run a one-off container as the test's function says."""
+        self.check_program(one_off.command)
         if not self.images.exists(one_off.image):
             raise EngineRefused(f"running {one_off.command[0]} in {one_off.image}: image not known")
         if self.talks is not None and stdout is not None and not isinstance(stdin, bytes):
@@ -306,6 +317,7 @@ class FakeEngine:
         timeout: float = 60,
     ) -> ExecResult:
         """Run a command as the test's function says."""
+        self.check_program(command)
         kept = self._containers.get(name)
         if kept is None or not kept.container.running:
             raise EngineRefused(
@@ -336,6 +348,7 @@ class FakeEngine:
 
     def exec_as_root(self, name: str, command: Sequence[str]) -> None:
         """Such a command does nothing in these containers."""
+        self.check_program(command)
         kept = self._containers.get(name)
         if kept is None or not kept.container.running:
             raise EngineRefused(

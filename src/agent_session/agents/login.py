@@ -38,7 +38,7 @@ def one_off(login: Login, image: str, result: Path, ca_bundle: Path | None) -> O
     words = login.command
     if not login.variable:
         copied = 'file=$1; shift; "$@" && cp -- "$HOME/$file" "$0/"'
-        words = ("sh", "-c", copied, str(inside.LOGIN_RESULT), login.file, *words)
+        words = ("/bin/sh", "-c", copied, str(inside.LOGIN_RESULT), login.file, *words)
     command = (
         "script", "--quiet", "--flush", "--return", "--command", shlex.join(words),
         "--log-in", str(inside.LOGIN_RESULT / TYPED), "--log-out", str(inside.LOGIN_RESULT / TYPESCRIPT),

@@ -163,7 +163,7 @@ def _answers(engine: Engine, session: Session) -> Iterator[Finding]:
     subject = f"session {session.name}"
     again = (Hint("stop", [session.name], then=Hint("start", ["-n", session.name])),)
     targets = [str(project.target) for project in session.projects]
-    done = engine.exec(session.container, ["sh", "-c", PROBE, "probe", *targets], timeout=ANSWER_SECONDS)
+    done = engine.exec(session.container, ["/bin/sh", "-c", PROBE, "probe", *targets], timeout=ANSWER_SECONDS)
     if done.exit_code == NOT_UP and find.needs_seed(session):
         return  # somebody may be starting it just now
     if done.exit_code not in {0, STAT_FAILED}:

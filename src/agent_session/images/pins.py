@@ -80,7 +80,7 @@ def _published(engine: Engine, image: str, package: str, ca_bundle: Path | None)
         if ca_bundle
         else ()
     )
-    command = ("npm", "view", "--json", package, "version", "dist.integrity")
+    command = ("/usr/local/bin/npm", "view", "--json", package, "version", "dist.integrity")
     done = engine.run_one_off(
         OneOff(image=image, command=command, mounts=mounts, network=True), timeout=SECONDS
     )

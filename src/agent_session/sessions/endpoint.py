@@ -54,7 +54,9 @@ def secrets(engine: Engine, session: Session) -> dict[str, str]:
     """
     if not session.ports or not session.running:
         return {}
-    done = engine.exec(session.container, ["head", "-c", "300", str(inside.SERVER_PASSWORD)], timeout=SECONDS)
+    done = engine.exec(
+        session.container, ["/usr/bin/head", "-c", "300", str(inside.SERVER_PASSWORD)], timeout=SECONDS
+    )
     found = PASSWORD.fullmatch(done.stdout[:300]) if done.exit_code == 0 else None
     return {"server_password": found[1].decode()} if found else {}
 

@@ -11,14 +11,12 @@ from typing import IO, Literal
 from agent_session.engine.command import ExecResult, OneOff
 from agent_session.engine.podman import containers, one_off, processes, troubleshooting
 from agent_session.engine.podman.connection import Connection
+from agent_session.engine.podman.one_off import ENVIRONMENT
 from agent_session.host import terminal_modes
 from agent_session.host.signals import uninterrupted
 
 EXEC_FAILED = frozenset({125, 255})
 """Exit codes of `podman exec` that may be Podman's own."""
-ENVIRONMENT = ("--env=PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "--env=PYTHONNOUSERSITE=1")
-"""Of commands that we run in a session: no program or module in the agent's home takes the place of the
-image's."""
 CREATE_SECONDS = 60
 RUN_FAILED = frozenset({125, 126, 127})
 """Exit codes of `podman run` that may be Podman's own."""

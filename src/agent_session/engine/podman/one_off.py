@@ -15,6 +15,8 @@ from agent_session.engine.container import Container, Mount
 from agent_session.engine.podman.seccomp_profile import STRICT
 from agent_session.engine.podman.specification import SLIRP, root_limits
 
+ENVIRONMENT = ("--env=PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "--env=PYTHONNOUSERSITE=1")
+"""Of commands where the agent writes: no program or module in its home takes the place of the image's."""
 PREFIX = "agent-one-off-"
 OWNED = re.compile(rf"{PREFIX}(\d+)-[0-9a-f]+")
 SETTLED = timedelta(minutes=10)
@@ -64,10 +66,16 @@ def arguments(
         *(["--user=0:0", "--cap-add=dac_read_search"] if wanted.reads_all else []),
         f"--security-opt=seccomp={STRICT}",
         f"--network={network if wanted.network else 'none'}",
-        *(f"--env={key}={value}" for key, value in wanted.environment.items()),
+        *_environment(wanted),
         *(word for mount in wanted.mounts for word in mount_flags(mount)),
         "--entrypoint", wanted.command[0], wanted.image, *wanted.command[1:],
     ]  # fmt: skip
+
+
+def _environment(wanted: OneOff) -> list[str]:
+    """Flags that set variables: no program or module in a volume takes the place of the image's."""
+    writable = any(mount.kind == "volume" for mount in wanted.mounts)
+    return [*(ENVIRONMENT if writable else []), *(f"--env={k}={v}" for k, v in wanted.environment.items())]
 
 
 def _user(*, rootful: bool) -> list[str]:

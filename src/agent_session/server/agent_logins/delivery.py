@@ -58,7 +58,7 @@ def _renewed(engine: Engine, kind: Kind, session: Session, known: StoredLogin) -
     assert kind.login
     file = str(inside.HOME / kind.login.file)
     try:
-        done = engine.exec(session.container, ["head", "-c", "1000000", file], timeout=SECONDS)
+        done = engine.exec(session.container, ["/usr/bin/head", "-c", "1000000", file], timeout=SECONDS)
     except AgentSessionError:
         return None
     theirs = json_object(done.stdout.decode("utf-8", "replace")) if done.exit_code == 0 else {}
