@@ -21,7 +21,7 @@ from agent_session.server.database import schema
 from agent_session.server.database.connection import connect
 from agent_session.server.database.models import User
 from agent_session.server.parts import Parts
-from agent_session.server.serve import Serving, _bound
+from agent_session.server.serve import Serving, bound
 from agent_session.server.settings import Settings
 from agent_session.sessions.installation import Installation
 from tests.fake_engine import FakeEngine
@@ -118,7 +118,7 @@ def serving(
     settings = Settings(**{"server_state": state, **chosen})
     state.mkdir(parents=True, exist_ok=True)
     schema.upgrade(settings)
-    listening = _bound("127.0.0.1", 0)
+    listening = bound("127.0.0.1", 0)
     port = listening.getsockname()[1]
     installation = installation or Installation(environment={}, home=state)
     parts = application.assemble(settings, engine, installation)

@@ -136,6 +136,7 @@ VERBS = {
             ("agent-session serve", "for you, on this machine: it prints a link"),
             ("agent-session serve --url", "a new link to the server that runs, with a QR code for a phone"),
         )),
+        Verb("controller", SERVER, "Serve containers to a backend elsewhere"),
         Verb("token", SERVER, "Make, list and remove API tokens", examples=(
             ("agent-session token create ci --scope sessions:read --expires 8w", "a "
                                                                                     "token for a program"),

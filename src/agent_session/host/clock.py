@@ -37,3 +37,12 @@ def from_seconds(seconds: float) -> datetime | None:
 def utc(moment: datetime) -> str:
     """A time as scripts get it: 2026-11-21T08:00:00.123Z."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def aware(moment: datetime) -> datetime:
+    """A time in UTC; one that was written without a zone is in it already."""
+    local = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return local.astimezone(UTC)
+    except OverflowError:  # in the first or the last hours of all years
+        return local.replace(tzinfo=UTC)

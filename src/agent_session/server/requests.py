@@ -9,12 +9,11 @@ import structlog
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent_session.server.audit import Call
+from agent_session.server.audit import DENIED, Call
 from agent_session.server.auth.scopes import Caller
 from agent_session.server.parts import Parts
 from agent_session.server.walls import SAFE
 
-DENIED = frozenset({401, 403, 421, 429})
 BUG = {"detail": "this is a bug in agent-session; its log says more", "code": "bug", "hints": []}
 LOG = structlog.get_logger("agent-session")
 

@@ -134,7 +134,7 @@ def _listen(settings: Settings) -> socket.socket:
     """Open the port that was chosen, or the one of the last time, or a free one, which is remembered."""
     chosen = settings.port or _remembered(settings)
     try:
-        listening = _bound(settings.host, chosen)
+        listening = bound(settings.host, chosen)
     except OSError as error:
         if settings.port or not chosen:
             raise ConfigurationError(
@@ -142,12 +142,13 @@ def _listen(settings: Settings) -> socket.socket:
                 f"it cannot be listened on: {error.strerror or error}",
                 hint=Hint("serve", ["--port", "0"], note="a free one"),
             ) from error
-        listening = _bound(settings.host, 0)
+        listening = bound(settings.host, 0)
     atomic.replace(settings.server_state / "port", b"%d\n" % listening.getsockname()[1])
     return listening
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int) -> socket.socket:
+    """Open a port; 0: a free one. OSError."""
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]

@@ -40,6 +40,11 @@ class TeamSettings(BaseSettings):
     admins: str = ""
     """Who administers the server, as `allowed_users`."""
 
+    service_secret: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias=AliasChoices(PREFIX + "SERVICE_SECRET", "AGENT_SERVICE_SECRET"),
+    )
+    """What a backend sends to the controller; two with a comma while one takes the other's place."""
     roots: str = ""
     """Directories that users may work in: /dir/{login}, /dir/{id}, or NAME=/dir; separated by commas."""
     allow_mounts: bool = False

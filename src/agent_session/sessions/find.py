@@ -36,9 +36,12 @@ class Found:
 
 def find_all(engine: Engine) -> dict[str, Found]:
     """Read all sessions of this user, by name. One question."""
-    containers = [container for container in engine.containers(LABEL_NAME) if read(container)]
-    names = {container.labels[LABEL_NAME] for container in containers}
-    by_name = {container.name: container for container in containers}
+    by_name = {
+        container.name: (container, session)
+        for container in engine.containers(LABEL_NAME)
+        if (session := read(container))
+    }
+    names = {session.name for _, session in by_name.values()}
     found = {name: _found(name, by_name) for name in sorted(names)}
     return {name: one for name, one in found.items() if one}
 
@@ -46,7 +49,9 @@ def find_all(engine: Engine) -> dict[str, Found]:
 def look(engine: Engine, name: str) -> Found | None:
     """Read the session of that name, None where there is none. One question; BadName, NameTaken."""
     check_name(name)
-    return _found(name, {container.name: container for container in engine.containers("")})
+    own = {container_name(name), next_name(name)}
+    containers = [container for container in engine.containers("") if container.name in own]
+    return _found(name, {container.name: (container, read(container)) for container in containers})
 
 
 def list_sessions(engine: Engine) -> list[Session]:
@@ -83,11 +88,11 @@ def get(engine: Engine, name: str) -> Session:
 def with_others(engine: Engine, name: str) -> tuple[Session, list[Session]]:
     """The session of that name, and all sessions of this user. One question; SessionNotFound, NameTaken."""
     check_name(name)
-    containers = {container.name: container for container in engine.containers("")}
+    containers = _read(engine)
     found = _found(name, containers)
     if found is None:
         raise SessionNotFound(name)
-    return found.session, [session for one in containers.values() if (session := read(one))]
+    return found.session, [session for _, session in containers.values() if session]
 
 
 def written_by_agents(sessions: Iterable[Session]) -> list[Path]:
@@ -123,7 +128,7 @@ def get_many(engine: Engine, names: Sequence[str]) -> list[Found]:
     """Read the sessions of those names. One question; SessionNotFound, NameTaken."""
     for name in names:
         check_name(name)
-    containers = {container.name: container for container in engine.containers("")}
+    containers = _read(engine)
     found = []
     for name in names:
         one = _found(name, containers)
@@ -143,10 +148,15 @@ def check_removable(engine: Engine, name: str) -> None:
         raise SessionNotFound(name)
 
 
-def _found(name: str, containers: Mapping[str, Container]) -> Found | None:
+def _read(engine: Engine) -> dict[str, tuple[Container, Session | None]]:
+    """All containers by name, each with the session that it is."""
+    return {one.name: (one, read(one)) for one in engine.containers("")}
+
+
+def _found(name: str, containers: Mapping[str, tuple[Container, Session | None]]) -> Found | None:
     """The session of that name: its own container, or that of a `recreate` that was killed."""
-    own, following = containers.get(container_name(name)), containers.get(next_name(name))
-    kept, begun = read(own) if own else None, read(following) if following else None
+    own, kept = containers.get(container_name(name), (None, None))
+    following, begun = containers.get(next_name(name), (None, None))
     if own and kept is None:
         raise NameTaken(name, own.name)
     session = kept or begun

@@ -6,6 +6,7 @@ Anybody can make labels, so one that does not fit counts for nothing.
 import json
 from dataclasses import asdict, fields
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from agent_session.sessions.request import SessionRequest
 
 LONGEST_TITLE = 200
+KEPT = 2048
+"""Labels whose reading is kept: a server reads all of them at each list."""
 LABEL_NAME = "agent-session.name"
 LABEL_AGENT = "agent-session.agent"
 LABEL_PROJECTS = "agent-session.projects"
@@ -138,6 +141,7 @@ def unreadable(container: Container) -> list[str]:
     return wrong
 
 
+@lru_cache(maxsize=KEPT)
 def read_options(label: str) -> Options:
     """What a label says; labels can be made by anybody: what does not fit counts as not chosen."""
     try:
@@ -164,11 +168,12 @@ def _created(container: Container) -> datetime:
     return clock.parse(container.labels.get(LABEL_CREATED, "")) or container.created
 
 
-def _mounts(label: str) -> list[tuple[Path, bool]]:
+@lru_cache(maxsize=KEPT)
+def _mounts(label: str) -> tuple[tuple[Path, bool], ...]:
     try:
-        return [(Path(item["path"]), bool(item["read_only"])) for item in json.loads(label)]
+        return tuple((Path(item["path"]), bool(item["read_only"])) for item in json.loads(label))
     except (ValueError, TypeError, KeyError):
-        return []
+        return ()
 
 
 def _clone(clone: Clone) -> dict[str, str]:
@@ -182,6 +187,7 @@ def _clone(clone: Clone) -> dict[str, str]:
     }
 
 
+@lru_cache(maxsize=KEPT)
 def _clones(label: str) -> tuple[Clone, ...]:
     """As `_projects`: what does not read as clones is none."""
     try:
@@ -202,6 +208,7 @@ def _project(project: Project) -> dict[str, Any]:
     return {"source": str(project.source), "target": str(project.target), **mode}
 
 
+@lru_cache(maxsize=KEPT)
 def _projects(label: str) -> tuple[Project, ...]:
     """Labels can be made by anybody: what does not read as projects is none."""
     try:

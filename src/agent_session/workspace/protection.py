@@ -5,6 +5,7 @@ scan.py finds it out; protected.yaml says which paths, and why.
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from agent_session.engine.container import Mount
@@ -63,8 +64,11 @@ class Protection:
 
 
 NONE = Protection()
+KEPT = 2048
+"""Labels whose reading is kept: a server reads all of them at each list."""
 
 
+@lru_cache(maxsize=KEPT)
 def read_label(label: str) -> tuple[str, tuple[Placeholder, ...]]:
     """Read the digest and the placeholders that a container was made with.
 

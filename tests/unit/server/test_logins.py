@@ -158,6 +158,30 @@ def test_the_audit_log_tells_who_changed_and_who_was_denied(served_on_both: Serv
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+FILTERS = [
+    ({"denied": "true"}, ["list_tokens"]),
+    ({"denied": "false"}, ["remove_token", "create_token"]),
+    ({"user": "local"}, ["remove_token", "create_token"]),
+    ({"action": "create_token"}, ["create_token"]),
+    ({"status": "201"}, ["create_token"]),
+    ({"session": "web"}, []),
+    ({"address": "127.0.0.1", "limit": "1"}, ["remove_token"]),
+    ({"since": "2099-01-01T00:00:00"}, []),
+    ({"until": "2099-01-01T00:00:00Z", "before": "3"}, ["create_token", "list_tokens"]),
+]
+
+
+def test_the_audit_log_is_searched(served_on_both: Served) -> None:
+    with served_on_both.client() as stranger:
+        stranger.get("/api/tokens")
+    with served_on_both.client(served_on_both.token()) as program:
+        program.post("/api/tokens", json={"name": "ci", "scopes": ["tokens"]})
+        program.delete("/api/tokens/ci")
+        for asked, expected in FILTERS:
+            found = program.get("/api/audit", params=asked).json()
+            assert [entry["action"] for entry in found] == expected, asked
+
+
 FOREIGN = [
     ({"Sec-Fetch-Site": "cross-site"}, 403),
     ({"Sec-Fetch-Site": "same-site"}, 403),

@@ -45,7 +45,7 @@ async def log_in(settings: Settings, agent: Agent, login: Login) -> StoredLogin:
         login.device_code, login.interval = code, float(asked.get("interval", 5))
         login.tell(str(asked["verification_uri"]), user_code=str(asked["user_code"]), expires_at=end)
         token = await _token(client, settings, login, end)
-    return _stored(settings, agent, token)
+    return stored(settings, agent, token)
 
 
 async def _token(client: httpx2.AsyncClient, settings: Settings, login: Login, end: datetime) -> str:
@@ -85,7 +85,7 @@ async def _post(client: httpx2.AsyncClient, settings: Settings, where: str, **se
     return told if isinstance(told, dict) else {}
 
 
-def _stored(settings: Settings, agent: Agent, token: str) -> StoredLogin:
+def stored(settings: Settings, agent: Agent, token: str) -> StoredLogin:
     """The token as the agent's own login would have left it; an entry without `access` is ignored there."""
     assert agent.login
     entry = {"type": "oauth", "refresh": token, "access": token, "expires": 0}

@@ -1,7 +1,7 @@
 """Pages of a list: {items, limit, offset, total}, by either way of asking for them."""
 
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from fastapi import Query
@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agent_session.errors import UsageError
+from agent_session.host.clock import aware
 
 T = TypeVar("T")
 LARGEST = 1000
@@ -84,12 +85,7 @@ def _conditions(model: Any, wanted: Wanted, searched: Any) -> list[ColumnElement
         (model.updated_at, wanted.updated_before, wanted.updated_after),
     ):
         if before is not None:
-            found.append(column < _aware(before))
+            found.append(column < aware(before))
         if after is not None:
-            found.append(column > _aware(after))
+            found.append(column > aware(after))
     return found
-
-
-def _aware(moment: datetime) -> datetime:
-    """A moment without a zone is in UTC."""
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

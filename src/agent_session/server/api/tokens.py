@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 
 from agent_session.errors import UsageError
 from agent_session.server.api.shapes import AuditEntry, MadeToken, Message, NewToken, Problem, Token
+from agent_session.server.audit import Wanted
 from agent_session.server.auth import tokens
 from agent_session.server.auth.authentication import Manager, allowed
 from agent_session.server.database.models import User
@@ -49,12 +50,6 @@ async def remove_token(token_name: str, asking: Manager, parts: OfServer) -> Mes
 
 
 @router.get("/api/audit", dependencies=[allowed("admin")])
-async def audit(
-    parts: OfServer,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    before: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
-) -> list[AuditEntry]:
+async def audit(parts: OfServer, wanted: Annotated[Wanted, Query()]) -> list[AuditEntry]:
     """List the newest calls that changed something or were denied; `before` an entry's id: older ones."""
-    return [
-        AuditEntry.model_validate(entry) for entry in await parts.audit.newest(limit=limit, before=before)
-    ]
+    return [AuditEntry.model_validate(entry) for entry in await parts.audit.newest(wanted)]
