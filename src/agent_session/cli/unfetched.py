@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from agent_session.cli.context import note, quiet
+from agent_session.errors import Hint
 
 if TYPE_CHECKING:
     from agent_session.engine.protocol import Engine
@@ -18,4 +19,6 @@ def tell(engine: "Engine", session: "Session") -> None:
     if lines := unsaved_work.unfetched(engine, session):
         for line in lines:
             note(f"only in '{session.name}': {line}")
-        note(f"to bring it here: agent-session fetch {session.name} --uncommitted")
+        into = [] if all(one.directory for one in session.clones) else ["--into", "DIRECTORY"]
+        fetch = Hint("fetch", [session.name, "--uncommitted", *into])
+        note(f"to bring it here: {fetch.command()}")

@@ -343,6 +343,10 @@ def test_the_work_of_an_imported_clone_comes_back_where_one_says(desk: Desk, tmp
     assert [one["path"] for one in listed[0]["files"]] == ["file", "left"]
     desk.machine.ok("apply", "b1", "--into", str(desk.here))
     assert desk.tree()["left"] == "left\n"
+    held = {"path": "/workspace/app", "branches": [], "changes": 1, "stashes": 0, "problem": ""}
+    answer = {"repositories": [held], "files": [], "more_files": 0, "conversations": 0}
+    desk.machine.engine.one_offs = lambda *_: ExecResult(exit_code=0, stdout=json.dumps(answer).encode())
+    assert "fetch b1 --uncommitted --into DIRECTORY" in desk.machine("stop", "b1").err
 
 
 def test_the_whole_history_comes_to_a_repository_that_has_none_of_it(desk: Desk, tmp_path: Path) -> None:
