@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from agent_session.engine.protocol import Engine
-from agent_session.errors import DOCTOR, Interrupted, NotFoundError, NotReady
+from agent_session.errors import DOCTOR, EngineRefused, Interrupted, NotFoundError, NotReady
 from agent_session.host.signals import uninterrupted
 from agent_session.sessions import endpoint, find, review
 from agent_session.sessions.errors import SessionNotFound, SessionRunning
@@ -197,6 +197,10 @@ def _stop(engine: Engine, session: Session) -> None:
         engine.stop(session.container)
     except NotFoundError as error:
         raise SessionNotFound(session.name) from error
+    except EngineRefused:
+        there = engine.container(session.container)
+        if there is None or there.running:
+            raise  # else somebody else stopped it at the same time, or the answer came too late: it is done
 
 
 def _told(report: Report, lines: Sequence[str], session: Session) -> Session:

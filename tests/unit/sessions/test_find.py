@@ -365,3 +365,23 @@ def test_attaching_names_every_terminal_that_lives(engine: FakeEngine, request_:
     assert command[:2] == ["podman", "exec"]
     assert command[command.index("agent_web") + 1] == "/usr/local/bin/session-attach"
     assert "AGENT_SESSION_CLIENT=a.1.b" in command
+
+
+def test_a_stop_that_is_refused_and_done_all_the_same_is_done(
+    engine: FakeEngine, request_: SessionRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, real = created(engine, request_), engine.stop
+
+    def late(name: str) -> None:
+        real(name)
+        raise EngineRefused("container state improper")
+
+    def refused(_name: str) -> None:
+        raise EngineRefused("no")
+
+    monkeypatch.setattr(engine, "stop", refused)
+    with pytest.raises(EngineRefused, match="no"):
+        lifecycle.stop(engine, [session])
+    monkeypatch.setattr(engine, "stop", late)
+    lifecycle.stop(engine, [session])
+    assert find.get(engine, "web").status == "stopped"
