@@ -3,6 +3,7 @@
 An endpoint says which scope it needs.
 """
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
@@ -11,6 +12,7 @@ from fastapi.security.http import HTTPAuthorizationCredentials
 
 from agent_session.server.auth import devices, tokens, users
 from agent_session.server.auth.scopes import Caller, of_user
+from agent_session.server.database.models import User
 from agent_session.server.errors import Forbidden, Unauthenticated
 from agent_session.server.parts import Parts, parts_of
 
@@ -69,14 +71,8 @@ async def _by_token(parts: Parts, word: str) -> Caller | None:
         if found is None:
             return None
         token, user = found
-        return Caller(
-            user=user.id,
-            login=user.login,
-            scopes=of_user(is_admin=user.is_admin) & frozenset(token.scopes),
-            way=f"token {token.name}",
-            owner=users.owner(user),
-            session=token.session,
-        )
+        owner = _caller(user, f"token {token.name}")
+        return replace(owner, scopes=owner.scopes & frozenset(token.scopes), session=token.session)
 
 
 async def _by_cookie(parts: Parts, word: str) -> Caller | None:
@@ -85,11 +81,15 @@ async def _by_cookie(parts: Parts, word: str) -> Caller | None:
         if found is None:
             return None
         device, user = found
-        return Caller(
-            user=user.id,
-            login=user.login,
-            scopes=of_user(is_admin=user.is_admin),
-            way=f"device {device.id}",
-            owner=users.owner(user),
-            device=device.id,
-        )
+        return replace(_caller(user, f"device {device.id}"), device=device.id)
+
+
+def _caller(user: User, way: str) -> Caller:
+    """Describe a user with all that he or she may do, and how the login was shown."""
+    return Caller(
+        user=user.id,
+        login=user.login,
+        scopes=of_user(is_admin=user.is_admin),
+        way=way,
+        owner=users.owner(user),
+    )
