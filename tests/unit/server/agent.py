@@ -61,7 +61,9 @@ class Agent:
             return ExecResult(exit_code=done.returncode, stdout=done.stdout, stderr=done.stderr)
         if command[0] == inside.SESSION_SEED:
             self.seeds.append([*command, stdin.decode("utf-8", "replace")])
-        if command[0] == "head" and (found := self.files.get(command[-1].removeprefix(f"{inside.HOME}/"))):
+        if command[0] == "/usr/bin/head" and (
+            found := self.files.get(command[-1].removeprefix(f"{inside.HOME}/"))
+        ):
             return ExecResult(exit_code=0, stdout=found.encode())
         if command[0] != inside.AGENT_COMMAND:
             return ExecResult(exit_code=0)
