@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
 
 from agent_session.engine.protocol import Engine
 from agent_session.server.agent_logins.logins import Logins
@@ -41,8 +42,8 @@ class Parts:
     threads: Threads
 
 
-def parts_of(request: Request) -> Parts:
-    """Return the parts of the server that has a request."""
+def parts_of(request: HTTPConnection) -> Parts:
+    """Return the parts of the server that has a request, or a socket."""
     parts: Parts = request.app.state.parts
     return parts
 

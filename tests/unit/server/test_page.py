@@ -9,8 +9,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from fastapi.routing import APIRoute
 from playwright.sync_api import Browser, Page, expect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
 
-from agent_session.server.web import assets
+from agent_session.server.web import assets, changes
 from agent_session.server.web.page import ROUTERS
 from agent_session.sessions import find
 from agent_session.sessions.installation import Installation
@@ -70,8 +72,7 @@ def addresses() -> list[tuple[str, str]]:
     found = []
     for router in ROUTERS:
         for route in router.routes:
-            assert isinstance(route, APIRoute)
-            if not route.path.startswith("/static/"):
+            if isinstance(route, APIRoute) and not route.path.startswith("/static/"):
                 found += [(method, route.path) for method in sorted(route.methods or ())]
     return found
 
@@ -282,11 +283,135 @@ def test_every_page_can_be_read_by_everybody_and_fits(
     make(served, "A title that is much longer than the width of any telephone that is sold today")
     in_state(served, name, "waiting", question=QUESTION)
     with visiting(browser, served, size, scheme=scheme) as visitor:
-        for path in ("/", "/new", f"/sessions/{name}", "/settings", "/nothing"):
+        for path in ("/", "/new", f"/sessions/{name}", f"/sessions/{name}/changes", "/settings", "/nothing"):
             page = visitor.page(path)
             page.wait_for_load_state("load")
-            if path.startswith("/sessions"):
+            if path.endswith("/changes"):
+                expect(page.get_by_text("This session has no clone.")).to_be_visible()
+            if path.endswith(name):
                 expect(page.get_by_role("log")).to_contain_text("hello")
             assert axe(page) == [], path
             assert page.evaluate("document.documentElement.scrollWidth") <= size[0], path
             page.close()
+
+
+@pytest.fixture
+def shell(served: Served, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A session whose terminal is a program of this machine: it tells its size, and what is typed."""
+    program = 'while read -r line; do echo "got <$line> at $(stty size)"; done'
+
+    def command(_name: str, words: list[str], _environment: object, **_more: object) -> list[str]:
+        return ["bash", "-c", f"echo {'watching' if 'watch' in words[-1] else 'attached'}; {program}"]
+
+    monkeypatch.setattr(served.engine, "attach_command", command)
+    return make(served)
+
+
+def on_screen(page: Page, text: str) -> None:
+    expect(page.locator(".xterm-rows")).to_contain_text(text)
+
+
+def test_a_terminal_is_typed_in_resized_and_connected_again(
+    visitor: Visitor, served: Served, shell: str
+) -> None:
+    page = visitor.page(f"/sessions/{shell}/terminal")
+    on_screen(page, "attached")
+    page.keyboard.type("echo words\n")
+    on_screen(page, "got <echo words>")
+    before = page.locator(".xterm-rows > div").count()
+    page.set_viewport_size({"width": 900, "height": 500})
+    expect(page.locator(".xterm-rows > div")).not_to_have_count(before)
+    rows = page.locator(".xterm-rows > div").count()
+    page.keyboard.type("size\n")
+    on_screen(page, f"got <size> at {rows} ")
+    page.get_by_label("Only watch").check()
+    on_screen(page, "watching")
+    page.locator("#screen").click()
+    page.keyboard.type("nothing\n")
+    page.get_by_label("Only watch").uncheck()
+    on_screen(page, "attached")
+    page.keyboard.type("again\n")
+    on_screen(page, "got <again>")
+    assert "nothing" not in (page.locator(".xterm-rows").text_content() or "")
+    with served.client(served_token(served)) as program:
+        audit = program.get("/api/audit").json()
+    assert {"terminal"} <= {one["action"] for one in audit}
+
+
+def served_token(served: Served) -> str:
+    return beside(served.token)
+
+
+def test_a_phone_has_keys_and_watches_first(browser: Browser, served: Served, shell: str) -> None:
+    with visiting(browser, served, PHONE) as phone:
+        page = phone.page(f"/sessions/{shell}/terminal")
+        expect(page.get_by_label("Only watch")).to_be_checked()
+        on_screen(page, "watching")
+        page.get_by_label("Only watch").uncheck()
+        on_screen(page, "attached")
+        expect(page.locator("#told")).to_have_text("This screen's size is everybody's now.")
+        page.get_by_role("button", name="⏎").tap()
+        on_screen(page, "got <>")
+        assert axe(page) == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "opened"),
+    [({"Origin": "http://evil.example"}, False), ({"Sec-Fetch-Site": "cross-site"}, False), ({}, True)],
+)
+def test_a_foreign_page_gets_no_terminal(
+    served: Served, shell: str, headers: dict[str, str], opened: bool
+) -> None:
+    cookie = f"agent-session={beside(served.cookie)}"
+    address = served.url.replace("http", "ws") + f"/page/sessions/{shell}/terminal"
+    asked = {"Cookie": cookie, **headers}
+    if opened:
+        with connect(address, additional_headers=asked, proxy=None) as socket:
+            assert b"attached" in bytes(socket.recv(20))  # type: ignore[arg-type]
+    else:
+        with pytest.raises(InvalidStatus) as refused, connect(address, additional_headers=asked, proxy=None):
+            pass
+        assert refused.value.response.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("scopes", "login", "reason"),
+    [
+        (("sessions:read",), "local", "this needs the scope 'terminal'"),
+        (("terminal",), "mallory", "not found"),
+        ((), "", "Authentication required"),
+    ],
+)
+def test_only_who_may_gets_a_terminal(
+    served: Served, shell: str, scopes: tuple[str, ...], login: str, reason: str
+) -> None:
+    headers = {
+        "Authorization": f"Bearer {beside(lambda: served.token(*scopes, login=login)) if login else 'as_x'}"
+    }
+    address = served.url.replace("http", "ws") + f"/page/sessions/{shell}/terminal"
+    with (
+        connect(address, additional_headers=headers, proxy=None) as socket,
+        pytest.raises(ConnectionClosed) as closed,
+    ):
+        socket.recv(20)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4003
+    assert reason in closed.value.rcvd.reason
+
+
+def test_what_changed_is_read_as_git_writes_it() -> None:
+    text = (
+        "diff --git a/x b/x\nindex 1..2 100644\n--- a/x\n+++ b/x\n@@ -3,2 +3,2 @@ def f():\n same\n--- old\n+new\n"
+        "\\ No newline at end of file\ndiff --git a/y b/y\nnew file mode 100644\n@@ -0,0 +1 @@\n+one\n"
+    )
+    found = [
+        (path, line.kind, line.old, line.new, line.text) for path, line in changes.lines(text, ["x", "y"])
+    ]
+    assert found == [
+        ("x", "place", None, None, "@@ -3,2 +3,2 @@ def f():"),
+        ("x", "same", 3, 3, "same"),
+        ("x", "removed", 4, None, "-- old"),
+        ("x", "added", None, 4, "new"),
+        ("y", "place", None, None, "@@ -0,0 +1 @@"),
+        ("y", "added", None, 1, "one"),
+    ]

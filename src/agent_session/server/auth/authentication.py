@@ -6,7 +6,7 @@ An endpoint says which scope it needs.
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Request, Security, WebSocket
 from fastapi.security import APIKeyCookie, HTTPBearer, SecurityScopes
 from fastapi.security.http import HTTPAuthorizationCredentials
 
@@ -46,6 +46,19 @@ async def caller(
     return found
 
 
+async def of_socket(socket: WebSocket, parts: Parts) -> Caller:
+    """Say who opens a socket. Raises Unauthenticated."""
+    way, _, word = socket.headers.get("authorization", "").partition(" ")
+    if way.lower() == "bearer":
+        found = await _by_token(parts, word)
+    else:
+        cookie = socket.cookies.get(cookie_name(secure=parts.settings.secure))
+        found = await _by_cookie(parts, cookie) if cookie else None
+    if found is None:
+        raise Unauthenticated
+    return found
+
+
 def cookie_name(*, secure: bool) -> str:
     """Return the cookie's name; with the prefix, browsers take it from this very host over TLS alone."""
     return f"__Host-{COOKIE}" if secure else COOKIE
@@ -62,6 +75,7 @@ Agents = Annotated[Caller, Security(caller, scopes=["agents"])]
 Manager = Annotated[Caller, Security(caller, scopes=["tokens"])]
 Reader = Annotated[Caller, Security(caller, scopes=["sessions:read"])]
 Writer = Annotated[Caller, Security(caller, scopes=["sessions:write"])]
+Terminal = Annotated[Caller, Security(caller, scopes=["terminal"])]
 Deleter = Annotated[Caller, Security(caller, scopes=["sessions:delete"])]
 
 

@@ -1,5 +1,5 @@
 """All addresses of the page, for the application."""
 
-from agent_session.server.web import assets, chat, pages, settings_page
+from agent_session.server.web import assets, changes, chat, pages, settings_page, terminal
 
-ROUTERS = (assets.router, pages.router, chat.router, settings_page.router)
+ROUTERS = (assets.router, pages.router, chat.router, changes.router, terminal.router, settings_page.router)
