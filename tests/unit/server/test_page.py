@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from agent_session.activity import terminal as screen
 from agent_session.server.web import assets, changes
 from agent_session.server.web.page import ROUTERS
 from agent_session.sessions import find
@@ -81,7 +82,9 @@ def addresses() -> list[tuple[str, str]]:
 def test_without_a_login_no_address_of_the_page_tells_anything(
     served: Served, method: str, path: str
 ) -> None:
-    concrete = path.replace("{id}", "00000000-0000-4000-8000-000000000000").format(name="web", token_name="x")
+    concrete = path.replace("{id}", "00000000-0000-4000-8000-000000000000").format(
+        name="web", token_name="x", agent_id=1
+    )
     with served.client() as nobody:
         assert nobody.request(method, concrete).status_code == 401
         as_browser = nobody.request(method, concrete, headers={"Accept": "text/html"})
@@ -257,7 +260,7 @@ def test_tokens_and_devices_are_kept_in_the_settings(
     browser: Browser, visitor: Visitor, served: Served
 ) -> None:
     page = visitor.page("/settings")
-    page.get_by_label("Name").fill("ci")
+    page.get_by_placeholder("ci").fill("ci")
     page.get_by_role("button", name="Make a token").click()
     word = page.locator(".made code").text_content() or ""
     assert word.startswith("as_")
@@ -295,14 +298,30 @@ def test_every_page_can_be_read_by_everybody_and_fits(
             page.close()
 
 
+def test_an_agent_is_created_in_the_settings_and_chosen_for_a_session(visitor: Visitor) -> None:
+    page = visitor.page("/settings")
+    page.locator("#agent-name").fill("Mine")
+    page.locator("select[name=way]").select_option("key")
+    page.get_by_role("textbox", name="API key").fill("sk-test")
+    page.get_by_role("button", name="Create the agent").click()
+    expect(page.locator("#agents li")).to_contain_text("logged in")
+    assert "sk-test" not in page.content()
+    page.goto(visitor.url + "/new")
+    expect(page.get_by_label("Mine")).to_be_checked()
+    page.goto(visitor.url + "/settings")
+    page.get_by_role("button", name="Remove: Mine").click()
+    expect(page.get_by_text("There are no agents of yours.")).to_be_visible()
+
+
 @pytest.fixture
 def shell(served: Served, monkeypatch: pytest.MonkeyPatch) -> str:
     """A session whose terminal is a program of this machine: it tells its size, and what is typed."""
     program = 'while read -r line; do echo "got <$line> at $(stty size)"; done'
 
-    def command(_name: str, words: list[str], _environment: object, **_more: object) -> list[str]:
-        return ["bash", "-c", f"echo {'watching' if 'watch' in words[-1] else 'attached'}; {program}"]
+    def command(_name: str, _words: list[str], _environment: object, **_more: object) -> list[str]:
+        return ["bash", "-c", f"echo attached; {program}"]
 
+    monkeypatch.setattr(screen, "shown", lambda *_: "watching")
     monkeypatch.setattr(served.engine, "attach_command", command)
     return make(served)
 

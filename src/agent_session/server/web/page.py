@@ -1,5 +1,13 @@
 """All addresses of the page, for the application."""
 
-from agent_session.server.web import assets, changes, chat, pages, settings_page, terminal
+from agent_session.server.web import agents_page, assets, changes, chat, pages, settings_page, terminal
 
-ROUTERS = (assets.router, pages.router, chat.router, changes.router, terminal.router, settings_page.router)
+ROUTERS = (
+    assets.router,
+    pages.router,
+    chat.router,
+    changes.router,
+    terminal.router,
+    settings_page.router,
+    agents_page.router,
+)

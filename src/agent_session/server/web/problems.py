@@ -24,5 +24,11 @@ def answer(status: int, told: dict[str, Any], request: Request) -> HTMLResponse:
     detail = told["detail"]
     if status == 401 and detail == "Authentication required":
         detail = "Whoever runs the server gets a link that logs a browser in, once, for ten minutes."
-    rendered = render("problem.html", title=title, detail=detail, hints=told["hints"], home=status != 401)
+    github = status == 401 and request.app.state.parts.settings.is_team
+    if github:
+        told = told | {"hints": []}
+        detail = "Sessions of agents are behind this login."
+    rendered = render(
+        "problem.html", title=title, detail=detail, hints=told["hints"], home=status != 401, github=github
+    )
     return HTMLResponse(rendered, status_code=status, headers={"cache-control": "no-store"})

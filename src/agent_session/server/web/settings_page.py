@@ -13,6 +13,7 @@ from agent_session.server.api.shapes import NewToken
 from agent_session.server.auth.authentication import Asking, Manager
 from agent_session.server.auth.scopes import SCOPES
 from agent_session.server.parts import OfServer
+from agent_session.server.web import agents_page
 from agent_session.server.web.pages import page, piece
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -28,6 +29,8 @@ async def settings(asking: Asking, parts: OfServer) -> HTMLResponse:
         "tokens": known,
         "made": None,
     }
+    if "agents" in asking.scopes:
+        values |= await agents_page.of_caller(asking, parts) | {"kinds": await agents_page.kinds(parts)}
     choices = [scope for scope in SCOPES if scope in asking.scopes]
     return page("settings.html", asking, choices=choices, expiries=EXPIRIES, **values)
 

@@ -1,7 +1,7 @@
 """A session's terminal in the browser: a WebSocket to a client of the very Zellij session.
 
-Binary frames are bytes of the terminal; a text frame of the browser is its size. Who only watches sees the
-same through `zellij watch`, types nothing and gives nobody a size.
+Binary frames are bytes of the terminal; a text frame of the browser is its size. Who only watches gets the
+screen when it has changed: there is no client, so nothing is typed, and nobody's size changes.
 """
 
 import asyncio
@@ -15,8 +15,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 from fastapi.responses import HTMLResponse
 
-from agent_session import inside
-from agent_session.activity.terminal import EXEC, end_command
+from agent_session.activity import terminal as screen
 from agent_session.errors import AgentSessionError
 from agent_session.host import detach_key
 from agent_session.server.audit import Call
@@ -36,7 +35,9 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 SMALLEST, LARGEST = (20, 5), (500, 300)
 GOING_AWAY, REFUSED, ENDED = 1001, 4003, 4001
 """Why a socket is closed: the server ends; refused, with the reason; the terminal has ended or was left."""
-WATCH = 'exec zellij watch "$AGENT_SESSION_NAME"'
+WATCH_SECONDS = 0.7
+CLEAR = b"\x1b[?7l\x1b[?25l\x1b[m\x1b[2J\x1b[H"
+"""Lines are not wrapped, no cursor; an empty screen."""
 
 
 @router.get("/sessions/{name}/terminal")
@@ -63,20 +64,48 @@ async def terminal(
     except AgentSessionError as error:
         await socket.close(REFUSED, error.message[:120])
         return
-    client = await parts.threads.run(lambda: _client(parts, session, watch=watch))
-    shown = PseudoTerminal(*client, _size(columns, rows))
-    try:
-        reason = await _exchange(socket, shown, parts.hub.closing, watch=watch)
-    finally:
-        await shown.leave()
-        if watch:  # it knows no key to leave by, and would stay in the container
-            token = client[1][attach.VARIABLE]
-            await parts.threads.run(lambda: end_command(parts.engine, session, token))
+    if watch:
+        reason = await _watched(socket, parts, session)
+    else:
+        shown = PseudoTerminal(
+            *await parts.threads.run(lambda: _client(parts, session)), _size(columns, rows)
+        )
+        try:
+            reason = await _exchange(socket, shown, parts.hub.closing)
+        finally:
+            await shown.leave()
     with contextlib.suppress(RuntimeError, WebSocketDisconnect):
         await socket.close(reason)
 
 
-async def _exchange(socket: WebSocket, shown: PseudoTerminal, closing: asyncio.Event, *, watch: bool) -> int:
+async def _watched(socket: WebSocket, parts: Parts, session: Session) -> int:
+    """Show the screen as it changes, without a client; return why it is over."""
+    over = {asyncio.create_task(_left(socket)), asyncio.create_task(_until(parts.hub.closing))}
+    before: str | None = None
+    done: set[asyncio.Task[None]] = set()
+    try:
+        while not done:
+            text = await parts.threads.run(lambda: screen.shown(parts.engine, session))
+            if text != before:
+                await socket.send_bytes(CLEAR + text.replace("\n", "\r\n").encode())
+            before = text
+            done, _ = await asyncio.wait(over, timeout=WATCH_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    except (AgentSessionError, WebSocketDisconnect):
+        return ENDED
+    finally:
+        for task in over:
+            task.cancel()
+        await asyncio.gather(*over, return_exceptions=True)
+    return GOING_AWAY if parts.hub.closing.is_set() else ENDED
+
+
+async def _left(socket: WebSocket) -> None:
+    """Wait until the browser leaves; what it types is passed over."""
+    while (await socket.receive())["type"] == "websocket.receive":
+        pass
+
+
+async def _exchange(socket: WebSocket, shown: PseudoTerminal, closing: asyncio.Event) -> int:
     """Pass bytes both ways; return why it is over."""
 
     async def out() -> None:
@@ -87,7 +116,7 @@ async def _exchange(socket: WebSocket, shown: PseudoTerminal, closing: asyncio.E
         while (message := await socket.receive())["type"] == "websocket.receive":
             if message.get("text"):
                 _resize(shown, message["text"])
-            elif message.get("bytes") and not watch:
+            elif message.get("bytes"):
                 shown.type(message["bytes"])
 
     leaving, ending = asyncio.create_task(typed()), asyncio.create_task(_until(closing))
@@ -124,7 +153,7 @@ def _running(parts: Parts, asking: Caller, name: str) -> Session:
     return session
 
 
-def _client(parts: Parts, session: Session, *, watch: bool) -> tuple[list[str], Mapping[str, str]]:
+def _client(parts: Parts, session: Session) -> tuple[list[str], Mapping[str, str]]:
     """Return the command of a session's client and its environment, by which an orphan is known."""
     token = attach.new_token()
     told = {
@@ -135,9 +164,7 @@ def _client(parts: Parts, session: Session, *, watch: bool) -> tuple[list[str], 
         "AGENT_SESSION_PROGRAM": shlex.quote("agent-session"),
         "AGENT_SESSION_QUIET": "1",
     }
-    words = [inside.SESSION_EXEC, "sh", "-c", WATCH]
-    watching = parts.engine.attach_command(session.container, words, told | {EXEC: token})
-    command = watching if watch else find.attach_command(parts.engine, session, told)
+    command = find.attach_command(parts.engine, session, told)
     return command, {**os.environ, **parts.installation.environment, attach.VARIABLE: token}
 
 

@@ -1,0 +1,114 @@
+"""The page with the real OpenCode in real Podman: from the link to an answer, a permission, a diff and the terminal."""
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.account import Account
+from tests.browser import browsing
+from tests.models.model import Model
+from tests.opencode import READY, log_in
+from tests.storage import LAUNCHER, Storage
+from tests.waiting import COMMAND_SECONDS, until
+
+pytestmark = [pytest.mark.e2e]
+
+
+@pytest.fixture(scope="module")
+def account(storage: Storage, opencode: str) -> Iterator[Account]:  # noqa: ARG001
+    account = Account(storage.path, storage.driver)
+    try:
+        log_in(account)
+        yield account
+    finally:
+        account.close()
+
+
+@pytest.fixture
+def link(account: Account) -> Iterator[str]:
+    """What `serve` prints."""
+    process = subprocess.Popen(
+        [LAUNCHER, "serve"], env=account.environment, cwd=account.home, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert process.stdout
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.communicate(timeout=COMMAND_SECONDS)
+
+
+def test_a_person_starts_talks_allows_reads_changes_and_types_in_the_terminal(
+    account: Account, link: str
+) -> None:
+    project = account.project()
+    (project / "note.txt").write_text("old\n")
+    for words in (
+        ["init", "-q"],
+        ["add", "."],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"],
+    ):
+        subprocess.run(["git", "-C", project, *words], check=True)
+    with browsing() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.set_default_timeout(90_000)
+        page.goto(link)
+        page.get_by_role("link", name="New session").click()
+        page.get_by_text("opencode", exact=True).check()
+        page.get_by_label("Project").fill(str(project))
+        page.get_by_role("button", name="Start the session").click()
+        page.wait_for_url("**/sessions/*")
+        name = page.url.rpartition("/")[2]
+        assert account.sessions() == {name: "running"}
+        slow = "First **point**\n\nand a second paragraph"
+        model = Model(account, name).begin({"text": slow, "pause": 0.2})
+        model.shown(READY)
+
+        page.get_by_label("Message to the agent").fill("say the PAPAYA")
+        page.keyboard.press("Enter")
+        expect(page.locator("#live .prompt")).to_have_text("You: say the PAPAYA")
+        expect(page.locator("#live strong")).to_have_text("point")
+        expect(page.locator("#history .agent, #history .assistant")).to_contain_text("second paragraph")
+        expect(page.locator("#live > *")).to_have_count(0)
+        expect(page.get_by_text("say the PAPAYA")).to_have_count(1)
+
+        command = f"echo new >/workspace/{project.name}/note.txt"
+        model.script(
+            {"tool": "bash", "input": {"command": command, "description": "write"}}, {"text": "Written"}
+        )
+        page.get_by_label("Message to the agent").fill("write it")
+        page.get_by_role("button", name="Send").click()
+        asked = page.get_by_role("region", name="The agent asks")
+        expect(asked).to_contain_text("note.txt")
+        page.get_by_role("button", name="Yes, once").click()
+        expect(asked).to_have_count(0)
+        expect(page.get_by_role("log")).to_contain_text("Written")
+
+        page.get_by_role("link", name="Changes").click()
+        expect(page.locator(".line.added")).to_contain_text("new")
+        expect(page.locator(".line.removed")).to_contain_text("old")
+
+        page.get_by_role("link", name="Terminal").click()
+        screen = page.locator(".xterm-rows")
+        expect(screen).to_contain_text(READY)
+        model.script({"text": "Typed it is"})
+        page.keyboard.type("typed word")
+        expect(screen).to_contain_text("typed word")
+        page.keyboard.press("Enter")
+        expect(screen).to_contain_text("Typed it is")
+        assert clients(account, name) == 1
+        page.get_by_label("Only watch").check()
+        expect(page.locator("#told")).to_have_text("You watch; nothing is typed.")
+        expect(screen).to_contain_text("Typed it is")
+        page.get_by_role("link", name="Chat").click()
+        expect(page.get_by_role("log")).to_contain_text("typed word")
+        until(lambda: clients(account, name) == 0, "the terminals' clients to be gone")
+
+
+def clients(account: Account, name: str) -> int:
+    """How many clients of Zellij there are in a session."""
+    found = account.run("exec", name, "sh", "-c", "pgrep -fc '^[^ ]*zellij (attach|watch)' || true")
+    return int(found.out.strip() or 0)
