@@ -19,7 +19,8 @@ TITLES = {
 def answer(status: int, told: dict[str, Any], request: Request) -> HTMLResponse:
     """Return the page of a refusal."""
     if "hx-request" in request.headers:
-        return HTMLResponse(render("refusal.html", **told), status_code=status)
+        beside = {"hx-retarget": "#refused", "hx-reswap": "innerHTML"}  # what was there stays
+        return HTMLResponse(render("refusal.html", **told), status_code=status, headers=beside)
     title = TITLES.get(status, "This did not work")
     detail = told["detail"]
     if status == 401 and detail == "Authentication required":
