@@ -1,4 +1,4 @@
-"""What a session changed in its clones since its start: the files with counts, their lines, comments, a patch."""
+"""What a session changed in its clones since its start: files with counts, their lines, a patch."""
 
 import tempfile
 from collections.abc import Iterator
