@@ -1,4 +1,4 @@
-"""The page with the real OpenCode in real Podman: from the link to an answer, a permission, a diff and the terminal."""
+"""The page with the real OpenCode in real Podman: a link, an answer, a permission, changes, the terminal."""
 
 import subprocess
 from collections.abc import Iterator

@@ -417,7 +417,8 @@ def test_only_who_may_gets_a_terminal(
 
 def test_what_changed_is_read_as_git_writes_it() -> None:
     text = (
-        "diff --git a/x b/x\nindex 1..2 100644\n--- a/x\n+++ b/x\n@@ -3,2 +3,2 @@ def f():\n same\n--- old\n+new\n"
+        "diff --git a/x b/x\nindex 1..2 100644\n--- a/x\n+++ b/x\n"
+        "@@ -3,2 +3,2 @@ def f():\n same\n--- old\n+new\n"
         "\\ No newline at end of file\ndiff --git a/y b/y\nnew file mode 100644\n@@ -0,0 +1 @@\n+one\n"
     )
     found = [

@@ -20,7 +20,7 @@ PIECE = 1 << 16
 DETACH = bytes([ord(detach_key.DEFAULT[-1].upper()) & 0x1F])
 """What the detach key sends."""
 LEAVE_SECONDS = 2.0
-"""How long a client may take to leave; a killed one would stay in the container, at its size, for everybody."""
+"""How long a client may take to leave; a killed one would stay in the container, at its size."""
 
 
 class PseudoTerminal:
@@ -43,7 +43,7 @@ class PseudoTerminal:
         self._typed = b""
 
     async def read(self) -> bytes:
-        """Return what it wrote next; nothing at its end. What is not read stays in the terminal, which waits."""
+        """Return what it wrote next; nothing at its end. What is not read waits in the terminal."""
         while True:
             try:
                 return os.read(self._main, PIECE)
