@@ -248,6 +248,10 @@ class Account:
         """Names of all containers."""
         return self.podman("ps", "--all", "--format", "{{.Names}}").split()
 
+    def images(self) -> list[str]:
+        """The ids of images made in this account; those of the shared, read-only store are others'."""
+        return self.podman("images", "--all", "--quiet", "--filter", "readonly=false").split()
+
     def volumes(self) -> list[str]:
         """Names of all volumes."""
         return self.podman("volume", "ls", "--quiet").split()

@@ -251,13 +251,13 @@ def test_a_failed_build_says_why_where_the_log_is_and_leaves_nothing(account: Ac
 def test_an_image_that_could_run_nothing_is_refused_each_time_and_leaves_nothing(account: Account) -> None:
     file = account.agent("idle") / "Containerfile"
     file.write_text("FROM scratch\nCOPY agent.yaml /\n")
-    before = account.podman("images", "--quiet", "--all")
+    before = account.images()
     for _ in range(2):
         done = account.run("build", "idle")
         assert (done.code, done.out) == (8, "")
         assert "it has no command to run" in done.err
         assert f"hint: $EDITOR {file}" in done.err
-        assert account.podman("images", "--quiet", "--all") == before
+        assert account.images() == before
         assert account.containers() == []
 
 

@@ -27,7 +27,7 @@ def state(account: Account) -> tuple[object, ...]:
     return (
         account.containers(),
         account.volumes(),
-        account.podman("images", "-q"),
+        account.images(),
         everything(account.home / "projects"),
         locks,
     )

@@ -304,7 +304,7 @@ def registry(account: Account, broken: str) -> Iterator[tuple[str, dict[str, str
 
 @pytest.mark.parametrize("broken", ["500", "half"])
 def test_a_broken_registry_is_told_and_leaves_no_image(account: Account, broken: str) -> None:
-    before = account.podman("images", "--all", "--quiet")
+    before = account.images()
     with registry(account, broken) as (address, variable):
         chosen = {"AGENT_SESSION_BASE_IMAGE": f"{address}/base:1", **variable}
         told(
@@ -313,7 +313,7 @@ def test_a_broken_registry_is_told_and_leaves_no_image(account: Account, broken:
             address,
             "unset AGENT_SESSION_BASE_IMAGE",
         )
-    assert account.podman("images", "--all", "--quiet") == before
+    assert account.images() == before
     assert account.podman("ps", "--all", "--external", "--quiet") == ""
 
 
