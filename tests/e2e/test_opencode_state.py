@@ -114,6 +114,10 @@ def serving(storage: Storage, opencode: str) -> Iterator[Serving]:  # noqa: ARG0
     with session_of(storage) as (account, _):
         found = Serving(account)
         found.begin()
+        # A session's first turn asks the model for a title as well, which must not take a test's answer.
+        found.tell("begin")
+        found.model.shown("echo: begin")
+        found.is_("idle")
         yield found
 
 
