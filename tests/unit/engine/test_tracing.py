@@ -96,7 +96,7 @@ def test_what_a_call_is_given_is_told_without_secrets() -> None:
     engine.put_secret("login", SECRET.encode())
     engine.exec("web", ["/usr/local/bin/session-seed", "\x1b[2J"], stdin=SECRET.encode())
     engine.attach_command("web", ["/usr/local/bin/session-attach"], {"KEY": SECRET})
-    engine.run_one_off(OneOff(image="x", command=("claude", SECRET), environment={"KEY": SECRET}))
+    engine.run_one_off(OneOff(image="x", command=("/usr/local/bin/claude", SECRET), environment={"KEY": SECRET}))
     told = "\n".join(lines)
     assert SECRET not in told
     assert "\x1b" not in told
@@ -105,7 +105,7 @@ def test_what_a_call_is_given_is_told_without_secrets() -> None:
         "start web",
         "put_secret login (21 bytes)",
         "exec web /usr/local/bin/session-seed",
-        "run_one_off claude in x",
+        "run_one_off /usr/local/bin/claude in x",
     ):
         assert any(line.endswith(words) or f"{words} " in line for line in lines), words
 
