@@ -96,7 +96,9 @@ def test_what_a_call_is_given_is_told_without_secrets() -> None:
     engine.put_secret("login", SECRET.encode())
     engine.exec("web", ["/usr/local/bin/session-seed", "\x1b[2J"], stdin=SECRET.encode())
     engine.attach_command("web", ["/usr/local/bin/session-attach"], {"KEY": SECRET})
-    engine.run_one_off(OneOff(image="x", command=("/usr/local/bin/claude", SECRET), environment={"KEY": SECRET}))
+    engine.run_one_off(
+        OneOff(image="x", command=("/usr/local/bin/claude", SECRET), environment={"KEY": SECRET})
+    )
     told = "\n".join(lines)
     assert SECRET not in told
     assert "\x1b" not in told
