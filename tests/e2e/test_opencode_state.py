@@ -224,7 +224,7 @@ def test_an_error_of_the_model_is_a_failure_and_one_that_passes_is_work(serving:
     serving.tell("fail")
     assert serving.is_("failed")["reason"] == "no such PERSIMMON"
     for status in (429, 529):
-        # Twice: OpenCode waits 2 s after the first, which a busy machine may not see, and 4 s after the second.
+        # Twice: OpenCode waits 2 s after the first, which a busy machine may not see, then 4 s.
         late = {"status": status, "message": "come back LATER"}
         serving.model.script(late, late, {"text": f"After {status}"})
         serving.tell("try")
