@@ -27,18 +27,23 @@ def runs(account: Account, program: str) -> bool:
     return account.podman_done("exec", "agent_web", "pgrep", "-f", program).code == 0
 
 
+def in_bash(account: Account, line: str) -> "subprocess.CompletedProcess[str]":
+    """A line of the user's shell on the host."""
+    return subprocess.run(
+        ["bash", "-c", line],
+        env=account.environment,
+        cwd=account.home,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 def test_a_command_ends_with_whoever_reads_its_output(session: Account) -> None:
     for command in ("yes", "sh -c 'trap : TERM; yes stubborn; while :; do yes again; done'"):
         line = f"{LAUNCHER} exec web -- {command} | head -n 1; echo ${{PIPESTATUS[0]}}"
-        done = subprocess.run(
-            ["bash", "-c", line],
-            env=session.environment,
-            cwd=session.home,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = in_bash(session, line)
         assert done.stdout.splitlines()[-1] == "141", done
         until(lambda: not runs(session, "^yes|stubborn"), "the end of the command", seconds=30)
 
@@ -56,15 +61,7 @@ def test_a_command_ends_with_agent_session(session: Account, ending: signal.Sign
 def test_a_closed_standard_input_is_at_its_end(session: Account) -> None:
     for closed in ("<&-", "<&- 2>&-"):
         line = f"{LAUNCHER} exec web -- sh -c 'cat; echo done' {closed}"
-        done = subprocess.run(
-            ["bash", "-c", line],
-            env=session.environment,
-            cwd=session.home,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = in_bash(session, line)
         assert (done.returncode, done.stdout) == (0, "done\n")
 
 

@@ -2,15 +2,10 @@
 
 from typing import Annotated
 
-from agent_session.cli.commands.serve import Certificate, Key, read_settings
+from agent_session.cli.commands.serve import Certificate, Host, Key, read_settings
 from agent_session.cli.context import Invocation, note
 from agent_session.cli.parameters import Option
 
-Host = Annotated[
-    str | None,
-    Option("--host", metavar="ADDRESS", help="Where to listen. [env: "
-        "AGENT_SESSION_HOST] [default: 127.0.0.1]"),
-]  # fmt: skip
 Port = Annotated[
     str | None, Option("--port", metavar="NUMBER", help="The port. [env: AGENT_SESSION_PORT] [default: 8001]")
 ]
