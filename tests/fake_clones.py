@@ -29,8 +29,8 @@ class Volumes:
         order, rest = json.loads(stdin[12 : 12 + size]), stdin[12 + size :]
         workspace = self.folder / next(mount.source for mount in one_off.mounts if mount.kind == "volume")
         workspace.mkdir(parents=True, exist_ok=True)
-        order["target"] = str(workspace / Path(order["target"]).name)
         borrowed = {str(mount.target): mount.source for mount in one_off.mounts if mount.kind == "bind"}
+        order["target"] = borrowed.get(order["target"], str(workspace / Path(order["target"]).name))
         order["borrowed"] = borrowed.get(order.get("borrowed", ""), "")
         said = json.dumps(order).encode()
         done = subprocess.run(

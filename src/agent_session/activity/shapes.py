@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from agent_session.sessions.fetch import Fetched
     from agent_session.sessions.session import Session
     from agent_session.workspace.clones import Clone
+    from agent_session.workspace.projects import Project
     from agent_session.workspace.review import Change as ReviewChange
 
 Json = dict[str, Any]
@@ -94,11 +95,11 @@ def applied(done: Applied) -> Json:
     }
 
 
-def difference(clone: Clone, changes: Iterable[FileChange]) -> Json:
-    """A clone in `diff --json`; lines are null for a file that is not a text."""
+def difference(place: Clone | Project, changes: Iterable[FileChange]) -> Json:
+    """A project in `diff --json`; lines are null for a file that is not a text."""
     return {
-        "source": clone.source or None,
-        "target": str(clone.target),
+        "source": str(place.source) or None,
+        "target": str(place.target),
         "files": [
             {
                 "path": one.path,

@@ -15,6 +15,7 @@ from agent_session.server.agent_logins import delivery
 from agent_session.server.agent_logins.logins import Logins
 from agent_session.server.api import (
     agent_sessions,
+    changes,
     chat,
     device_flow,
     events,
@@ -124,6 +125,7 @@ def create(parts: Parts) -> FastAPI:
         sessions,
         chat,
         files,
+        changes,
         models,
         events,
         agent_sessions,

@@ -2,15 +2,12 @@
 
 import json
 import posixpath
-from collections.abc import Mapping
 from typing import Any
 
 from agent_session import inside, sanitize
-from agent_session.activity import shapes
 from agent_session.engine.command import ExecResult
 from agent_session.engine.protocol import Engine
 from agent_session.errors import AgentServerError, ConflictError, Hint, NotFoundError, UsageError
-from agent_session.sessions import difference
 from agent_session.sessions.session import Session
 
 LARGEST = 10_000_000
@@ -82,15 +79,6 @@ def read(engine: Engine, session: Session, path: str) -> bytes:
 def write(engine: Engine, session: Session, path: str, content: bytes) -> None:
     """Write a file in one step; its directory must be there. NotFoundError, ConflictError."""
     _run(engine, session, "write", path, stdin=content)
-
-
-def diff(engine: Engine, session: Session, environment: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return what a session changed in its clones since its start, as `diff --json` tells it."""
-    told = []
-    for clone in session.clones:
-        with difference.compute(engine, session, clone, environment) as found:
-            told.append(shapes.difference(clone, difference.changes(found) if found else []))
-    return told
 
 
 def _run(engine: Engine, session: Session, verb: str, path: str, *, stdin: bytes = b"") -> ExecResult:

@@ -13,9 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, Literal
 
 from agent_session import sanitize
+from agent_session.engine.container import Mount
 from agent_session.engine.protocol import Engine
 from agent_session.errors import EngineRefused, Hint, TimedOut
 from agent_session.host import git
@@ -50,6 +52,8 @@ class Contents:
     """The commit of that branch."""
     work: str
     """A commit of what is not committed, on `head`."""
+    base: str
+    """The commit that differences are counted from."""
     to: str
     """The commit whose objects were sent."""
     branches: tuple[Branch, ...]
@@ -68,15 +72,19 @@ def read(
     uncommitted: bool = True,
     ref: str = "",
     have: Sequence[str] = (),
+    against: Mapping[str, str] = MappingProxyType({}),
+    mounts: tuple[Mount, ...] = (),
 ) -> Iterator[tuple[Contents, Path]]:
     """Read a clone; what is yielded with it is the file with the objects that were asked for.
 
-    What is not committed is always counted; a history has it only with `uncommitted`.
+    What is not committed is always counted; a history has it only with `uncommitted`. `against` says which
+    commit a difference is counted from where that is not the clone's base, `mounts` where its files are where
+    they are not in the session's volume.
     Raises EngineRefused for a clone that git cannot read, or that says too much, and TimedOut.
     """
     order = {
         "do": "read", "objects": objects, "with_work": uncommitted, "ref": ref,
-        "start": clone.start, "base": clone.base, "have": list(have),
+        "start": clone.start, "base": clone.base, "have": list(have), **against,
     }  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="agent-session-") as folder:
         pack = Path(folder, "pack")
@@ -86,7 +94,14 @@ def read(
             with contextlib.suppress(BrokenPipeError), os.fdopen(writing, "wb") as stdout:
                 heard = pool.submit(_receive, reading, file)
                 done = clone_runs.run(
-                    engine, session.image, session.name, clone, order, stdout=stdout, seconds=SECONDS
+                    engine,
+                    session.image,
+                    session.name,
+                    clone,
+                    order,
+                    more=mounts,
+                    stdout=stdout,
+                    seconds=SECONDS,
                 )
             line = heard.result()
         if line is None or done is None:
@@ -144,7 +159,7 @@ def _contents(line: bytes, session: Session, clone: Clone) -> Contents:
             Branch(name=str(one["name"])[:300], tip=object_id(one["oid"]), ahead=int(one["ahead"]))
             for one in said["branches"][:MOST_BRANCHES]
         )
-        ids = {name: object_id(said[name]) for name in ("head", "tip", "work", "to")}
+        ids = {name: object_id(said[name]) for name in ("head", "tip", "work", "base", "to")}
         return Contents(
             **ids,
             on=str(said["on"])[:300],

@@ -1,4 +1,4 @@
-"""The difference between a session's start and now, computed on the host from checked objects.
+"""The difference between a session's start, or its HEAD, and now, computed on the host from checked objects.
 
 What is compared are two commits in an empty repository of ours: no attribute, filter, driver or setting of
 the session's repository has a say.
@@ -10,15 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
+from agent_session.engine.container import Mount
 from agent_session.engine.protocol import Engine
-from agent_session.host import git
+from agent_session.host import clock, git
 from agent_session.sessions import clone_contents
 from agent_session.sessions.errors import FetchRefused
 from agent_session.sessions.session import Session
 from agent_session.workspace.clones import Clone
+from agent_session.workspace.projects import Project
 
+Against = Literal["start", "head"]
+"""What is compared with now: the session's start, or the last commit of what is checked out."""
 PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color-moved", "--submodule=short")
 
 
@@ -74,13 +78,23 @@ class FileChange:
 
 @contextmanager
 def compute(
-    engine: Engine, session: Session, clone: Clone, environment: Mapping[str, str]
+    engine: Engine,
+    session: Session,
+    place: Clone | Project,
+    environment: Mapping[str, str],
+    *,
+    against: Against = "start",
 ) -> Iterator[Difference | None]:
-    """Compare a clone's files with those that it started from; None where nothing can differ.
+    """Compare a project's files with those that it started from, or with HEAD; None where nothing can differ.
 
-    Raises FetchRefused for objects that git refuses, EngineRefused and TimedOut.
+    A mounted project is read in a container, too. Nobody recorded its start: that is its HEAD when the session
+    was made, by its reflog. Raises FetchRefused for objects that git refuses, EngineRefused and TimedOut.
     """
-    asked = clone_contents.read(engine, session, clone, objects="difference")
+    clone, mounts = (place, ()) if isinstance(place, Clone) else _mounted(place)
+    order = {"against": "head"} if mounts or against == "head" else {}
+    if mounts and against == "start":
+        order["since"] = clock.utc(session.created)
+    asked = clone_contents.read(engine, session, clone, objects="difference", against=order, mounts=mounts)
     with asked as (contents, pack), tempfile.TemporaryDirectory(prefix="agent-session-") as folder:
         if not contents.to:
             yield None
@@ -88,7 +102,7 @@ def compute(
         try:
             repository = clone_contents.unpack(pack, Path(folder), contents.to, environment)
             empty = git.run(repository, "hash-object", "-t", "tree", "-w", "--stdin", environment=environment)
-            old = clone.base or empty.decode().strip()
+            old = (contents.base if order else clone.base) or empty.decode().strip()
             ids = [
                 git.run(repository, "rev-parse", "--verify", f"{one}^{{tree}}", environment=environment)
                 for one in (old, contents.to)
@@ -98,6 +112,11 @@ def compute(
             raise FetchRefused(clone.target.name, reason) from error
         before, after = (one.decode().strip() for one in ids)
         yield Difference(repository=repository, old=before, new=after, environment=environment)
+
+
+def _mounted(project: Project) -> tuple[Clone, tuple[Mount, ...]]:
+    mount = Mount(kind="bind", source=str(project.source), target=project.target, read_only=True)
+    return Clone(source=str(project.source), target=project.target, branch=""), (mount,)
 
 
 def changes(difference: Difference, paths: Sequence[str] = ()) -> list[FileChange]:

@@ -198,13 +198,14 @@ def read(order: Order, _rest: IO[bytes]) -> None:
             "branches": branches(top, order["start"], own),
             "stashes": len(text(top, "stash", "list", more=own).splitlines()),
         }
+        answer["base"] = base = compared_with(top, order, head, own)
         tip = tip_asked(top, order, answer, own)
         answer["tip"] = tip
         answer["work"] = work(top, head, own)
         answer["changes"] = changed(top, head, answer["work"], own)
         told = answer["work"] or head if order["objects"] == "difference" else answer["work"] or tip
         if order["objects"] == "difference":
-            found = difference(top, order["base"], told, own) if told else []
+            found = difference(top, base, told, own) if told else []
             tell(**answer, to=told)
             pack(top, [], found, own)
         elif order["objects"] == "history" and told:
@@ -252,6 +253,14 @@ def branches(top: str, start: str, own: dict[str, str]) -> list[Order]:
         (name, oid, text(top, "rev-list", "--count", oid, *known, more=own)) for name, oid in tips[:1000]
     ]
     return [{"name": name, "oid": oid, "ahead": int(count or 0)} for name, oid, count in counted]
+
+
+def compared_with(top: str, order: Order, head: str, own: dict[str, str]) -> str:
+    """The commit that differences are counted from: HEAD, HEAD at a time by its reflog, or the given one."""
+    if order.get("against") != "head":
+        return str(order["base"])
+    since = f"HEAD@{{{order['since']}}}^{{commit}}" if order.get("since") else "HEAD^{commit}"
+    return text(top, "rev-parse", "--verify", "--quiet", since, more=own) or head
 
 
 def tip_asked(top: str, order: Order, answer: Order, own: dict[str, str]) -> str:

@@ -6,19 +6,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from agent_session import inside
 from agent_session.engine.command import ExecResult
-from agent_session.host import paths
-from agent_session.images import build, zellij
-from agent_session.images.base_image import DEFAULT_BASE_IMAGE
-from agent_session.sessions.installation import Installation
-from tests.fake_engine import FakeEngine
-from tests.unit.machine import AGENTS
 
 IDLE = {"value": "idle", "since": "2026-11-21T08:00:00.123Z", "reason": "", "source": "test"}
 WORKING = IDLE | {"value": "working"}
@@ -82,27 +73,6 @@ class Agent:
             case _:
                 self.others.append([*command[1:], stdin.decode()])
                 return said({})
-
-
-@pytest.fixture
-def house(home: Path, tmp_path: Path, agent: Agent, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    """A machine where the images of all agents are built."""
-    folder = tmp_path / "images"
-    for name, text in AGENTS.items():
-        (folder / name).mkdir(parents=True)
-        (folder / name / "agent.yaml").write_text(text)
-        (folder / name / "Containerfile").write_text("ARG BASE\nFROM ${BASE}\n")
-    (folder / "base").mkdir()
-    (folder / "base" / "Containerfile").write_text("ARG BASE\nFROM ${BASE}\nRUN true\n")
-    (folder / "versions.yaml").touch()
-    (tmp_path / "zellij").touch()
-    monkeypatch.setattr(paths, "agent_folders", lambda: (folder, home / "agents"))
-    monkeypatch.setattr(zellij, "zellij_binary", lambda *_: tmp_path / "zellij")
-    engine = FakeEngine(images=[DEFAULT_BASE_IMAGE], commands=agent)
-    installation = Installation(environment={}, home=home)
-    for one in installation.agents().values():
-        build.ensure_image(engine, installation.workshop(), one, tell=lambda *_: None)
-    return engine
 
 
 def until(holds: Callable[[], bool], seconds: float = 30) -> None:

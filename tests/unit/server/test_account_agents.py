@@ -23,16 +23,10 @@ from tests.fake_engine import FakeEngine
 from tests.fakes.github import CLIENT_ID, GitHub, github
 from tests.served import Served, serving
 from tests.storage import REPOSITORY
-from tests.unit.server.agent import Agent, house, until
+from tests.unit.server.agent import Agent, until
 
-__all__ = ["house"]
 KEY = "sk-or-v1-0123456789abcdefSECRET"
 HOSTS = "sk-host-0123456789HOSTSECRET"
-
-
-@pytest.fixture
-def agent() -> Agent:
-    return Agent()
 
 
 @pytest.fixture

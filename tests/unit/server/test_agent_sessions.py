@@ -11,9 +11,8 @@ from agent_session.sessions import find
 from agent_session.sessions.installation import Installation
 from tests.fake_engine import FakeEngine
 from tests.served import Served, serving
-from tests.unit.server.agent import IDLE, Agent, end, house, said, until
+from tests.unit.server.agent import IDLE, Agent, end, said, until
 
-__all__ = ["house"]
 URL = "/api/agent-sessions"
 NEW = {
     "session_id": "my-session-001",
@@ -41,21 +40,10 @@ MESSAGE_KEYS = {
 
 
 @pytest.fixture
-def agent() -> Agent:
-    return Agent()
-
-
-@pytest.fixture
 def served(house: FakeEngine, home: Path, tmp_path: Path, database_url: str) -> Iterator[Served]:
     installation = Installation(environment={}, home=home)
     with serving(tmp_path / "state", house, installation, database_url=database_url) as served:
         yield served
-
-
-@pytest.fixture
-def program(served: Served) -> Iterator[httpx2.Client]:
-    with served.client(served.token()) as client:
-        yield client
 
 
 def make(program: httpx2.Client, **more: Any) -> dict[str, Any]:

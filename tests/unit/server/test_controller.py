@@ -20,17 +20,10 @@ from agent_session.sessions.installation import Installation
 from agent_session.sessions.labels import LABEL_AGENT, LABEL_NAME
 from tests.fake_engine import FakeEngine
 from tests.storage import REPOSITORY
-from tests.unit.server.agent import Agent, house
-
-__all__ = ["house"]
+from tests.unit.server.agent import Agent
 
 OLD, NEW = "0123456789abcdef-old", "0123456789abcdef-new"
 BODY = {"session_id": "test123", "agent_id": 1, "agent_token": "gho_secret_of_the_agent"}
-
-
-@pytest.fixture
-def agent() -> Agent:
-    return Agent()
 
 
 def of(engine: FakeEngine, home: Path, secret: str) -> Any:

@@ -1,30 +1,10 @@
 """The commands that docs/server.md shows run as they are written."""
 
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
-from agent_session.sessions.installation import Installation
 from tests.documents import blocks
-from tests.fake_engine import FakeEngine
-from tests.served import Served, serving
+from tests.served import Served
 from tests.storage import REPOSITORY
-from tests.unit.server.agent import Agent, house
-
-__all__ = ["house"]
-
-
-@pytest.fixture
-def agent() -> Agent:
-    return Agent()
-
-
-@pytest.fixture
-def served(house: FakeEngine, home: Path, tmp_path: Path) -> Iterator[Served]:
-    with serving(tmp_path / "state", house, Installation(environment={}, home=home)) as served:
-        yield served
 
 
 def test_the_curl_lines_do_what_they_say(served: Served) -> None:

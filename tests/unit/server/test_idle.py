@@ -11,16 +11,9 @@ from agent_session.server import idle, settings
 from agent_session.sessions.installation import Installation
 from tests.fake_engine import FakeEngine
 from tests.served import Served, serving
-from tests.unit.server.agent import Agent, house, until
+from tests.unit.server.agent import Agent, until
 from tests.unit.server.test_sessions import in_state, make
 from tests.unit.state_file import now
-
-__all__ = ["house"]
-
-
-@pytest.fixture
-def agent() -> Agent:
-    return Agent()
 
 
 @pytest.fixture

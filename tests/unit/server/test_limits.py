@@ -16,14 +16,6 @@ from agent_session.sessions import find
 from agent_session.sessions.installation import Installation
 from tests.fake_engine import FakeEngine
 from tests.served import Served, serving
-from tests.unit.server.agent import Agent, house
-
-__all__ = ["house"]
-
-
-@pytest.fixture
-def agent() -> Agent:
-    return Agent()
 
 
 @pytest.fixture

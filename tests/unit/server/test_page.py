@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -16,14 +15,11 @@ from agent_session.activity import terminal as screen
 from agent_session.server.web import assets, changes
 from agent_session.server.web.page import ROUTERS
 from agent_session.sessions import find
-from agent_session.sessions.installation import Installation
 from tests.browser import DESK, PHONE, Visitor, beside, browsing, visiting
-from tests.fake_engine import FakeEngine
-from tests.served import Served, serving
+from tests.served import Served
 from tests.unit import state_file
-from tests.unit.server.agent import QUESTION, Agent, end, house, said, until
+from tests.unit.server.agent import QUESTION, Agent, end, said, until
 
-__all__ = ["house"]
 MARKDOWN = (
     "Here is **it**:\n\n```python\nprint('x')\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n"
     "<img src=x onerror=alert(1)> [bad](javascript:alert(1))"
@@ -34,18 +30,6 @@ MARKDOWN = (
 def browser() -> Iterator[Browser]:
     with browsing() as browser:
         yield browser
-
-
-@pytest.fixture
-def agent() -> Agent:
-    return Agent()
-
-
-@pytest.fixture
-def served(house: FakeEngine, home: Path, tmp_path: Path) -> Iterator[Served]:
-    installation = Installation(environment={}, home=home)
-    with serving(tmp_path / "state", house, installation) as served:
-        yield served
 
 
 @pytest.fixture

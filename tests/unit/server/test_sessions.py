@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,27 +17,7 @@ from agent_session.sessions.installation import Installation
 from tests.fake_engine import FakeEngine
 from tests.served import Served, serving
 from tests.unit import state_file
-from tests.unit.server.agent import IDLE, QUESTION, Agent, end, house, said, until
-
-__all__ = ["house"]
-
-
-@pytest.fixture
-def agent() -> Agent:
-    return Agent()
-
-
-@pytest.fixture
-def served(house: FakeEngine, home: Path, tmp_path: Path) -> Iterator[Served]:
-    installation = Installation(environment={}, home=home)
-    with serving(tmp_path / "state", house, installation) as served:
-        yield served
-
-
-@pytest.fixture
-def program(served: Served) -> Iterator[httpx2.Client]:
-    with served.client(served.token()) as client:
-        yield client
+from tests.unit.server.agent import IDLE, QUESTION, Agent, end, said, until
 
 
 def in_state(served: Served, name: str, value: str, **more: Any) -> None:

@@ -71,7 +71,8 @@ class Liar:
     def says(self, tip: str, pack: bytes, **more: Any) -> None:
         """From now on the session answers so."""
         said = {
-            "head": tip, "on": "refs/heads/agent/a1", "tip": tip, "work": "", "to": tip, "branches": [],
+            "head": tip, "on": "refs/heads/agent/a1", "tip": tip, "work": "", "to": tip, "base": "",
+            "branches": [],
             "stashes": 0, "changes": 0,
         }  # fmt: skip
         self.answers(json.dumps(said | more).encode() + b"\n" + pack)

@@ -10,7 +10,6 @@ from agent_session.server import files
 from agent_session.server.api.chat import there
 from agent_session.server.api.sessions import NOT_THERE, REFUSED
 from agent_session.server.api.shapes import Message
-from agent_session.server.auth import ownership
 from agent_session.server.auth.authentication import Reader, Writer
 from agent_session.server.parts import OfServer
 
@@ -61,14 +60,3 @@ async def write_file(name: str, path: Place, request: Request, asking: Writer, p
             raise UsageError(f"a file has {files.LARGEST} bytes at most; agent-session cp takes larger ones")
     await parts.threads.run(lambda: files.write(parts.engine, session, place, bytes(content)))
     return Message(message=f"Wrote {len(content)} bytes")
-
-
-@router.get("/diff")
-async def diff(name: str, asking: Reader, parts: OfServer) -> list[dict[str, Any]]:
-    """Tell what the session changed in its clones since its start, as `diff --json` does; it need not run."""
-
-    def compute() -> list[dict[str, Any]]:
-        session = ownership.get(parts.engine, asking, name)
-        return files.diff(parts.engine, session, parts.installation.environment)
-
-    return await parts.threads.run(compute)
