@@ -1,4 +1,4 @@
-"""The difference between a session's start, or its HEAD, and now, computed on the host from checked objects.
+"""The difference between a session's start, or its HEAD, and now; computed here from checked objects.
 
 What is compared are two commits in an empty repository of ours: no attribute, filter, driver or setting of
 the session's repository has a say.
@@ -85,7 +85,7 @@ def compute(
     *,
     against: Against = "start",
 ) -> Iterator[Difference | None]:
-    """Compare a project's files with those that it started from, or with HEAD; None where nothing can differ.
+    """Compare a project's files with its start or its HEAD; None where nothing can differ.
 
     A mounted project is read in a container, too. Nobody recorded its start: that is its HEAD when the session
     was made, by its reflog. Raises FetchRefused for objects that git refuses, EngineRefused and TimedOut.
