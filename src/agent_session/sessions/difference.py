@@ -88,7 +88,8 @@ def compute(
     """Compare a project's files with its start or its HEAD; None where nothing can differ.
 
     A mounted project is read in a container, too. Nobody recorded its start: that is its HEAD when the
-    session was made, by its reflog. Raises FetchRefused for objects that git refuses, EngineRefused, TimedOut.
+    session was made, by its reflog. Raises FetchRefused for objects that git refuses, EngineRefused and
+    TimedOut.
     """
     clone, mounts = (place, ()) if isinstance(place, Clone) else _mounted(place)
     order = {"against": "head"} if mounts or against == "head" else {}
