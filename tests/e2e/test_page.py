@@ -1,5 +1,6 @@
 """The page with the real OpenCode in real Podman: a link, an answer, a permission, changes, the terminal."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 
@@ -106,6 +107,13 @@ def test_a_person_starts_talks_allows_reads_changes_and_types_in_the_terminal(
         page.get_by_role("link", name="Chat").click()
         expect(page.get_by_role("log")).to_contain_text("typed word")
         until(lambda: clients(account, name) == 0, "the terminals' clients to be gone")
+
+        stranger = browser.new_context().new_page()
+        stranger.goto(account.run("share", name, "--for", "15m").out.strip())
+        expect(stranger.get_by_role("log")).to_contain_text("typed word", timeout=90_000)
+        (shared,) = json.loads(account.run("share", "--list", "--json").out)
+        account.run("share", "--revoke", shared["id"])
+        expect(stranger.get_by_role("heading")).to_have_text("This link is over", timeout=90_000)
 
 
 def clients(account: Account, name: str) -> int:

@@ -45,7 +45,9 @@ RIGHTS = {
 CHOOSES_PODMAN = {"cli.context", "cli.prefetch", "server.app"}
 """Where the command line and the server decide which engine they talk to."""
 
-CALLS_THE_SERVER = {f"cli.commands.{verb}" for verb in ("serve", "controller", "token", "db", "keys")}
+CALLS_THE_SERVER = {
+    f"cli.commands.{verb}" for verb in ("serve", "controller", "token", "share", "db", "keys")
+}
 """The verbs that are about the server; they import it inside functions, so that no other verb pays for it."""
 
 

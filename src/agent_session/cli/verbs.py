@@ -142,6 +142,10 @@ VERBS = {
                                                                                     "token for a program"),
             ("agent-session token rm ci", "from now on it is refused"),
         )),
+        Verb("share", SERVER, "Make a link to watch a session", LISTING, examples=(
+            ("agent-session share web --for 2h", "a link for a colleague without an account"),
+            ("agent-session share --list", "links that have not ended, each with its id for --revoke"),
+        )),
         Verb("keys", SERVER, "Renew the key of agents' logins"),
         Verb("db", SERVER, "Upgrade or inspect the server's database"),
         Verb("doctor", MAINTENANCE, "Find what is wrong, and how to fix it"),

@@ -25,6 +25,7 @@ from agent_session.server.api import (
     logins,
     models,
     sessions,
+    shares,
     tokens,
 )
 from agent_session.server.api import (
@@ -123,6 +124,7 @@ def create(parts: Parts) -> FastAPI:
         tokens,
         agents_of_users,
         sessions,
+        shares,
         chat,
         files,
         changes,

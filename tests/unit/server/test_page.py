@@ -57,7 +57,7 @@ def addresses() -> list[tuple[str, str]]:
     found = []
     for router in ROUTERS:
         for route in router.routes:
-            if isinstance(route, APIRoute) and not route.path.startswith("/static/"):
+            if isinstance(route, APIRoute) and not route.path.startswith(("/static/", "/share/")):
                 found += [(method, route.path) for method in sorted(route.methods or ())]
     return found
 

@@ -1,7 +1,5 @@
 """`agent-session token`: tokens with which programs use the server."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 from agent_session.cli import output
@@ -54,14 +52,12 @@ def token(
             hint=Hint("token", arguments),
         )
     settings = read_settings()
-    from agent_session.server.auth import tokens
-    from agent_session.server.database import schema
+    from agent_session.server.auth import local, tokens
 
-    schema.make_ready(settings)
     if action == "ls":
-        _list(_with_user(settings, lambda db, user: tokens.of_user(db, user.id)), as_json=as_json)
+        _list(local.run(settings, lambda db, user: tokens.of_user(db, user.id)), as_json=as_json)
     elif action == "rm":
-        _with_user(settings, lambda db, user: tokens.remove(db, user.id, str(name)))
+        local.run(settings, lambda db, user: tokens.remove(db, user.id, str(name)))
     else:
         lasts = tokens.expiry(expires)
 
@@ -69,28 +65,12 @@ def token(
             chosen = scopes or ["sessions:read"]
             return await tokens.create(db, user, str(name), scopes=chosen, expires_at=lasts, only=session)
 
-        made, word = _with_user(settings, create)
+        made, word = local.run(settings, create)
         if as_json:
             output.print_json(_shape(made) | {"token": word})
         else:
             print(word)
             note("it is shown only once")
-
-
-def _with_user(settings: Any, work: "Callable[[AsyncSession, User], Awaitable[Any]]") -> Any:
-    """Do some work on the database for the local user."""
-    from agent_session.server.auth import users
-    from agent_session.server.database.connection import connect
-
-    async def run() -> Any:
-        database = connect(settings.url)
-        try:
-            async with database.transaction() as session:
-                return await work(session, await users.local(session))
-        finally:
-            await database.close()
-
-    return asyncio.run(run())
 
 
 def _list(found: Any, *, as_json: bool) -> None:

@@ -89,6 +89,33 @@ class ApiToken(Base):
     last_used: Mapped[datetime | None] = mapped_column(Moment)
 
 
+class Share(Base):
+    """A link with which a stranger watches one session; `began` is when that session was made."""
+
+    __tablename__ = "shares"
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True, default=uuid.uuid4)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    session: Mapped[str] = mapped_column(String(63))
+    began: Mapped[datetime] = mapped_column(Moment)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime] = mapped_column(Moment)
+    last_used: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class PushSubscription(Base):
+    """Where a browser gets notifications, and the keys that only it can read them with."""
+
+    __tablename__ = "push_subscriptions"
+    device_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True
+    )
+    endpoint: Mapped[str] = mapped_column(Text)
+    p256dh: Mapped[str] = mapped_column(String(100))
+    auth: Mapped[str] = mapped_column(String(30))
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
 class AuditEntry(Base):
     """A call that changed something, or was denied. It outlives its user."""
 

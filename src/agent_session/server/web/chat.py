@@ -49,12 +49,19 @@ async def of_session(parts: Parts, asking: Caller, name: str) -> dict[str, Any]:
         "queue": parts.turns.line(name),
         "turn": _id(parts.turns.now(name)),
         "rows": rows,
+        "root": f"/sessions/{name}",
+        "here": f"/page/sessions/{name}",
     }
 
 
 @router.get("/page/sessions/{name}/status")
-async def status(name: str, asking: Reader, parts: OfServer) -> HTMLResponse:
+async def listed_status(name: str, asking: Reader, parts: OfServer) -> HTMLResponse:
     """Show what the session's agent does, what it asks and what is in line, as it is now."""
+    return await status(name, asking, parts, root=f"/sessions/{name}")
+
+
+async def status(name: str, asking: Caller, parts: Parts, *, root: str) -> HTMLResponse:
+    """Show it with links below `root`, and with what the caller may do about it."""
     session, now = await _now(parts, asking, name)
     return piece(
         "status.html",
@@ -62,13 +69,20 @@ async def status(name: str, asking: Reader, parts: OfServer) -> HTMLResponse:
         question=now.question if session.running and now.value == "waiting" else None,
         queue=parts.turns.line(name),
         turn=_id(parts.turns.now(name)),
+        root=root,
+        scopes=asking.scopes,
     )
 
 
 @router.get("/page/sessions/{name}/conversation")
-async def entries(
+async def listed_entries(
     name: str, asking: Reader, parts: OfServer, limit: Annotated[int, Query(ge=1, le=MOST)] = PAGE
 ) -> HTMLResponse:
+    """Show the conversation as the agent has recorded it."""
+    return await entries(name, asking, parts, limit)
+
+
+async def entries(name: str, asking: Caller, parts: Parts, limit: int) -> HTMLResponse:
     """Show the last entries of the agent's own record, without those of the turn that goes on."""
     session = await parts.threads.run(lambda: ownership.get(parts.engine, asking, name))
     if not session.running:

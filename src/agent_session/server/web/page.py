@@ -1,6 +1,15 @@
 """All addresses of the page, for the application."""
 
-from agent_session.server.web import agents_page, assets, changes, chat, pages, settings_page, terminal
+from agent_session.server.web import (
+    agents_page,
+    assets,
+    changes,
+    chat,
+    pages,
+    settings_page,
+    shared,
+    terminal,
+)
 
 ROUTERS = (
     assets.router,
@@ -8,6 +17,7 @@ ROUTERS = (
     chat.router,
     changes.router,
     terminal.router,
+    shared.router,
     settings_page.router,
     agents_page.router,
 )

@@ -27,7 +27,10 @@ LINES = "application/x-ndjson"
 def page(template: str, asking: Caller, **values: Any) -> HTMLResponse:
     """Return a whole page for who is logged in."""
     return HTMLResponse(
-        render(template, login=asking.login, scopes=asking.scopes, **values), headers=NO_STORE
+        render(
+            template, **{"layout": "session.html", "login": asking.login, "scopes": asking.scopes, **values}
+        ),
+        headers=NO_STORE,
     )
 
 

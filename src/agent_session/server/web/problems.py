@@ -29,7 +29,10 @@ def answer(status: int, told: dict[str, Any], request: Request) -> HTMLResponse:
     if github:
         told = told | {"hints": []}
         detail = "Sessions of agents are behind this login."
+    home = status != 401
+    if told["code"] == "share-over":  # a stranger has no sessions here
+        title, home = "This link is over", False
     rendered = render(
-        "problem.html", title=title, detail=detail, hints=told["hints"], home=status != 401, github=github
+        "problem.html", title=title, detail=detail, hints=told["hints"], home=home, github=github
     )
     return HTMLResponse(rendered, status_code=status, headers={"cache-control": "no-store"})

@@ -65,7 +65,7 @@ async def terminal(
         await socket.close(REFUSED, error.message[:120])
         return
     if watch:
-        reason = await _watched(socket, parts, session)
+        reason = await watched(socket, parts, session)
     else:
         shown = PseudoTerminal(
             *await parts.threads.run(lambda: _client(parts, session)), _size(columns, rows)
@@ -78,7 +78,7 @@ async def terminal(
         await socket.close(reason)
 
 
-async def _watched(socket: WebSocket, parts: Parts, session: Session) -> int:
+async def watched(socket: WebSocket, parts: Parts, session: Session) -> int:
     """Show the screen as it changes, without a client; return why it is over."""
     over = {asyncio.create_task(_left(socket)), asyncio.create_task(_until(parts.hub.closing))}
     before: str | None = None

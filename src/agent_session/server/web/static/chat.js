@@ -1,8 +1,7 @@
 // A conversation: the agent's own record, and below it the turn that goes on, as the server renders it.
-import { adorn, ask, heard, notice, reason, reconcile } from "./page.js";
+import { adorn, ask, heard, here, notice, reason, reconcile } from "./page.js";
 const by = (id) => document.getElementById(id);
 const session = document.body.dataset.session;
-const here = `/page/sessions/${session}`;
 const [scroll, history, live, status, message] = ["scroll", "history", "live", "status", "message"].map(by);
 let limit = 50;
 

@@ -1,14 +1,18 @@
 // What every page does: one stream that says what has changed, the list of sessions, keys, copying, start, stop, delete.
 const session = document.body.dataset.session;
 const kind = document.body.dataset.page;
+export const here = document.body.dataset.here;
+const shared = here.startsWith("/share/"); // who only watches, with a link
 export const heard = new EventTarget();
 const by = (id) => document.getElementById(id);
 
 // --- Asking the server ---
 
-export async function ask(address, { method = "GET", form, headers } = {}) {
-  const answer = await fetch(address, { method, body: form && new URLSearchParams(form), headers, cache: "no-store" });
-  if (answer.status === 401) location.reload();
+export async function ask(address, { method = "GET", form, json, headers } = {}) {
+  const body = json ? JSON.stringify(json) : form && new URLSearchParams(form);
+  if (json) headers = { "Content-Type": "application/json" };
+  const answer = await fetch(address, { method, body, headers, cache: "no-store" });
+  if (answer.status === 401 || (shared && answer.status === 404)) location.reload();
   return answer;
 }
 
@@ -102,20 +106,21 @@ function filter() {
 // --- What has changed ---
 
 function connect() {
-  const stream = new EventSource(`/page/stream${session ? `?session=${encodeURIComponent(session)}` : ""}`);
+  const own = `/page/stream${session ? `?session=${encodeURIComponent(session)}` : ""}`;
+  const stream = new EventSource(shared ? `${here}/stream` : own);
   stream.addEventListener("open", () => {
     by("connection").hidden = true;
     heard.dispatchEvent(new Event("open"));
   });
   stream.addEventListener("error", () => {
     by("connection").hidden = false;
-    if (stream.readyState === EventSource.CLOSED) setTimeout(connect, 3000);
+    if (stream.readyState === EventSource.CLOSED) setTimeout(shared ? () => location.reload() : connect, 3000);
   });
   stream.addEventListener("live", (event) => heard.dispatchEvent(new CustomEvent("live", { detail: JSON.parse(event.data) })));
   stream.addEventListener("changed", (event) => {
     const told = JSON.parse(event.data);
     if (by("list") && ["snapshot", "session", "gone"].includes(told.kind)) list();
-    if (told.session === session && session && told.kind === "gone") return void (location.href = "/");
+    if (told.session === session && session && told.kind === "gone") return void (shared ? location.reload() : (location.href = "/"));
     if (told.kind === "snapshot" || told.session === session) heard.dispatchEvent(new CustomEvent("changed", { detail: told }));
   });
 }
@@ -212,6 +217,14 @@ heard.addEventListener("state", ({ detail: { running } }) => {
   }
 });
 
+// --- Share ---
+
+by("share-open")?.addEventListener("click", async () => {
+  const { open } = await import("./share.js");
+  await open();
+});
+for (const one of document.querySelectorAll("[data-until]")) one.textContent = new Date(one.dateTime).toLocaleString();
+
 // --- Keys ---
 
 function move(step) {
@@ -222,7 +235,7 @@ function move(step) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || kind === "terminal") return;
+  if (event.ctrlKey || event.metaKey || event.altKey || kind === "terminal" || shared) return;
   const writing = event.target.closest("input:not([type=radio], [type=checkbox]), textarea, select");
   if (event.key === "Escape" && !document.querySelector("dialog[open]")) {
     if (writing) writing.blur();

@@ -3,8 +3,9 @@ import "./styles_by_sheet.js";
 import { FitAddon } from "./vendor/addon-fit.mjs";
 import { Terminal } from "./vendor/xterm.mjs";
 const by = (id) => document.getElementById(id);
-const session = document.body.dataset.session;
-const [screen, told, again, watch] = ["screen", "told", "again", "watch"].map(by);
+const { here } = document.body.dataset;
+const shared = here.startsWith("/share/"); // to watch, with a link
+const [screen, told, again, watch] = ["screen", "told", "again", "watch"].map((id) => by(id) ?? {});
 const phone = matchMedia("(pointer: coarse)").matches;
 const term = new Terminal({
   fontFamily: 'ui-monospace, "SF Mono", "DejaVu Sans Mono", Menlo, Consolas, monospace',
@@ -14,7 +15,7 @@ const term = new Terminal({
 const fit = new FitAddon();
 term.loadAddon(fit);
 term.open(screen);
-watch.checked = phone; // a phone's size would be everybody's
+watch.checked = phone || shared; // a phone's size would be everybody's
 
 let socket = null;
 let wait = 500;
@@ -25,7 +26,7 @@ function connect() {
   again.hidden = true;
   fit.fit();
   const words = new URLSearchParams({ columns: term.cols, rows: term.rows, watch: watch.checked });
-  const now = new WebSocket(`${location.protocol.replace("http", "ws")}//${location.host}/page/sessions/${session}/terminal?${words}`);
+  const now = new WebSocket(`${location.protocol.replace("http", "ws")}//${location.host}${here}/${shared ? "screen" : "terminal"}?${words}`);
   socket = now;
   now.binaryType = "arraybuffer";
   now.onopen = () => term.reset();
@@ -77,7 +78,7 @@ function hold(on) {
   control = on;
   document.querySelector("[aria-pressed]").setAttribute("aria-pressed", String(on));
 }
-document.querySelector(".keys").addEventListener("click", (event) => {
+document.querySelector(".keys")?.addEventListener("click", (event) => {
   const { key } = event.target.dataset;
   if (key === undefined) return;
   if (key === "") hold(!control);
@@ -85,7 +86,7 @@ document.querySelector(".keys").addEventListener("click", (event) => {
   term.focus();
 });
 again.addEventListener("click", connect);
-watch.addEventListener("change", () => {
+watch.addEventListener?.("change", () => {
   const before = socket;
   connect();
   before?.close();
