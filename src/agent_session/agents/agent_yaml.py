@@ -119,10 +119,15 @@ def _host_file(item: object) -> HostFile:
 
 
 def _user_config(item: object) -> UserConfig:
-    if not isinstance(item, dict) or set(item) - {"imports"} != {"source", "target"}:
-        raise ValueError(f"each of user_config needs source and target, and may have imports: {item!r}")
+    if not isinstance(item, dict) or set(item) - {"imports", "rules"} != {"source", "target"}:
+        raise ValueError(
+            f"each of user_config needs source and target, and may have imports and rules: {item!r}"
+        )
     return UserConfig(
-        source=_text(item, "source"), target=_plain_name(item), imports=item.get("imports") is True
+        source=_text(item, "source"),
+        target=_plain_name(item),
+        imports=item.get("imports") is True,
+        rules=item.get("rules") is True,
     )
 
 

@@ -33,6 +33,8 @@ class UserConfig:
     target: str
     imports: bool = False
     """Whether `@path` in the file imports others, which come along where they lie beside it."""
+    rules: bool = False
+    """Whether it can forbid the agent something: no session starts where it is there and cannot be read."""
 
 
 @dataclass(frozen=True, kw_only=True)

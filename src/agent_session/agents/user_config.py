@@ -12,6 +12,7 @@ from pathlib import Path
 
 from agent_session.agents import imported_files
 from agent_session.agents.catalog import UserConfig
+from agent_session.errors import ConfigurationError, Hint
 from agent_session.host import nofollow
 
 LARGEST_FILE = 2 * 1024 * 1024
@@ -67,7 +68,10 @@ class _LeftOut:
 
 
 def read(items: tuple[UserConfig, ...]) -> Reading:
-    """Read all of it; files that cannot be read, or are too large, are noted and left out."""
+    """Read all of it; files that cannot be read, or are too large, are noted and left out.
+
+    Raises ConfigurationError for one of these that may hold rules, which would be in force no more.
+    """
     copies: dict[str, Copy] = {}
     notes: list[str] = []
     total = 0
@@ -81,6 +85,8 @@ def read(items: tuple[UserConfig, ...]) -> Reading:
                     raise ValueError("too much altogether")
             except (OSError, ValueError) as error:
                 reason = str(error.strerror if isinstance(error, OSError) else error)
+                if item.rules:
+                    raise _no_rules(item, reason) from error
                 left_out.add(reason, Path(name).name)
             else:
                 copies.setdefault(name, copy)
@@ -88,11 +94,18 @@ def read(items: tuple[UserConfig, ...]) -> Reading:
     return Reading(copies=tuple(copies.values()), notes=tuple(notes))
 
 
+def _no_rules(item: UserConfig, reason: str) -> ConfigurationError:
+    words = f"it cannot be read ({reason}), and what it forbids the agent would be allowed in the session"
+    return ConfigurationError(item.source, words, hint=Hint(shell=f"ls -ld {item.source}"))
+
+
 def _files(item: UserConfig, left_out: _LeftOut) -> Iterator[tuple[str, Path]]:
     try:
         named = Path(item.source).expanduser()
         top = named.resolve(strict=True)
-    except (OSError, RuntimeError):  # not there; a loop of links; ~nobody
+    except (OSError, RuntimeError) as error:  # not there; a loop of links; ~nobody
+        if item.rules and isinstance(error, PermissionError):
+            raise _no_rules(item, str(error.strerror)) from error
         return
     if top.is_dir():
         yield from _below(top, item.target, left_out, linked_skills=True)

@@ -9,6 +9,7 @@ import pytest
 
 from agent_session.agents import user_config
 from agent_session.agents.catalog import UserConfig
+from agent_session.errors import ConfigurationError
 
 ITEMS = (
     UserConfig(source="~/.stub/NOTES.md", target="NOTES.md"),
@@ -114,3 +115,29 @@ def test_too_much_is_left_out_and_said(stub: Path, monkeypatch: pytest.MonkeyPat
         "~/.stub/skills: 1 left out: too much altogether: b",
         "~/.stub/skills: 1 left out: it is not a regular file: c",
     )
+
+
+RULES = (UserConfig(source="~/.stub/rules.json", target="rules.json", rules=True),)
+
+
+@pytest.mark.parametrize("trouble", ["too large", "a pipe", "mode 000"])
+def test_rules_that_cannot_be_read_are_refused_and_not_left_out(stub: Path, trouble: str) -> None:
+    rules = stub / "rules.json"
+    if trouble == "a pipe":
+        os.mkfifo(rules)
+    else:
+        rules.write_bytes(b" " * (user_config.LARGEST_FILE + 1 if trouble == "too large" else 1))
+    if trouble == "mode 000":
+        rules.chmod(0)
+        if os.access(rules, os.R_OK):
+            pytest.skip("root reads every file")
+    with pytest.raises(ConfigurationError) as caught:
+        user_config.read(RULES)
+    assert "what it forbids the agent would be allowed" in caught.value.message
+    assert "ls -ld ~/.stub/rules.json" in caught.value.hint
+
+
+def test_rules_that_are_not_there_are_none(stub: Path) -> None:
+    assert user_config.read(RULES) == user_config.Reading()
+    (stub / "rules.json").symlink_to("nowhere")
+    assert user_config.read(RULES) == user_config.Reading()
