@@ -3,7 +3,13 @@
 The error of a failed write carries no file's name in Python.
 """
 
+import errno
 import io
+import os
+import select
+import signal
+import sys
+import threading
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -21,6 +27,32 @@ class _Named(io.FileIO):
             return super().write(data)
         except OSError as error:
             raise OSError(error.errno, error.strerror, NAME) from None
+
+
+def end_with_reader() -> None:
+    """From now on BrokenPipeError is raised in the main thread as soon as nobody reads stdout any more.
+
+    For what writes seldom: without it `agent-session logs -f | head -1` ends with the second line. Only a
+    pipe or a socket has such a reader.
+    """
+    try:
+        descriptor = sys.stdout.fileno()
+    except (AttributeError, OSError, ValueError):
+        return
+    signal.signal(signal.SIGPIPE, _raise)
+    threading.Thread(target=_await_end, args=(descriptor,), daemon=True).start()
+
+
+def _raise(_number: int, _frame: object) -> None:
+    raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE), NAME)
+
+
+def _await_end(descriptor: int) -> None:
+    waited = select.poll()
+    waited.register(descriptor, 0)  # an error is told of anyway
+    for _, event in waited.poll():
+        if event & select.POLLERR:
+            os.kill(os.getpid(), signal.SIGPIPE)
 
 
 def named(stream: TextIO) -> TextIO:

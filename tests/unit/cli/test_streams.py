@@ -1,6 +1,7 @@
 """What is printed cannot always be written: each verb says so in a line and ends with an exit code."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,3 +54,22 @@ def test_nothing_stays_open_of_what_could_not_be_written(
         patched.setattr(sys, "stdout", full)
         assert run.run(["--version"]) == 3
     assert sorted(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+def test_what_writes_seldom_ends_with_its_reader(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys, time\n"
+        "from agent_session.cli import stdout\n"
+        "stdout.end_with_reader()\n"
+        "print('first', flush=True)\n"
+        "try:\n"
+        "    time.sleep(60)\n"
+        "except BrokenPipeError as error:\n"
+        "    sys.exit(7 if error.filename == stdout.NAME else 1)\n"
+    )
+    process = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"first\n"
+    process.stdout.close()
+    assert process.wait(timeout=20) == 7

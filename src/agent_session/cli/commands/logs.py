@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 from agent_session import sanitize
-from agent_session.cli import output
+from agent_session.cli import output, stdout
 from agent_session.cli.context import Invocation, note
 from agent_session.cli.options import JsonLines, NameOrDefault
 from agent_session.cli.parameters import Option
@@ -30,6 +30,8 @@ def logs(
     """Show what happened to a session: starts, stops, ends of the agent with their status, failures."""
     from agent_session.activity import event_log, shapes
 
+    if follow:
+        stdout.end_with_reader()
     start = event_log.moment(since, now=datetime.now(UTC)) if since else None
     with invocation.engine(one_question=True) as engine:
         session = invocation.session(engine, name, verb="logs")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 from agent_session import sanitize
-from agent_session.cli import output, table
+from agent_session.cli import output, stdout, table
 from agent_session.cli.context import Invocation, note
 from agent_session.cli.options import JsonLines
 from agent_session.cli.parameters import Argument, Option
@@ -61,6 +61,7 @@ def watch(
     notifier = notices.Notifier(environment=environment, url=url, note=note) if notify else None
     runner = notices.CommandRunner(command=command, environment=environment, note=note) if command else None
     lines = _Lines()
+    stdout.end_with_reader()
     with invocation.engine(one_question=True) as engine:
         for change in changes.changes(engine, names or ()):
             differing = _differing(engine, change)
