@@ -84,7 +84,8 @@ def examine(engine: Engine, around: Surroundings, *, seconds: float = SECONDS) -
     if not any(finding.level == "error" and finding.subject == "podman" for finding in found):
         found += findings.gather(then, seconds=seconds)
         found += findings.gather(
-            session_checks.checks(engine, containers, agents, around.locks), seconds=seconds
+            session_checks.checks(engine, containers, agents, around.locks, around.environment),
+            seconds=seconds,
         )
     return findings.by_level(found)
 

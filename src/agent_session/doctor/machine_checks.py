@@ -14,8 +14,9 @@ from pathlib import Path
 from agent_session.doctor.findings import FIX, Check, Finding, Level
 from agent_session.engine.podman import service, troubleshooting
 from agent_session.errors import Hint
-from agent_session.host import paths
+from agent_session.host import git_identity, paths
 from agent_session.host.lock import is_held
+from agent_session.sessions import lent_agent
 
 SYSTEMD = Path("/run/systemd/system")
 LINGER = Path("/var/lib/systemd/linger")
@@ -42,6 +43,7 @@ def checks(environment: Mapping[str, str], *, remote: bool) -> dict[str, Check]:
         "runtime directory": partial(runtime, environment),
         "locks": locks,
         "sockets": sockets,
+        "ssh-agent": partial(ssh_agent, environment),
     }
     if not remote and sys.platform == "linux":
         found["firewall"] = partial(firewall, environment, rootful=os.geteuid() == 0)
@@ -172,6 +174,23 @@ def sockets() -> Iterator[Finding]:
 
     words = f"{len(dead)} left behind by commands that were killed"
     yield Finding(level="warning", subject="sockets", words=words, cures=(FIX,), repair=remove)
+
+
+def ssh_agent(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """The ssh-agent of this login, which sessions with --ssh-agent and clones of ssh:// URLs use."""
+    subject, named = "ssh-agent", environment.get("SSH_AUTH_SOCK", "")
+    anew = Hint(shell='eval "$(ssh-agent)" && ssh-add')
+    if not named:
+        words = "none runs in this login, so --ssh-agent has none to lend"
+        yield Finding(level="ok", subject=subject, words=words, cures=(anew,))
+    elif git_identity.agent_socket(environment) == git_identity.NO_AGENT:
+        words = f"SSH_AUTH_SOCK names {named}, where no socket is: it is that of a login that has ended"
+        yield Finding(level="warning", subject=subject, words=words, cures=(anew,))
+    elif not lent_agent.answers(Path(named)):
+        words = f"nothing answers at {named} (SSH_AUTH_SOCK): that ssh-agent has ended"
+        yield Finding(level="warning", subject=subject, words=words, cures=(anew,))
+    else:
+        yield Finding(level="ok", subject=subject, words="it answers; start --ssh-agent lends it")
 
 
 def subordinate_ids() -> Iterator[Finding]:

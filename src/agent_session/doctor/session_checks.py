@@ -16,7 +16,7 @@ from agent_session.engine.podman import one_off
 from agent_session.engine.protocol import Engine
 from agent_session.errors import Hint
 from agent_session.host.lock import is_held, lock, lock_file
-from agent_session.sessions import find, leftovers
+from agent_session.sessions import find, leftovers, lent_agent
 from agent_session.sessions.labels import LABEL_NAME, read, unreadable
 from agent_session.sessions.names import (
     NAME,
@@ -40,7 +40,11 @@ PROBE = (
 
 
 def checks(
-    engine: Engine, containers: Sequence[Container], agents: Mapping[str, Agent], locks: Callable[[], Path]
+    engine: Engine,
+    containers: Sequence[Container],
+    agents: Mapping[str, Agent],
+    locks: Callable[[], Path],
+    environment: Mapping[str, str],
 ) -> dict[str, Check]:
     """A check for each session, and some for all of them."""
     found: dict[str, Check] = {"names": partial(_strangers, containers)}
@@ -51,7 +55,9 @@ def checks(
             found[f"update of {session.name}"] = partial(_unfinished, engine, session, locks)
         elif session:
             known.append(session)
-            found[f"session {session.name}"] = partial(_session, engine, container, session, agents)
+            found[f"session {session.name}"] = partial(
+                _session, engine, container, session, agents, environment
+            )
     found["volumes"] = partial(
         _volumes, engine, {session.name for one in containers if (session := read(one))}, locks
     )
@@ -88,7 +94,11 @@ def _strangers(containers: Sequence[Container]) -> Iterator[Finding]:
 
 
 def _session(
-    engine: Engine, container: Container, session: Session, agents: Mapping[str, Agent]
+    engine: Engine,
+    container: Container,
+    session: Session,
+    agents: Mapping[str, Agent],
+    environment: Mapping[str, str],
 ) -> Iterator[Finding]:
     subject = f"session {session.name}"
     found = [
@@ -96,10 +106,18 @@ def _session(
         *_places(engine, session),
         *_parts(engine, session, agents),
         *(_answers(engine, session) if session.running else ()),
+        *_ssh_agent(engine, session, environment),
     ]
     yield from found
     if not found:
         yield Finding(level="ok", subject=subject, words=session.status)
+
+
+def _ssh_agent(engine: Engine, session: Session, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """The ssh-agent that it was lent, which may be that of a login that is over."""
+    if words := lent_agent.trouble(engine, session, environment):
+        subject, cures = f"session {session.name}", (lent_agent.cure(session),)
+        yield Finding(level="warning", subject=subject, words=words, cures=cures)
 
 
 def _labels(container: Container, session: Session) -> Iterator[Finding]:

@@ -196,3 +196,17 @@ def test_sockets_of_killed_commands_are_removed_and_those_of_living_ones_stay(
     assert not dead.exists()
     assert living.exists()
     assert only(machine_checks.sockets()).level == "ok"
+
+
+def test_an_ssh_agent_that_has_ended_is_told_and_one_that_answers_is_well(tmp_path: Path) -> None:
+    path = tmp_path / "agent"
+    assert only(machine_checks.ssh_agent({})).level == "ok"
+    found = only(machine_checks.ssh_agent({"SSH_AUTH_SOCK": str(path)}))
+    assert (found.level, "a login that has ended" in found.words) == ("warning", True)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        assert only(machine_checks.ssh_agent({"SSH_AUTH_SOCK": str(path)})).level == "ok"
+    found = only(machine_checks.ssh_agent({"SSH_AUTH_SOCK": str(path)}))
+    assert (found.level, "that ssh-agent has ended" in found.words) == ("warning", True)
+    assert "ssh-add" in found.fix
