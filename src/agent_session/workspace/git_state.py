@@ -6,7 +6,7 @@ Git writes COMMIT_EDITMSG, FETCH_HEAD, reflogs, its index and more through a lin
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,6 +46,19 @@ class Left:
         """The new keys of a config."""
         return tuple(sorted({item.partition("=")[0] for item in self.items})) if self.is_config else ()
 
+    @property
+    def why(self) -> str:
+        """What git does with it, in words."""
+        if self.is_config:
+            return f"git runs what it says, or goes where it says; new: {', '.join(self.keys)}"
+        what = self.items[0].removeprefix("-> ")
+        return f"git waits at it or writes through it when it has that name to write: {what}"
+
+    def seen_from(self, source: Path) -> str:
+        """Its path relative to a project; the whole one where it is elsewhere."""
+        host = self.git / self.path
+        return host.relative_to(source).as_posix() if source in host.parents else str(host)
+
 
 def directory(root: Path) -> Path | None:
     """The git directory of a repository's root, or of the worktree's repository; None where it has none."""
@@ -77,6 +90,25 @@ def left(git: Path, known: Mapping[str, list[str]], now: State) -> Iterator[Left
     for path, items in sorted(now.items()):
         if new := [item for item in items if item not in known.get(path, ())]:
             yield Left(git=git, path=path, items=tuple(new))
+
+
+def left_in(
+    source: Path, known: Mapping[str, State], *, left_out: Collection[str], deadline: float
+) -> tuple[list[Left], bool]:
+    """What the git directories of a project hold beside what is known of each root.
+
+    Roots whose `.git` is in `left_out` are passed over. Also whether all was looked at.
+    """
+    found: list[Left] = []
+    complete = True
+    for root, before in known.items():
+        git = directory(source / root)
+        if git is None or (".git" if root == "." else f"{root}/.git") in left_out:
+            continue
+        now, whole = look(git, deadline=deadline)
+        complete = complete and whole
+        found += left(git, before, now)
+    return found, complete
 
 
 def know(

@@ -69,7 +69,7 @@ def count(name: str, projects: Sequence[Project], *, deadline: float) -> int:
 
 def look(name: str, projects: Sequence[Project]) -> Review:
     """Look for all that differs in a session's projects, repositories that are new included."""
-    from agent_session.workspace import planted
+    from agent_session.workspace import git_state, planted
 
     baseline = baselines.load(name)
     if baseline is None:
@@ -87,7 +87,9 @@ def look(name: str, projects: Sequence[Project]) -> Review:
         )
         complete = complete and whole
         changes += [_repository(project, one) for one in found]
-        left, whole = _left_in_git(baseline, tree, project.source, deadline)
+        left, whole = git_state.left_in(
+            project.source, tree.git, left_out=baseline.left_out, deadline=deadline
+        )
         complete = complete and whole
         changes += [_in_git(project, one) for one in left]
     return Review(changes=tuple(changes), complete=complete)
@@ -241,44 +243,15 @@ def _repository(project: Project, found: "planted.Repository") -> Change:
     )
 
 
-def _left_in_git(
-    baseline: Baseline, tree: Tree, source: Path, deadline: float
-) -> "tuple[list[git_state.Left], bool]":
-    """What the git directories hold now that git obeys or writes through, and whether all was looked at."""
-    from agent_session.workspace import git_state
-
-    left: list[git_state.Left] = []
-    complete = True
-    for root, known in tree.git.items():
-        git = git_state.directory(source / root)
-        if git is None or _joined(root, ".git") in baseline.left_out:
-            continue
-        now, whole = git_state.look(git, deadline=deadline)
-        complete = complete and whole
-        left += git_state.left(git, known, now)
-    return left, complete
-
-
-def _joined(root: str, name: str) -> str:
-    return name if root == "." else f"{root}/{name}"
-
-
 def _in_git(project: Project, left: "git_state.Left") -> Change:
-    host = left.git / left.path
-    inside = project.source in host.parents
-    path = host.relative_to(project.source).as_posix() if inside else str(host)
-    if left.is_config:
-        why = f"git runs what it says, or goes where it says; new: {', '.join(left.keys)}"
-    else:
-        what = left.items[0].removeprefix("-> ")
-        why = f"git waits at it or writes through it when it has that name to write: {what}"
+    path = left.seen_from(project.source)
     return Change(
         source=project.source,
         target=project.target,
         path=path,
         kind="changed" if left.is_config else "new",
         by=path,
-        why=why,
+        why=left.why,
         when="at a look there, such as git status"
         if left.is_config
         else "at work with git, such as a commit",
