@@ -1,19 +1,21 @@
-"""What a session changed in its projects, compared and written as a patch; these functions block."""
+"""What a session changed in its projects, compared, and where it can go; these functions block."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import IO, Any
 
 from agent_session.activity import shapes
 from agent_session.engine.protocol import Engine
 from agent_session.errors import AgentSessionError, Hint, UsageError
-from agent_session.sessions import difference
+from agent_session.sessions import difference, which
 from agent_session.sessions.difference import Against
 from agent_session.sessions.session import Session
 from agent_session.workspace.clones import Clone
 from agent_session.workspace.projects import Project
 
 Place = Clone | Project
+INTO = Hint(shell='"into": "/srv/app"', note="a directory of the server's machine")
 
 
 def places_meant(session: Session, project: str | None) -> Sequence[Place]:
@@ -75,3 +77,22 @@ def patch(
                 found.write(file, "--no-color", "--no-renames", "--binary", *prefixes)
     file.seek(0)
     return file
+
+
+def destinations(session: Session, project: str | None, into: str | None) -> list[tuple[Clone, Path]]:
+    """Return the clones that are meant, each with the directory of this machine that gets its work.
+
+    Raises UsageError where none is known, and for one that is not absolute.
+    """
+    if into is not None and not into.startswith("/"):
+        raise UsageError(f"{into!r} is not an absolute path of the server's machine", hint=INTO)
+    found = []
+    for clone in which.clones_meant(session, project):
+        directory = Path(into) if into else clone.directory
+        if directory is None:
+            raise UsageError(
+                f"the clone {clone.target.name} was not made from a directory: say which one gets its work",
+                hint=INTO,
+            )
+        found.append((clone, directory))
+    return found

@@ -5,7 +5,7 @@ The baseline is made before the session's container starts for the first time, a
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LISTING_SECONDS = 0.5
 """For the looks at all sessions of a list."""
+MOST_LINES = 2000
+"""Of one file's difference."""
 NAMED = 2
 """Changes that a line names."""
 
@@ -127,6 +129,26 @@ def summary(name: str, projects: Sequence[Project], found: "Review", *, remark: 
     rest = f", and {more} more" if more > 0 else ""
     remark = remark or Hint("review", [name]).command()
     return f"differs since session '{name}' began, and runs by itself: {', '.join(told)}{rest}; {remark}"
+
+
+def lines(session: "Session", change: "Change") -> Iterator[str]:
+    """Give what differs at a path, as `diff -u` shows it."""
+    import difflib
+
+    from agent_session.workspace import verdict
+
+    for path, before, after in verdict.contents(session.name, change):
+        name = shown(host_directories(session), change) if path == change.path else path
+        if before is None or after is None or b"\0" in before + after:
+            yield f"{name}: it is too large or no text, or its former content was not kept"
+            continue
+        old, new = (one.decode("utf-8", "replace").expandtabs().splitlines() for one in (before, after))
+        unified = difflib.unified_diff(old, new, f"a/{name}", f"b/{name}", lineterm="")
+        for number, line in enumerate(unified):
+            if number >= MOST_LINES:
+                yield f"... and more: {change.host_path}"
+                break
+            yield line
 
 
 def chosen(

@@ -14,6 +14,7 @@ import pytest
 from agent_session.server.auth.scopes import Caller
 from agent_session.sessions import find
 from agent_session.sessions.installation import Installation
+from tests.fake_clones import Volumes
 from tests.fake_engine import FakeEngine
 from tests.served import Served, serving
 
@@ -224,3 +225,21 @@ def test_roots_are_each_users_own(roots: str, expected: list[str]) -> None:
     assert [str(path) for path in found] == expected
     strange = Caller(user=uuid.uuid4(), login="../bob", scopes=frozenset(), way="", owner="github:7")
     assert server_roots.of(Settings(roots="/srv/{login}"), strange) == []
+
+
+def test_a_users_work_goes_into_the_own_directories_alone(
+    serve: Callable[..., Served],
+    house: FakeEngine,
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house.one_offs = Volumes(folder=tmp_path / "volumes")
+    with as_user(serve(), monkeypatch) as ann:
+        assert create(ann, name="web", projects=[str(root / "app")]).status_code == 200
+        assert ann.post("/api/sessions/web/fetch").status_code == 200
+        for into in (str(root.parent / "bob/app"), "/etc", f"{root}/../bob/app"):
+            refused = ann.post("/api/sessions/web/fetch", json={"into": into})
+            assert (refused.status_code, refused.json()["code"]) == (400, "project-refused")
+        refused = ann.post("/api/sessions/web/apply")
+        assert (refused.status_code, refused.json()["code"]) == (400, "project-refused")

@@ -1,6 +1,5 @@
 """`agent-session review`: what a session changed of all that this machine runs by itself."""
 
-import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
     from agent_session.sessions.session import Session
     from agent_session.workspace.review import Change, Review
     from agent_session.workspace.verdict import Reverted
-
-MOST_LINES = 2000
-"""Of one file's difference."""
 
 Words = Annotated[
     list[str] | None,
@@ -74,7 +70,7 @@ def review(
     projects = reviews.host_directories(session)
     here = directory() or Path("/")
     changes = reviews.chosen(session, found.changes, paths, here) if paths else list(found.changes)
-    shown = [line for one in changes for line in _diff(session, one)] if diff else []
+    shown = [line for one in changes for line in reviews.lines(session, one)] if diff else []
     done = _do(invocation, session, changes, accept=accept, revert=revert)
     if as_json:
         from agent_session.activity import shapes
@@ -149,24 +145,3 @@ def _remark(session: "Session", found: "Review", changes: "Sequence[Change]", *,
         note("nothing differs")
     elif not acted and changes:
         note(f"to see more: {Hint('review', ['--diff', name]).command()}; then --accept or --revert")
-
-
-def _diff(session: "Session", change: "Change") -> Iterator[str]:
-    """What differs at a path, as diff -u shows it."""
-    from agent_session.sessions import review as reviews
-    from agent_session.workspace import verdict
-
-    for path, before, after in verdict.contents(session.name, change):
-        shown = reviews.shown(reviews.host_directories(session), change) if path == change.path else path
-        if before is None or after is None or b"\0" in before + after:
-            yield f"{shown}: it is too large or no text, or its former content was not kept"
-            continue
-        old, new = (
-            content.decode("utf-8", "replace").expandtabs().splitlines() for content in (before, after)
-        )
-        lines = difflib.unified_diff(old, new, f"a/{shown}", f"b/{shown}", lineterm="")
-        for number, line in enumerate(lines):
-            if number >= MOST_LINES:
-                yield f"... and more: {change.host_path}"
-                break
-            yield line
