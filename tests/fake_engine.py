@@ -172,7 +172,8 @@ class FakeEngine:
             created=datetime.now(UTC),
             labels=dict(spec.labels),
             networks=(spec.network,) if spec.network else (),
-            ports={port: secrets.randbelow(20000) + 40000 for port in spec.ports},
+            ports={port: secrets.randbelow(20000) + 40000 for port in spec.ports}
+            | {port: host for host, port in spec.published},
         )
         self._containers[spec.name] = _Kept(spec=spec, container=made)
 

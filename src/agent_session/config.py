@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent_session.engine import limits
+from agent_session.engine import limits, network_mode, published
 from agent_session.errors import ConfigurationError, edit
 from agent_session.host import detach_key, model_name
 from agent_session.images.base_image import DEFAULT_BASE_IMAGE
@@ -70,6 +70,8 @@ class Config:
     shm_size: int = limits.SHM
     allow_user_namespaces: bool = False
     allow_setuid: bool = False
+    publish: tuple[str, ...] = ()
+    network: str = network_mode.OPEN
     import_from: str | None = None
     allow_secret_directories: bool = False
     base_image: str = DEFAULT_BASE_IMAGE
@@ -89,9 +91,12 @@ READERS = {
     **limits.READERS,
     "detach_key": detach_key.read,
     "protect": protect_mode.read,
+    "network": network_mode.read,
     "model": model_name.read,
 }
 """What makes a value of a text, where that is more than a text; ValueError in one line."""
+LISTS = {"publish": published.read}
+"""What makes an item of a list of a text; the variable of such a list has commas. ValueError in one line."""
 
 
 def read_config(environment: Mapping[str, str], file: Path) -> Config:
@@ -151,8 +156,8 @@ def _from_file(key: str, value: object) -> Any:
         return value
     if "tuple" in _kind(key):
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise ValueError(f"{key} must be a list of paths")
-        return tuple(value)
+            raise ValueError(f"{key} must be a list of texts")
+        return tuple(map(LISTS.get(key, str), value))
     if _kind(key) == "int":
         if value not in LEVELS or isinstance(value, bool):
             raise ValueError(f"{key} must be 0, 1 or 2")
@@ -169,8 +174,10 @@ def _from_environment(key: str, value: str) -> Any:
                 PREFIX + key.upper(), f"must be 1 or 0 (true or false, yes or no, on or off), not {value!r}"
             )
         return SWITCHES[value.strip().lower()]
-    if key in READERS:
+    if key in READERS or key in LISTS:
         try:
+            if key in LISTS:
+                return tuple(LISTS[key](item) for item in value.split(",") if item.strip())
             return READERS[key](value)
         except ValueError as error:
             raise ConfigurationError(PREFIX + key.upper(), str(error)) from error

@@ -4,6 +4,7 @@ What only a kernel can promise is in test_podman.py.
 """
 
 import os
+import socket
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ import pytest
 from agent_session.engine.command import ExecResult
 from agent_session.engine.container import Mount
 from agent_session.engine.errors import NameTaken
+from agent_session.engine.published import Published
 from agent_session.errors import BuildFailed, ConflictError, EngineRefused, NotFoundError
 from tests.contract.conftest import Bench
 
@@ -289,6 +291,27 @@ def test_a_published_port_is_the_same_in_each_life(bench: Bench) -> None:
     assert seen == [dict(stopped.ports)] * 2
     assert set(stopped.ports) == {4096}
     assert 1024 <= stopped.ports[4096] <= 65535
+
+
+def test_a_port_is_published_under_the_number_that_was_chosen(bench: Bench) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    spec = replace(bench.spec(), ports=(4096,), published=(Published(port, 3000),))
+    bench.engine.create(spec)
+    bench.engine.start(spec.name)
+    container = bench.engine.container(spec.name)
+    assert container
+    assert set(container.ports) == {3000, 4096}
+    assert container.ports[3000] == port
+
+
+def test_a_container_without_a_network_publishes_nothing(bench: Bench) -> None:
+    spec = replace(bench.spec(), offline=True)
+    bench.engine.create(spec)
+    bench.engine.start(spec.name)
+    container = bench.engine.container(spec.name)
+    assert container
+    assert (container.networks, dict(container.ports)) == ((), {})
 
 
 def test_a_command_ends_with_its_own_status_and_words(bench: Bench) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from agent_session.activity.describe import Description
     from agent_session.activity.event_log import Event
+    from agent_session.activity.ports import Listening
     from agent_session.activity.protocol import Ended, Model, Used
     from agent_session.activity.state import State
     from agent_session.activity.watch import Change
@@ -64,7 +65,25 @@ def session(found: Session, state: State | None = None, *, changes: int = 0) -> 
         "shm_size": options.shm_size,
         "allow_user_namespaces": options.allow_user_namespaces,
         "allow_setuid": options.allow_setuid,
+        "publish": published(found),
+        "network": options.network,
         "changes": changes,
+    }
+
+
+def published(found: Session) -> list[Json]:
+    """The ports of this machine's loopback that a session publishes, and its own that they lead to."""
+    return [{"host": host, "port": port} for host, port in found.published]
+
+
+def ports(found: Session, listening: Iterable[Listening]) -> Json:
+    """What `ports --json` tells: what listens in a session, and what this machine reaches."""
+    return {
+        "name": found.name,
+        "listening": [
+            {"port": one.port, "program": one.program or None, "loopback": one.loopback} for one in listening
+        ],
+        "publish": published(found),
     }
 
 

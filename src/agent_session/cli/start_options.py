@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from agent_session.cli.parameters import Argument, Option
 from agent_session.cli.verbs import ACCESS, AGENT, LIMITS, PROJECTS, SESSION
-from agent_session.engine import limits
+from agent_session.engine import limits, network_mode, published
 from agent_session.host import model_name
 from agent_session.workspace import protect_mode
 
@@ -222,6 +222,29 @@ ShmSize = Annotated[
         help="The size of /dev/shm, memory that browsers and test workers share: 256m, 2g. "
         f"[env: AGENT_SESSION_SHM_SIZE] [default: {limits.written(limits.SHM)}]",
         group=LIMITS,
+    ),
+]
+Publish = Annotated[
+    list[str] | None,
+    _option(
+        "-p",
+        "--publish",
+        metavar="[HOST:]PORT",
+        parser=published.read,
+        meaning="A port of the session that this machine reaches at 127.0.0.1, as HOST or the same number. "
+        "Repeatable; none publishes nothing any more. [env: AGENT_SESSION_PUBLISH, comma-separated]",
+        group=ACCESS,
+    ),
+]
+Network = Annotated[
+    str | None,
+    _option(
+        "--network",
+        metavar="open|none",
+        parser=network_mode.read,
+        meaning="open: the session reaches the network; none: it reaches nothing, so that an agent whose "
+        "model is elsewhere cannot work. [env: AGENT_SESSION_NETWORK] [default: open]",
+        group=ACCESS,
     ),
 ]
 AllowUserNamespaces = Annotated[

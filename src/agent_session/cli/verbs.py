@@ -123,6 +123,10 @@ VERBS = {
             ("agent-session exec -- git status", "in the session of this directory"),
             ("agent-session exec web sh -c 'echo $HOME'", "a line for a shell"),
         )),
+        Verb("ports", LOOK, "List a session's ports, or forward one here", LISTING, RUNNING, examples=(
+            ("agent-session ports web", "what listens in the session, and how this machine reaches it"),
+            ("agent-session ports web --publish 3000", "http://127.0.0.1:3000 until Ctrl-C"),
+        )),
         Verb("cp", LOOK, "Copy files into a session and out of it", LISTING, examples=(
             ("agent-session cp notes.md web:", "to where the agent starts"),
             ("agent-session cp web:report.pdf .", "back to this directory"),

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from agent_session.engine import limits
+from agent_session.engine.published import Published
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,10 @@ class ContainerSpec:
     """A second name of the container on that network."""
     ports: tuple[int, ...] = ()
     """TCP ports that this machine's loopback publishes, under free port numbers."""
+    published: tuple[Published, ...] = ()
+    """Ports that this machine's loopback publishes under numbers that were chosen."""
+    offline: bool = False
+    """Whether it has no network at all, but its own loopback."""
     memory: int = 0
     """Bytes. For this and the next two, 0 means no limit; a limit that the engine cannot enforce is left
     out."""

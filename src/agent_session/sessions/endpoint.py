@@ -18,6 +18,8 @@ from agent_session.sessions.session import Session
 
 PASSWORD = re.compile(rb"([A-Za-z0-9_-]{16,200})\n?")
 SECONDS = 10
+TAKEN, ROOTS = "taken", "for root alone"
+"""Why a port of this machine cannot be had."""
 NETWORK_TROUBLE = re.compile(
     r"netavark|aardvark|cni |rootless netns|rootless-netns|iptables|nftables|plugin type", re.IGNORECASE
 )
@@ -86,16 +88,28 @@ def port_taken(engine: Engine, session: Session) -> bool:
     """Whether another program has taken the port of a stopped session, which then could not start."""
     if session.running or engine.local is None:
         return False
-    return not all(_is_free(port) for port in session.ports.values())
+    return any(busy(port) == TAKEN for port in session.ports.values())
 
 
-def _is_free(port: int) -> bool:
+def busy(port: int) -> str:
+    """Say why nothing of this user's can listen on a port of this machine's loopback; "" where it can."""
+    import errno
     import socket  # 5 ms that an `ls` need not pay
 
     with socket.socket() as tried:
         tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             tried.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return ROOTS if error.errno == errno.EACCES else TAKEN
+    return ""
+
+
+def free_port() -> int:
+    """Return a port of this machine's loopback that nothing listens on."""
+    import socket
+
+    with socket.socket() as tried:
+        tried.bind(("127.0.0.1", 0))
+        port: int = tried.getsockname()[1]
+    return port

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from agent_session import sanitize
+from agent_session.engine import published
 from agent_session.engine.container import Container
 from agent_session.host import clock
 from agent_session.sessions.names import NAME, container_name, next_name
@@ -89,6 +90,8 @@ def read(container: Container) -> Session | None:
         return None
     mounts = _mounts(container.labels.get(LABEL_MOUNTS, ""))
     protection, held = read_label(container.labels.get(LABEL_PROTECTION, ""))
+    options = read_options(container.labels.get(LABEL_OPTIONS, ""))
+    chosen = {published.parse(one).inside for one in options.publish}
     return Session(
         name=name,
         agent=container.labels.get(LABEL_AGENT, "?"),
@@ -102,11 +105,11 @@ def read(container: Container) -> Session | None:
         id=container.id,
         pid=container.pid,
         networks=container.networks,
-        ports=container.ports,
+        ports={port: host for port, host in container.ports.items() if port not in chosen},
         clones=_clones(container.labels.get(LABEL_CLONES, "[]")),
         mounts=tuple(path for path, read_only in mounts if read_only),
         kob=next((path for path, read_only in mounts if not read_only), None),
-        options=read_options(container.labels.get(LABEL_OPTIONS, "")),
+        options=options,
         login=container.labels.get(LABEL_LOGIN) or None,
         login_on_disk=bool(container.labels.get(LABEL_LOGIN_ON_DISK)),
         owner=container.labels.get(LABEL_OWNER, ""),
@@ -154,7 +157,16 @@ def read_options(label: str) -> Options:
         value = tuple(value) if isinstance(value, list) else value
         if type(value) is type(field.default) and not (isinstance(value, int | float) and value < 0):
             chosen[field.name] = value
+    chosen["publish"] = _ports(chosen.get("publish", ()))
     return Options(**chosen)
+
+
+def _ports(said: tuple[object, ...]) -> tuple[str, ...]:
+    """Those that read as published ports."""
+    try:
+        return tuple(published.read(str(one)) for one in said if one != published.NONE)
+    except ValueError:
+        return ()
 
 
 def _json(label: str) -> object:

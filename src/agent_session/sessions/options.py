@@ -4,7 +4,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from agent_session.engine import limits
+from agent_session.engine import limits, network_mode, published
 from agent_session.workspace import protect_mode
 
 
@@ -35,6 +35,10 @@ class Options:
     """Bytes of /dev/shm."""
     allow_user_namespaces: bool = False
     allow_setuid: bool = False
+    publish: tuple[str, ...] = ()
+    """Ports of this machine and those of the session that they lead to, as engine.published writes them."""
+    network: str = network_mode.OPEN
+    """One of network_mode.MODES."""
 
 
 DEFAULTS = Options()
@@ -76,7 +80,8 @@ def flags(name: str, value: object) -> list[str]:
     if isinstance(value, bool):
         return [flag if value else f"--no-{flag[2:]}"]
     if isinstance(value, tuple):
-        return [word for item in value for word in (flag, str(item))]
+        items = value or (published.NONE,) if name == "publish" else value
+        return [word for item in items for word in (flag, str(item))]
     if name in {"memory", "shm_size"} and isinstance(value, int):
         return [flag, limits.written(value)]
     return [flag, f"{value:g}" if isinstance(value, float) else str(value)]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from agent_session import inside
+from agent_session.engine import network_mode, published
 from agent_session.engine.container import ContainerSpec, Mount
 from agent_session.sessions.labels import LABEL_RUNS, session_labels
 from agent_session.sessions.names import NETWORK, container_name, hostname, next_name, volume_names
@@ -30,7 +31,7 @@ def volume_mounts(name: str, *, read_only: bool = False) -> tuple[Mount, Mount]:
 def container_spec(request: SessionRequest) -> ContainerSpec:
     """The whole container of a session."""
     server, options = request.agent.server, request.options
-    name = container_name(request.name)
+    name, offline = container_name(request.name), options.network == network_mode.NONE
     return ContainerSpec(
         name=name,
         image=request.image,
@@ -39,9 +40,11 @@ def container_spec(request: SessionRequest) -> ContainerSpec:
         labels=session_labels(request),
         environment=_environment(request),
         mounts=_mounts(request),
-        network=NETWORK if server else "",
-        alias=name if server else "",  # the container's name is another one while it replaces one
-        ports=(server.port,) if server else (),
+        network=NETWORK if server and not offline else "",
+        alias=name if server and not offline else "",  # its name is another one while it replaces one
+        ports=(server.port,) if server and not offline else (),
+        published=tuple(map(published.parse, options.publish)),
+        offline=offline,
         memory=options.memory,
         cpus=options.cpus,
         pids=options.pids,

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from agent_session.engine.published import Published, parse
 from agent_session.sessions.options import Options
 from agent_session.workspace.clones import Clone
 from agent_session.workspace.placeholders import Placeholder
@@ -51,6 +52,11 @@ class Session:
     without_logins: bool = False  # made of an archive, and not started again since
     protection: str = ""  # digest
     placeholders: tuple[Placeholder, ...] = ()
+
+    @property
+    def published(self) -> tuple[Published, ...]:
+        """The ports that were chosen to be published, on this machine's loopback."""
+        return tuple(map(parse, self.options.publish))
 
     @property
     def running(self) -> bool:

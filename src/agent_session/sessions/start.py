@@ -111,10 +111,11 @@ def perform(engine: Engine, step: Step, seed: "Seed | None", report: "Report") -
 
 
 def _creation(engine: Engine, wish: Wish, installation: "Installation") -> Create:
-    from agent_session.sessions import notes
+    from agent_session.sessions import notes, ports
     from agent_session.sessions import request as requests
 
     request = requests.new(engine, wish, installation)
+    ports.check(engine, request)
     return Create(
         request=request,
         built=engine.images.exists(request.image),
@@ -145,10 +146,11 @@ def _again(engine: Engine, wish: Wish, installation: "Installation", session: "S
 
     A container's own cannot be changed.
     """
-    from agent_session.sessions import endpoint, notes
+    from agent_session.sessions import endpoint, notes, ports
     from agent_session.sessions import request as requests
 
     request = requests.again(engine, wish, installation, session)
+    ports.check(engine, request, session)
     told = (*request.protection.notes, *notes.on_options(engine, request.options))
     had = (session.login, session.options, session.protection, session.without_logins)
     differs = (request.login, request.options, request.protection.digest, request.without_logins) != had
@@ -160,7 +162,7 @@ def _again(engine: Engine, wish: Wish, installation: "Installation", session: "S
 def _move(engine: Engine, wish: Wish, installation: "Installation", found: Found) -> Attach | Replace:
     from agent_session.agents.catalog import choose
     from agent_session.images import build
-    from agent_session.sessions import notes
+    from agent_session.sessions import notes, ports
     from agent_session.sessions import request as requests
 
     session = found.session
@@ -170,6 +172,8 @@ def _move(engine: Engine, wish: Wish, installation: "Installation", found: Found
     if session.image == image and session.running == runs:
         return Attach(session=session, unsettled=found.unsettled)
     request = replace(requests.again(engine, wish, installation, session), image=image)
+    if runs:
+        ports.check(engine, request, session)
     return Replace(
         session=session,
         request=request,

@@ -60,6 +60,8 @@ LISTED = {
     "shm_size": 1 << 30,
     "allow_user_namespaces": False,
     "allow_setuid": False,
+    "publish": [],
+    "network": "open",
     "changes": 0,
 }
 

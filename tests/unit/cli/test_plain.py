@@ -26,6 +26,9 @@ TEXTS = {
     "--pids": "100",
     "--detach-key": "Ctrl x",
     "--timeout": "2.5",
+    "--publish": "8080:3000",
+    "-p": "8080:3000",
+    "--network": "none",
 }
 """What an option can be given that takes not just any text."""
 

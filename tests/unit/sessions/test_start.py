@@ -41,8 +41,12 @@ OTHER = Options(
     shm_size=2 << 30,
     allow_user_namespaces=True,
     allow_setuid=True,
+    publish=("8080:3000",),
+    network="none",
 )
 """Of each option another value than the usual one."""
+TOGETHER = replace(OTHER, publish=())
+"""Those of them that one session can have."""
 
 
 class House:
@@ -128,7 +132,7 @@ def test_deciding_changes_nothing_whatever_the_step(house: House) -> None:
     for kind, before in preparations.items():
         before()
         was = house.state()
-        options = OTHER if kind is steps.Replace else Options()
+        options = TOGETHER if kind is steps.Replace else Options()
         insisted = frozenset({"memory"}) if kind is steps.Replace else frozenset()
         step = house.decide(house.wish(screen=kind is not steps.Attach, options=options, insisted=insisted))
         assert type(step) is kind
@@ -141,7 +145,7 @@ def test_what_is_decided_is_what_is_done(house: House) -> None:
     house.stop()
     assert house.fulfil(house.wish()).id == first
     house.stop()
-    other = house.fulfil(house.wish(options=OTHER, insisted=frozenset({"memory"})))
+    other = house.fulfil(house.wish(options=TOGETHER, insisted=frozenset({"memory"})))
     assert (other.id == first, other.options) == (False, Options(memory=1 << 30))
 
 
@@ -309,8 +313,8 @@ def test_every_option_of_a_start_is_refused_by_a_session_that_runs_and_taken_by_
 @pytest.mark.parametrize("name", sorted(OF_A_START - {"fresh"}))
 def test_an_option_that_a_running_session_has_already_is_no_conflict(house: House, name: str) -> None:
     (house.project / ".vscode").mkdir()
-    house.fulfil(house.wish(options=OTHER))
-    assert isinstance(house.decide(house.wish(options=OTHER, insisted=frozenset({name}))), steps.Deliver)
+    house.fulfil(house.wish(options=TOGETHER))
+    assert isinstance(house.decide(house.wish(options=TOGETHER, insisted=frozenset({name}))), steps.Deliver)
 
 
 def test_a_model_is_refused_for_an_agent_that_takes_none_and_a_default_one_left_out(house: House) -> None:
@@ -338,6 +342,8 @@ def test_options_are_written_as_they_are_typed() -> None:
         "shm_size": ["--shm-size", "2g"],
         "allow_user_namespaces": ["--allow-user-namespaces"],
         "allow_setuid": ["--allow-setuid"],
+        "publish": ["--publish", "8080:3000"],
+        "network": ["--network", "none"],
     }
 
 

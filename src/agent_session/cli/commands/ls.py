@@ -7,6 +7,7 @@ from agent_session.cli import output, table
 from agent_session.cli.context import Invocation, note
 from agent_session.cli.options import JsonList
 from agent_session.cli.parameters import Option
+from agent_session.engine import network_mode
 from agent_session.errors import AgentSessionError, Hint, UsageError
 from agent_session.sessions import review
 from agent_session.workspace import protect_mode
@@ -81,6 +82,9 @@ def _options(session: "Session") -> str:
     told = [name.replace("_", "-") for name in switches if getattr(options, name)]
     if options.protect != protect_mode.REVIEW:
         told.append(f"protect {options.protect}")
+    if options.network != network_mode.OPEN:
+        told.append(f"network {options.network}")
+    told += [f"port {one.host}" for one in session.published]
     return ", ".join(told)
 
 

@@ -9,6 +9,7 @@ from agent_session.cli import output
 from agent_session.cli.context import Invocation
 from agent_session.cli.options import NameOrDefault
 from agent_session.cli.parameters import Option
+from agent_session.engine import network_mode
 from agent_session.errors import Hint, UsageError
 from agent_session.sessions import review
 from agent_session.workspace import protect_mode
@@ -119,6 +120,10 @@ def _container(found: "Description", *, login: str, details: bool) -> Iterator[t
     if session.ports:
         reached = [url for url in (endpoint.host_url(session), endpoint.base_url(session)) if url]
         yield "server", ", ".join(reached) or "not while it is stopped"
+    for one in session.published:
+        yield "port", f"127.0.0.1:{one.host} leads to {one.inside} in the session"
+    if session.options.network != network_mode.OPEN:
+        yield "network", session.options.network
     yield "image", session.image if details else session.image.rpartition(":")[0] or session.image
     yield "created", f"{_local(session.created)} ({output.ago(session.created)})"
     if session.started:

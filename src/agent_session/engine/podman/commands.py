@@ -56,7 +56,11 @@ def _network(spec: ContainerSpec, whole: dict[str, Any]) -> list[str]:
     options = "".join(f":{option}" for option in whole.get("network_options", {}).get(SLIRP, ()))
     usual = [f"--network={whole['netns']['nsmode']}{options}"]
     joined = [f"--network={spec.network}", *([f"--network-alias={spec.alias}"] if spec.alias else [])]
-    return [*(joined if spec.network else usual), *(f"--publish=127.0.0.1::{port}" for port in spec.ports)]
+    if spec.offline:
+        return ["--network=none"]
+    ports = [*(("", port) for port in spec.ports), *spec.published]
+    published = (f"--publish=127.0.0.1:{host}:{port}" for host, port in ports)
+    return [*(joined if spec.network else usual), *published]
 
 
 def _limits(spec: ContainerSpec, resources: dict[str, Any]) -> list[str]:

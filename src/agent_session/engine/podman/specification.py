@@ -85,10 +85,13 @@ def _storage(spec: ContainerSpec) -> dict[str, Any]:
 
 def _network(spec: ContainerSpec, *, usual: str) -> dict[str, Any]:
     """The usual network, or the specification's own, and the ports that this machine's loopback publishes."""
+    wanted = [*((0, port) for port in spec.ports), *spec.published]
     ports = [
-        {"host_ip": "127.0.0.1", "host_port": 0, "container_port": port, "protocol": "tcp"}
-        for port in spec.ports
+        {"host_ip": "127.0.0.1", "host_port": host, "container_port": port, "protocol": "tcp"}
+        for host, port in wanted
     ]
+    if spec.offline:
+        return {"netns": {"nsmode": "none"}}
     if spec.network:
         aliases = {"aliases": [spec.alias]} if spec.alias else {}
         network = {"netns": {"nsmode": "bridge"}, "networks": {spec.network: aliases}}
