@@ -8,6 +8,7 @@ from functools import partial
 from fastapi import FastAPI
 
 from agent_session import __version__
+from agent_session.activity.state import State
 from agent_session.engine.podman.engine import PodmanEngine
 from agent_session.engine.protocol import Engine
 from agent_session.server import agents, idle, kept_answers, problems
@@ -24,6 +25,7 @@ from agent_session.server.api import (
     health,
     logins,
     models,
+    push,
     sessions,
     shares,
     tokens,
@@ -39,6 +41,8 @@ from agent_session.server.events import Hub
 from agent_session.server.limits import Limits
 from agent_session.server.metrics import Metrics
 from agent_session.server.parts import Parts
+from agent_session.server.push.presence import Presence
+from agent_session.server.push.pusher import Pusher
 from agent_session.server.requests import Requests
 from agent_session.server.roots import Roots
 from agent_session.server.settings import Settings
@@ -48,6 +52,7 @@ from agent_session.server.walls import HeadersOfAll, Walls
 from agent_session.server.watching import Watching
 from agent_session.server.web import page as web
 from agent_session.sessions.installation import Installation
+from agent_session.sessions.session import Session
 
 ABOUT = "Sessions of AI coding agents, each in a container of its own. Errors: {detail, code, hints}."
 
@@ -63,7 +68,18 @@ def assemble(settings: Settings, engine: Engine, installation: Installation) -> 
     database = connection.connect(settings.url)
     hub, metrics = Hub(), Metrics()
     watching, turns = Watching(engine, hub, metrics), Turns(engine, database, hub, metrics)
-    watching.on_state, watching.on_gone = turns.on_state, turns.on_gone
+    presence = Presence()
+    pusher = Pusher(database, settings, presence)
+
+    def on_state(session: Session, state: State) -> None:
+        turns.on_state(session, state)
+        pusher.on_state(session, state)
+
+    def on_gone(session: Session) -> None:
+        turns.on_gone(session)
+        pusher.on_gone(session)
+
+    watching.on_state, watching.on_gone = on_state, on_gone
     parts = Parts(
         settings=settings,
         engine=engine,
@@ -79,6 +95,8 @@ def assemble(settings: Settings, engine: Engine, installation: Installation) -> 
         roots=Roots(),
         threads=Threads(),
         logins=Logins(database, settings, hub),
+        presence=presence,
+        pusher=pusher,
     )
     parts.logins.on_ready = partial(delivery.deliver, parts)
     return parts
@@ -125,6 +143,7 @@ def create(parts: Parts) -> FastAPI:
         agents_of_users,
         sessions,
         shares,
+        push,
         chat,
         files,
         changes,

@@ -14,6 +14,8 @@ from agent_session.server.database.connection import Database
 from agent_session.server.events import Hub
 from agent_session.server.limits import Limits
 from agent_session.server.metrics import Metrics
+from agent_session.server.push.presence import Presence
+from agent_session.server.push.pusher import Pusher
 from agent_session.server.roots import Roots
 from agent_session.server.settings import Settings
 from agent_session.server.threads import Threads
@@ -39,6 +41,8 @@ class Parts:
     limits: Limits
     roots: Roots
     logins: Logins
+    presence: Presence
+    pusher: Pusher
     threads: Threads
 
 

@@ -51,6 +51,8 @@ class Settings(TeamSettings):
         validation_alias=AliasChoices(PREFIX + "GITHUB_COPILOT_CLIENT_ID", "GITHUB_COPILOT_CLIENT_ID"),
     )
     """The app in whose name GET /auth/device asks GitHub."""
+    push_hosts: str = "fcm.googleapis.com,*.push.services.mozilla.com,*.notify.windows.com,*.push.apple.com"
+    """Push services to which notifications may be sent, with commas."""
     server_state: Path = Field(default_factory=lambda: paths.log_folder() / "server")
 
     @property

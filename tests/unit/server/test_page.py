@@ -20,6 +20,8 @@ from tests.served import Served
 from tests.unit import state_file
 from tests.unit.server.agent import QUESTION, Agent, end, said, until
 
+PUBLIC = ("/static/", "/share/", "/sw.js", "/manifest.webmanifest")
+"""What holds nothing of anybody, and what has a word of its own."""
 MARKDOWN = (
     "Here is **it**:\n\n```python\nprint('x')\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n"
     "<img src=x onerror=alert(1)> [bad](javascript:alert(1))"
@@ -57,7 +59,7 @@ def addresses() -> list[tuple[str, str]]:
     found = []
     for router in ROUTERS:
         for route in router.routes:
-            if isinstance(route, APIRoute) and not route.path.startswith(("/static/", "/share/")):
+            if isinstance(route, APIRoute) and not route.path.startswith(PUBLIC):
                 found += [(method, route.path) for method in sorted(route.methods or ())]
     return found
 

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import JSONResponse
 
 STATIC = Path(__file__).parent / "static"
 TYPES = {
@@ -17,6 +18,8 @@ TYPES = {
     ".png": "image/png",
     ".webmanifest": "application/manifest+json",
 }
+ICONS = (("icon-192.png", "192x192", "any"), ("icon-512.png", "512x512", "any"),
+         ("icon-maskable.png", "512x512", "maskable"))  # fmt: skip
 FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
 router = APIRouter(include_in_schema=False)
 
@@ -50,6 +53,28 @@ def version() -> str:
     for name, asset in assets().items():
         digest.update(name.encode() + b"\0" + asset.content)
     return digest.hexdigest()[:12]
+
+
+@router.get("/manifest.webmanifest")
+async def manifest() -> Response:
+    """Describe the page as an app that can be installed; browsers ask for it without a login."""
+    told = {
+        "id": "/", "name": "agent-session", "short_name": "Sessions", "start_url": "/", "scope": "/",
+        "description": "Sessions of AI coding agents", "display": "standalone",
+        "background_color": "#f7f6f3", "theme_color": "#2f5d50",
+        "icons": [
+            {"src": f"/static/{version()}/{name}", "sizes": size, "type": "image/png", "purpose": purpose}
+            for name, size, purpose in ICONS
+        ],
+        "shortcuts": [{"name": "New session", "url": "/new"}],
+    }  # fmt: skip
+    return JSONResponse(told, media_type=TYPES[".webmanifest"], headers={"cache-control": "no-cache"})
+
+
+@router.get("/sw.js")
+async def service_worker() -> Response:
+    """Give browsers the program that shows notifications while no page is open; it is for all of the page."""
+    return Response(assets()["sw.js"].content, media_type=TYPES[".js"], headers={"cache-control": "no-cache"})
 
 
 @router.get("/static/{of}/{name:path}")

@@ -121,8 +121,9 @@ async def happenings(
     async def told() -> AsyncIterator[bytes]:
         parts.metrics.streams.inc()
         try:
-            async for chunk in stream.follow(parts, ownership.sees(asking), session):
-                yield chunk
+            with parts.presence.showing(asking.device, session):
+                async for chunk in stream.follow(parts, ownership.sees(asking), session):
+                    yield chunk
         finally:
             parts.metrics.streams.dec()
 

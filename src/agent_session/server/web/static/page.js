@@ -105,16 +105,18 @@ function filter() {
 
 // --- What has changed ---
 
+let stream = null;
+let hiding;
 function connect() {
   const own = `/page/stream${session ? `?session=${encodeURIComponent(session)}` : ""}`;
-  const stream = new EventSource(shared ? `${here}/stream` : own);
+  stream = new EventSource(shared ? `${here}/stream` : own);
   stream.addEventListener("open", () => {
     by("connection").hidden = true;
     heard.dispatchEvent(new Event("open"));
   });
   stream.addEventListener("error", () => {
     by("connection").hidden = false;
-    if (stream.readyState === EventSource.CLOSED) setTimeout(shared ? () => location.reload() : connect, 3000);
+    if (stream?.readyState === EventSource.CLOSED) setTimeout(shared ? () => location.reload() : connect, 3000);
   });
   stream.addEventListener("live", (event) => heard.dispatchEvent(new CustomEvent("live", { detail: JSON.parse(event.data) })));
   stream.addEventListener("changed", (event) => {
@@ -124,6 +126,13 @@ function connect() {
     if (told.kind === "snapshot" || told.session === session) heard.dispatchEvent(new CustomEvent("changed", { detail: told }));
   });
 }
+
+// A page that nobody sees has no stream: browsers have few connections, and the phone shall be told instead.
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(hiding);
+  if (document.hidden) hiding = setTimeout(() => (stream?.close(), (stream = null)), 3000);
+  else if (!stream && kind !== "settings") connect();
+});
 
 function ages() {
   for (const one of document.querySelectorAll("time[datetime]")) {
@@ -264,4 +273,5 @@ mark();
 adorn(document);
 setInterval(ages, 5000);
 // after all other modules of the page, so that none misses an event
+if (kind === "list" && localStorage.getItem("push")) import("./push.js").then(({ bindAgain }) => bindAgain()).catch(() => {});
 if (kind !== "settings") document.addEventListener("DOMContentLoaded", connect);
