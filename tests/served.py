@@ -136,7 +136,8 @@ def serving(
 
     def run() -> None:
         try:
-            asyncio.run(serve())
+            with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+                runner.run(serve())
         except BaseException as error:
             failures.append(error)
 

@@ -46,6 +46,7 @@ class Hub:
         self._number = 0
         self._kept: deque[Event] = deque(maxlen=KEPT)
         self._listeners: set[_Listener] = set()
+        self._beating: asyncio.TimerHandle | None = None
         self.closing = asyncio.Event()
 
     @property
@@ -74,6 +75,8 @@ class Hub:
         else:
             listener.waiting.extend(event.wire for event in missed if sees(event.owner, event.session))
         self._listeners.add(listener)
+        if self._beating is None:
+            self._beating = asyncio.get_running_loop().call_later(BEAT_SECONDS, self._beat)
         try:
             yield b": hello\n\n"
             while not self.closing.is_set():
@@ -83,10 +86,7 @@ class Hub:
                         return
                     yield _taken(listener.waiting)
                 listener.woken.clear()
-                try:
-                    await asyncio.wait_for(listener.woken.wait(), BEAT_SECONDS)
-                except TimeoutError:
-                    yield b": beat\n\n"
+                await listener.woken.wait()
             yield encoded("end", {"reason": "the server is ending"})
         finally:
             self._listeners.discard(listener)
@@ -96,6 +96,16 @@ class Hub:
         self.closing.set()
         for listener in self._listeners:
             listener.woken.set()
+
+    def _beat(self) -> None:
+        """Send something to all who had nothing to read: one timer for them all, as a thousand cost."""
+        for listener in self._listeners:
+            if not listener.waiting:
+                listener.waiting.append(b": beat\n\n")
+                listener.woken.set()
+        self._beating = None
+        if self._listeners:
+            self._beating = asyncio.get_running_loop().call_later(BEAT_SECONDS, self._beat)
 
     def _after(self, last: str | None) -> list[Event] | None:
         """The events after an id; None where some of them are not kept any more."""

@@ -37,6 +37,8 @@ class TeamSettings(BaseSettings):
     """Whose members may log in."""
     allowed_teams: str = ""
     """Whose members may log in, as ORGANISATION/TEAM."""
+    membership_hours: int = Field(default=24, ge=1, le=24 * 90)
+    """How long a login lasts that an organisation or a team allowed; then GitHub is asked again."""
     admins: str = ""
     """Who administers the server, as `allowed_users`."""
 

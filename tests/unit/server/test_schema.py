@@ -81,6 +81,11 @@ def test_each_migration_goes_up_and_down_with_rows(settings: Settings) -> None:
     assert schema.inspect(settings).rows == {}
 
 
+def test_the_migrations_files_are_called_after_their_versions() -> None:
+    assert schema._known() == set(VERSIONS)
+    assert schema.newest() == VERSIONS[-1]
+
+
 def test_the_migrations_make_what_the_models_say(settings: Settings) -> None:
     schema.upgrade(settings)
     with schema._connection(settings) as connection:

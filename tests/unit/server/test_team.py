@@ -2,12 +2,13 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agent_session.errors import ConfigurationError
@@ -261,3 +262,28 @@ def test_the_documents_names_of_the_variables_are_taken(monkeypatch: pytest.Monk
     found = server_settings.read()
     assert found.is_team
     assert found.github_client_id == "Iv1.y"
+
+
+def test_a_membership_is_believed_for_a_day_and_then_asked_for_again(
+    serve: Callable[..., Served], fake: GitHub
+) -> None:
+    fake.organizations = {"acme"}
+    served = serve(allowed_organizations="acme", allowed_users="alice")
+
+    async def a_day_later(session: AsyncSession) -> None:
+        await session.execute(update(User).values(last_login=datetime.now(UTC) - timedelta(hours=25)))
+
+    with served.client() as browser:
+        arrive(browser)
+        assert browser.get("/auth/me").status_code == 200
+        with served.client(served.token(login="octocat")) as program:
+            assert program.get("/api/sessions").status_code == 200
+            served.database(a_day_later)
+            assert program.get("/api/sessions").status_code == 401
+            assert browser.get("/auth/me").status_code == 401
+            arrive(browser)
+            assert browser.get("/auth/me").status_code == program.get("/api/sessions").status_code == 200
+            fake.organizations = set()
+            served.database(a_day_later)
+            assert arrive(browser).headers["location"] == "/?error=not-allowed"
+            assert browser.get("/auth/me").status_code == program.get("/api/sessions").status_code == 401

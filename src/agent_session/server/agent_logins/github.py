@@ -3,9 +3,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
-
-import httpx2
+from typing import TYPE_CHECKING, Any
 
 from agent_session.agents.catalog import Agent
 from agent_session.agents.stored_login import StoredLogin
@@ -13,6 +11,9 @@ from agent_session.errors import Hint
 from agent_session.server.agent_logins.errors import LoginDenied, LoginExpired, LoginFailed, NoSuchWay
 from agent_session.server.agent_logins.login import Login
 from agent_session.server.settings import Settings
+
+if TYPE_CHECKING:
+    import httpx2
 
 SCOPE = "read:user"
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -35,6 +36,8 @@ def check(settings: Settings, agent: Agent) -> None:
 
 async def log_in(settings: Settings, agent: Agent, login: Login) -> StoredLogin:
     """Ask for a code, tell it, and wait until the person has typed it at GitHub."""
+    import httpx2  # only who logs in so pays for it
+
     async with httpx2.AsyncClient(timeout=SECONDS, headers={"accept": "application/json"}) as client:
         app = settings.github_copilot_client_id
         asked = await _post(client, settings, "device/code", client_id=app, scope=SCOPE)
@@ -48,7 +51,7 @@ async def log_in(settings: Settings, agent: Agent, login: Login) -> StoredLogin:
     return stored(settings, agent, token)
 
 
-async def _token(client: httpx2.AsyncClient, settings: Settings, login: Login, end: datetime) -> str:
+async def _token(client: "httpx2.AsyncClient", settings: Settings, login: Login, end: datetime) -> str:
     app, code = settings.github_copilot_client_id, login.device_code
     while datetime.now(UTC) < end:
         await asyncio.sleep(max(login.interval, LEAST_SECONDS))
@@ -74,7 +77,9 @@ async def _token(client: httpx2.AsyncClient, settings: Settings, login: Login, e
     raise LoginExpired("nobody typed the code at GitHub in time")
 
 
-async def _post(client: httpx2.AsyncClient, settings: Settings, where: str, **sent: str) -> dict[str, Any]:
+async def _post(client: "httpx2.AsyncClient", settings: Settings, where: str, **sent: str) -> dict[str, Any]:
+    import httpx2
+
     try:
         answer = await client.post(f"{settings.github_url.rstrip('/')}/login/{where}", data=sent)
         told = answer.json()

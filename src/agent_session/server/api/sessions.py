@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
+from pydantic_core import to_json
 
 from agent_session.activity import shapes, state
 from agent_session.server import agents, sessions
@@ -28,7 +29,7 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_le
 
 
 @router.get("", response_model=list[SessionShape])
-async def list_sessions(asking: Reader, parts: OfServer) -> JSONResponse:
+async def list_sessions(asking: Reader, parts: OfServer) -> Response:
     """List your sessions by name, those of the command line included."""
     sees = ownership.sees(asking)
 
@@ -37,7 +38,8 @@ async def list_sessions(asking: Reader, parts: OfServer) -> JSONResponse:
         states = state.read(parts.engine, found)
         return [shape(one, states[one.name]) for one in found]
 
-    return JSONResponse(await parts.threads.run(look))  # a model for each would take most of the time
+    # A model for each, or Python's own encoder, would take most of the time.
+    return Response(await parts.threads.run(lambda: to_json(look())), media_type="application/json")
 
 
 @router.post("", responses=REFUSED)

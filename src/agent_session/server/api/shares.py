@@ -73,6 +73,7 @@ async def revoke_share(name: str, id: uuid.UUID, asking: Sharer, parts: OfServer
     """Take a link back: it is refused from now on, and who watches with it sees no more."""
     async with parts.database.transaction() as db:
         if id not in {one.id for one in await shares.of_user(db, asking.user, name)}:
+            await parts.threads.run(lambda: ownership.get(parts.engine, asking, name))
             raise NotFoundError("there is no such link", hint=Hint("share", ["--list"]))
         await shares.revoke(db, asking.user, id)
     return Message(message="Link taken back")

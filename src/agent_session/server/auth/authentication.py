@@ -10,7 +10,7 @@ from fastapi import Depends, Request, Security, WebSocket
 from fastapi.security import APIKeyCookie, HTTPBearer, SecurityScopes
 from fastapi.security.http import HTTPAuthorizationCredentials
 
-from agent_session.server.auth import devices, tokens, users
+from agent_session.server.auth import devices, people, tokens, users
 from agent_session.server.auth.scopes import Caller, of_user
 from agent_session.server.database.models import User
 from agent_session.server.errors import Forbidden, Unauthenticated
@@ -85,6 +85,8 @@ async def _by_token(parts: Parts, word: str) -> Caller | None:
         if found is None:
             return None
         token, user = found
+        if not people.is_confirmed(parts.settings, user):
+            return None
         owner = _caller(user, f"token {token.name}")
         return replace(owner, scopes=owner.scopes & frozenset(token.scopes), session=token.session)
 
@@ -95,6 +97,8 @@ async def _by_cookie(parts: Parts, word: str) -> Caller | None:
         if found is None:
             return None
         device, user = found
+        if not people.is_confirmed(parts.settings, user):
+            return None
         return replace(_caller(user, f"device {device.id}"), device=device.id)
 
 

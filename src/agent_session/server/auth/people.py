@@ -1,6 +1,6 @@
 """Users who log in with GitHub: known by their number there, whatever they are called."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,6 +24,21 @@ async def logged_in(session: AsyncSession, settings: Settings, person: Person) -
     user.is_admin = team.is_listed(settings.admins, login=person.login, number=person.number)
     await session.flush()
     return user
+
+
+def is_confirmed(settings: Settings, user: User) -> bool:
+    """Say whether somebody who logged in may still do so, as far as is known.
+
+    Who is on a list of users may; a membership is known from the last login, and not for long.
+    """
+    if user.github_id is None or not settings.is_team:
+        return True
+    named = f"{settings.allowed_users},{settings.admins}"
+    if team.is_listed(named, login=user.login.partition("#")[0], number=user.github_id):
+        return True
+    if not (settings.allowed_organizations or settings.allowed_teams) or user.last_login is None:
+        return False
+    return datetime.now(UTC) - user.last_login < timedelta(hours=settings.membership_hours)
 
 
 async def obey_lists(session: AsyncSession, settings: Settings) -> None:
