@@ -61,6 +61,8 @@ def _sorted(
     unnamed = False
     for word in words:
         if word == "--":
+            if any(not isinstance(value, bool) for value in values.values()):
+                raise _NotPlain  # Typer takes an option's value for an argument here
             unnamed = not places
             places += words
         elif not word.startswith("-") or word == "-":

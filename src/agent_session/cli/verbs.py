@@ -82,6 +82,10 @@ VERBS = {
         Verb("move", SESSIONS, "Tell a session where its project is now", SERVICE, STOPPED, examples=(
             ("agent-session move web ~/webapp ~/projects/webapp", "after: mv ~/webapp ~/projects/webapp"),
         )),
+        Verb("add", SESSIONS, "Give a session another project", SERVICE, examples=(
+            ("agent-session add web ~/projects/docs:ro", "to read, from the next moment on"),
+        )),
+        Verb("drop", SESSIONS, "Take a project away from a session", SERVICE),
         Verb("export", SESSIONS, "Save a session in one file"),
         Verb("diff", SESSIONS, "Show what a session changed in its clones", LISTING, examples=(
             ("agent-session diff web", "all since the session's start, committed or not"),

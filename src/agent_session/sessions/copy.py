@@ -42,7 +42,7 @@ class Place:
         """The absolute path; a /. at its end stays, as it means the content."""
         if self.typed == "~" or self.typed.startswith("~/"):
             return f"{inside.HOME}{self.typed[1:]}"
-        return posixpath.join(str(plan.workdir(self.session.places)), self.typed)
+        return posixpath.join(str(plan.workdir(self.session)), self.typed)
 
 
 def out(engine: Engine, place: Place, target: str, fenced: Sequence[Path]) -> list[str]:

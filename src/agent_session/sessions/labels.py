@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from agent_session import sanitize
+from agent_session import inside, sanitize
 from agent_session.engine import published
 from agent_session.engine.container import Container
 from agent_session.host import clock
@@ -18,7 +18,7 @@ from agent_session.sessions.names import NAME, container_name, next_name
 from agent_session.sessions.options import Options
 from agent_session.sessions.session import Session
 from agent_session.workspace.clones import Clone
-from agent_session.workspace.projects import Project
+from agent_session.workspace.projects import Project, is_place
 from agent_session.workspace.protection import read_label
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ LABEL_AGENT = "agent-session.agent"
 LABEL_PROJECTS = "agent-session.projects"
 LABEL_CLONES = "agent-session.clones"
 LABEL_MOUNTS = "agent-session.mounts"
+LABEL_WORKDIR = "agent-session.workdir"
+"""On a container whose projects have been others: where its agent starts."""
 LABEL_OPTIONS = "agent-session.options"
 LABEL_LOGIN = "agent-session.stored-login"
 LABEL_LOGIN_ON_DISK = "agent-session.login"
@@ -58,6 +60,7 @@ def session_labels(request: "SessionRequest") -> dict[str, str]:
     if request.kob:
         mounts.append({"path": str(request.kob), "read_only": False})
     cloned = {LABEL_CLONES: json.dumps([_clone(one) for one in request.clones], ensure_ascii=False)}
+    started_in = {LABEL_WORKDIR: str(request.workdir)} if request.workdir else {}
     without_logins = {LABEL_WITHOUT_LOGINS: "1"} if request.without_logins else {}
     owned = {LABEL_OWNER: request.owner} if request.owner else {}
     accounted = {LABEL_ACCOUNT: request.account} if request.account else {}
@@ -65,6 +68,7 @@ def session_labels(request: "SessionRequest") -> dict[str, str]:
     instructed = {LABEL_INSTRUCTIONS: request.instructions} if request.instructions else {}
     return {
         **without_logins,
+        **started_in,
         **owned,
         **accounted,
         **titled,
@@ -107,6 +111,7 @@ def read(container: Container) -> Session | None:
         networks=container.networks,
         ports={port: host for port, host in container.ports.items() if port not in chosen},
         clones=_clones(container.labels.get(LABEL_CLONES, "[]")),
+        workdir=_workdir(container.labels.get(LABEL_WORKDIR, "")),
         mounts=tuple(path for path, read_only in mounts if read_only),
         kob=next((path for path, read_only in mounts if not read_only), None),
         options=options,
@@ -178,6 +183,11 @@ def _json(label: str) -> object:
 
 def _created(container: Container) -> datetime:
     return clock.parse(container.labels.get(LABEL_CREATED, "")) or container.created
+
+
+def _workdir(label: str) -> PurePosixPath | None:
+    place = PurePosixPath(label)
+    return place if place == inside.WORKSPACE or is_place(place) else None
 
 
 @lru_cache(maxsize=KEPT)

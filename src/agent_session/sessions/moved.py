@@ -42,7 +42,7 @@ def decide(
     from agent_session.sessions import notes
     from agent_session.sessions import request as requests
 
-    project = _named(session, old)
+    project = named(session, old)
     allowed = wish.allow_secret_directories
     source = resolve(new, home=installation.home, allow_secrets=allowed)
     if session.running:
@@ -60,7 +60,7 @@ def decide(
     return Replace(session=session, request=request, screen=False, runs=False, notes=told)
 
 
-def _named(session: "Session", typed: str) -> Project:
+def named(session: "Session", typed: str) -> Project:
     """The project at a host path, or of that name in the session."""
     path = Path(os.path.abspath(Path(typed).expanduser()))  # noqa: PTH100 (what is a link now was a directory)
     for project in session.projects:

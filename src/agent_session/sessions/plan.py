@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from agent_session import inside
 from agent_session.engine import network_mode, published
@@ -13,9 +14,15 @@ from agent_session.sessions.names import NETWORK, container_name, hostname, next
 from agent_session.sessions.request import SessionRequest
 from agent_session.workspace.clones import Clone
 
+if TYPE_CHECKING:
+    from agent_session.sessions.session import Session
 
-def workdir(places: Sequence[PurePosixPath]) -> PurePosixPath:
-    """Where the agent starts: in its only project, or above several."""
+
+def workdir(of: "Session | SessionRequest") -> PurePosixPath:
+    """Where the agent starts: in its only project, or above several; its conversations belong there."""
+    if of.workdir:
+        return of.workdir
+    places = [*(one.target for one in of.projects), *(one.target for one in of.clones)]
     return places[0] if len(places) == 1 else inside.WORKSPACE
 
 
@@ -36,7 +43,7 @@ def container_spec(request: SessionRequest) -> ContainerSpec:
         name=name,
         image=request.image,
         hostname=hostname(request.name),
-        workdir=workdir(_places(request)),
+        workdir=workdir(request),
         labels=session_labels(request),
         environment=_environment(request),
         mounts=_mounts(request),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from agent_session.engine.protocol import Engine
@@ -38,6 +38,8 @@ class SessionRequest:
     image: str
     projects: tuple[Project, ...]
     clones: tuple[Clone, ...] = ()
+    workdir: PurePosixPath | None = None
+    """Where the agent starts, where that is not told by the projects."""
     mounts: tuple[Path, ...] = ()
     kob: Path | None = None
     ca_bundle: Path | None = None
@@ -176,6 +178,7 @@ def same(
         image=image,
         projects=session.projects,
         clones=session.clones,
+        workdir=session.workdir,
         mounts=session.mounts,
         kob=session.kob,
         ca_bundle=ca_bundle,

@@ -69,6 +69,7 @@ def keep(request: "SessionRequest") -> None:
         record(request)
         return
     with contextlib.suppress(OSError):
+        baseline.extend(known, host_directories(request), request.protection.watched)
         baseline.renew(known, host_directories(request), request.options.unprotected)
 
 

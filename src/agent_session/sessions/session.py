@@ -36,6 +36,8 @@ class Session:
         default_factory=dict
     )  # of its agent's server: this machine's for the container's
     clones: tuple[Clone, ...] = ()
+    workdir: PurePosixPath | None = None
+    """Where its agent starts, where that is not told by its projects: they have been others."""
     mounts: tuple[Path, ...] = ()
     kob: Path | None = None
     options: Options = field(default_factory=Options)

@@ -141,9 +141,36 @@ def record(
         left_out=tuple(left_out),
         trees=[],
     )
-    sources = {project.target: project.source for project in trees}
+    tips = _add(baseline, trees, watched)
+    (place / "history.json").write_text(json.dumps(tips))
+    baseline.save()
+
+
+def extend(baseline: Baseline, projects: Sequence[Project], watched: Iterable[Watched]) -> None:
+    """Record projects that a session has not had, and forget those that it has no more. Raises OSError."""
+    targets = {project.target for project in projects}
+    known = {tree.target for tree in baseline.trees}
+    new = [one for one in watched if one.tree not in known]
+    if not new and known <= targets:
+        return
+    baseline.trees = [tree for tree in baseline.trees if tree.target in targets]
+    history_file = baseline.folder / "history.json"
+    try:
+        tips = json.loads(nofollow.read_whole(history_file, largest=LARGEST))
+    except (OSError, ValueError):
+        tips = {}
+    tips |= _add(baseline, projects, new)
+    atomic.replace(history_file, json.dumps(tips).encode())
+    baseline.save()
+
+
+def _add(
+    baseline: Baseline, projects: Sequence[Project], watched: Iterable[Watched]
+) -> dict[str, dict[str, list[str]]]:
+    """Record what these projects hold; returns where their branches point, by place and repository."""
+    sources = {project.target: project.source for project in projects}
     tips: dict[str, dict[str, list[str]]] = {}
-    seen: set[Path] = set()
+    seen = {tree.source / root for tree in baseline.trees for root in tree.roots}
     deadline = time.monotonic() + SECONDS
     for one in watched:
         source = sources[one.tree]
@@ -161,8 +188,7 @@ def record(
         _fill(baseline, tree, source, deadline)
         _fill_git(tree, source, deadline)
         tips[str(one.tree)] = {root: history.tips(source / root) for root in roots}
-    (place / "history.json").write_text(json.dumps(tips))
-    baseline.save()
+    return tips
 
 
 def renew(baseline: Baseline, projects: Sequence[Project], left_out: Sequence[str]) -> None:
