@@ -14,7 +14,7 @@ from typing import Any
 
 from agent_session.engine import limits, network_mode, published
 from agent_session.errors import ConfigurationError, edit
-from agent_session.host import detach_key, model_name
+from agent_session.host import detach_key, label, model_name, paths
 from agent_session.images.base_image import DEFAULT_BASE_IMAGE
 from agent_session.workspace import protect_mode
 
@@ -72,6 +72,7 @@ class Config:
     allow_setuid: bool = False
     publish: tuple[str, ...] = ()
     network: str = network_mode.OPEN
+    label: tuple[str, ...] = ()
     import_from: str | None = None
     allow_secret_directories: bool = False
     base_image: str = DEFAULT_BASE_IMAGE
@@ -95,7 +96,7 @@ READERS = {
     "model": model_name.read,
 }
 """What makes a value of a text, where that is more than a text; ValueError in one line."""
-LISTS = {"publish": published.read}
+LISTS = {"publish": published.read, "label": label.read}
 """What makes an item of a list of a text; the variable of such a list has commas. ValueError in one line."""
 
 
@@ -104,6 +105,45 @@ def read_config(environment: Mapping[str, str], file: Path) -> Config:
 
     Raises ConfigurationError that names the file or the variable.
     """
+    from_file = _of_file(environment, file)
+    from_environment = {
+        key: _from_environment(key, value)
+        for key in FIELDS
+        if (value := environment.get(PREFIX + key.upper()))
+    }
+    return Config(**(from_file | from_environment), insisted=frozenset(from_environment))
+
+
+def file_named(environment: Mapping[str, str]) -> Path:
+    """The configuration file: the one that AGENT_SESSION_CONFIG names, else the user's. It need not exist."""
+    named = environment.get(PREFIX + "CONFIG")
+    return Path(named).expanduser() if named else paths.config_file()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explained:
+    """A choice as it counts, and where it comes from."""
+
+    key: str
+    value: Any
+    source: str
+    """A variable, the path of the file, or "default"."""
+
+
+def explained(environment: Mapping[str, str], file: Path) -> list[Explained]:
+    """Each key with its value and where that comes from. Raises ConfigurationError."""
+    config, from_file = read_config(environment, file), _of_file(environment, file)
+
+    def source(key: str) -> str:
+        if key in config.insisted:
+            return PREFIX + key.upper()
+        return str(file) if key in from_file else "default"
+
+    return [Explained(key=key, value=getattr(config, key), source=source(key)) for key in FIELDS]
+
+
+def _of_file(environment: Mapping[str, str], file: Path) -> dict[str, Any]:
+    """What the file says, by key. Raises ConfigurationError that names it."""
     named = environment.get(PREFIX + "CONFIG")
     path = Path(named) if named else file
     try:
@@ -113,15 +153,9 @@ def read_config(environment: Mapping[str, str], file: Path) -> Config:
         unknown = data.keys() - FIELDS.keys()
         if unknown:
             raise ValueError(_unknown(sorted(map(str, unknown))[0]))
-        from_file = {key: _from_file(key, value) for key, value in data.items() if value is not None}
+        return {key: _from_file(key, value) for key, value in data.items() if value is not None}
     except (ValueError, OSError, RuntimeError) as error:  # RuntimeError: ~nobody
         raise ConfigurationError(path, str(error), hint=edit(path)) from error
-    from_environment = {
-        key: _from_environment(key, value)
-        for key in FIELDS
-        if (value := environment.get(PREFIX + key.upper()))
-    }
-    return Config(**(from_file | from_environment), insisted=frozenset(from_environment))
 
 
 def _isolation(data: dict[Any, Any]) -> dict[Any, Any]:
@@ -144,7 +178,8 @@ def _unknown(key: str) -> str:
 
 
 def _kind(key: str) -> str:
-    return str(FIELDS[key].type)
+    annotation = FIELDS[key].type
+    return getattr(annotation, "__name__", str(annotation))
 
 
 def _from_file(key: str, value: object) -> Any:

@@ -46,7 +46,8 @@ def test_a_port_of_a_session_is_reached_from_this_machine(account: Account) -> N
     until(lambda: read(forwarded) == b"here", "the forward answers")
     assert read(forwarded, "big") == b"x" * 5_000_000
     forward.send_signal(signal.SIGINT)
-    assert forward.wait(30) == 130
+    forward.communicate(timeout=30)
+    assert forward.returncode == 130
     assert read(forwarded) is None
     until(lambda: "connect" not in account.inside("web", "ps", "-eo", "args"), "nothing is left inside")
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from agent_session.host.clock import utc
-from agent_session.sessions import endpoint, places
+from agent_session.sessions import endpoint, places, user_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,6 +67,8 @@ def session(found: Session, state: State | None = None, *, changes: int = 0) -> 
         "allow_setuid": options.allow_setuid,
         "publish": published(found),
         "network": options.network,
+        "labels": found.labels,
+        "note": user_note.read(found),
         "changes": changes,
     }
 

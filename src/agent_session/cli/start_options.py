@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from agent_session.cli.parameters import Argument, Option
 from agent_session.cli.verbs import ACCESS, AGENT, LIMITS, PROJECTS, SESSION
 from agent_session.engine import limits, network_mode, published
-from agent_session.host import model_name
+from agent_session.host import label, model_name
 from agent_session.workspace import protect_mode
 
 
@@ -245,6 +245,17 @@ Network = Annotated[
         meaning="open: the session reaches the network; none: it reaches nothing, so that an agent whose "
         "model is elsewhere cannot work. [env: AGENT_SESSION_NETWORK] [default: open]",
         group=ACCESS,
+    ),
+]
+Label = Annotated[
+    list[str] | None,
+    _option(
+        "--label",
+        metavar="KEY=VALUE",
+        parser=label.read,
+        meaning="A label of your own, for `ls --filter label=KEY=VALUE`. Repeatable; none takes them away. "
+        "[env: AGENT_SESSION_LABEL, comma-separated]",
+        group=SESSION,
     ),
 ]
 AllowUserNamespaces = Annotated[

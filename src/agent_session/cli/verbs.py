@@ -75,6 +75,9 @@ VERBS = {
         )),
         Verb("attach", SESSIONS, "Put a running session on this terminal", LISTING, RUNNING),
         Verb("ls", SESSIONS, "List sessions and what their agents do", LISTING, alias="ps"),
+        Verb("note", SESSIONS, "Keep a note on a session", LISTING, examples=(
+            ("agent-session note web waits for the review of Anna", "shown by status and ls --wide"),
+        )),
         Verb("stop", SESSIONS, "Stop sessions; all they hold stays", EITHER, RUNNING),
         Verb("restart", SESSIONS, "Start a session again, also a running one", SERVICE),
         Verb("rm", SESSIONS, "Remove stopped sessions; projects stay", SERVICE, STOPPED),
@@ -157,6 +160,10 @@ VERBS = {
         Verb("keys", SERVER, "Renew the key of agents' logins"),
         Verb("db", SERVER, "Upgrade or inspect the server's database"),
         Verb("doctor", MAINTENANCE, "Find what is wrong, and how to fix it"),
+        Verb("config", MAINTENANCE, "Show your choices, or begin a file for them", examples=(
+            ("agent-session config show", "what counts here, and where it comes from"),
+            ("agent-session config init", "a file in which every key is explained"),
+        )),
         Verb("completion", MAINTENANCE, "Print a shell's completion script"),
         Verb("uninstall", MAINTENANCE, "Remove agent-session from this machine"),
         Verb("help", MAINTENANCE, "Show this help, or a command's"),

@@ -14,11 +14,10 @@ from agent_session import sanitize
 from agent_session.cli import terminal
 from agent_session.cli.context import Exit, Invocation, directory, note, on_terminal
 from agent_session.config import DEFAULT_AGENT, DEFAULT_SESSION, Config
-from agent_session.engine import published
 from agent_session.errors import ConflictError, Hint
 from agent_session.images.errors import ImageMissing
 from agent_session.sessions import find, start, steps, which
-from agent_session.sessions.options import LENT, Options
+from agent_session.sessions.options import LENT, NONE, Options
 from agent_session.sessions.wish import Wish
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 def wish(config: Config, *, screen: bool) -> Wish:
     """All that was chosen for a start; with `screen` it waits until the agent shows something."""
     chosen = {field.name: getattr(config, field.name) for field in fields(Options)}
-    ports = tuple(dict.fromkeys(one for one in config.publish if one != published.NONE))
+    lists = {name: _listed(chosen[name]) for name in ("publish", "label")}
     return Wish(
         name=config.name or DEFAULT_SESSION,
         agent=config.agent,
@@ -43,12 +42,17 @@ def wish(config: Config, *, screen: bool) -> Wish:
         mounts=config.mounts,
         kob=config.kob,
         allow_secret_directories=config.allow_secret_directories,
-        options=Options(**chosen | {"ssh_agent": LENT if config.ssh_agent else "", "publish": ports}),
+        options=Options(**chosen | {"ssh_agent": LENT if config.ssh_agent else ""} | lists),
         fresh=config.fresh,
         insisted=config.insisted,
         import_from=Path(config.import_from).expanduser() if config.import_from else None,
         screen=screen,
     )
+
+
+def _listed(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Each value once; without the word that says that there are none."""
+    return tuple(dict.fromkeys(value for value in values if value != NONE))
 
 
 def again(config: Config, name: str, *, screen: bool) -> Wish:

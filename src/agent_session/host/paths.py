@@ -45,6 +45,11 @@ def review_folder() -> Path:
     return (Path(named) if Path(named).is_absolute() else Path.home() / ".local/state") / APP / "review"
 
 
+def note_folder() -> Path:
+    """Where users' notes on sessions are kept; it need not exist."""
+    return review_folder().parent / "notes"
+
+
 def reverted_folder() -> Path:
     """Where it is kept what agents had written in the place of what was put back; it need not exist."""
     return agent_folders()[-1].parent / "reverted"

@@ -162,6 +162,7 @@ def read_options(label: str) -> Options:
         value = tuple(value) if isinstance(value, list) else value
         if type(value) is type(field.default) and not (isinstance(value, int | float) and value < 0):
             chosen[field.name] = value
+    chosen["label"] = tuple(one for one in chosen.get("label", ()) if isinstance(one, str) and "=" in one)
     chosen["publish"] = _ports(chosen.get("publish", ()))
     return Options(**chosen)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from agent_session.engine.protocol import Engine
 from agent_session.errors import DOCTOR, EngineRefused, Interrupted, NotFoundError, NotReady
 from agent_session.host.signals import uninterrupted
-from agent_session.sessions import endpoint, find, review
+from agent_session.sessions import endpoint, find, review, user_note
 from agent_session.sessions.errors import SessionNotFound, SessionRunning
 from agent_session.sessions.leftovers import settle, tidy
 from agent_session.sessions.names import check_name, container_name, importing_name, next_name, volume_names
@@ -179,6 +179,7 @@ def remove(engine: Engine, name: str) -> None:
             engine.remove(session.container)
         # Before the volumes: as long as there is one, another rm goes on where this one was killed.
         review.forget(name)
+        user_note.forget(name)
         session_worktrees.forget(session.projects if session else (), name)
         for volume in (*volume_names(name), importing_name(name)):
             engine.remove_volume(volume)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from agent_session.engine import limits, network_mode, published
+from agent_session.engine import limits, network_mode
 from agent_session.workspace import protect_mode
 
 
@@ -39,9 +39,13 @@ class Options:
     """Ports of this machine and those of the session that they lead to, as engine.published writes them."""
     network: str = network_mode.OPEN
     """One of network_mode.MODES."""
+    label: tuple[str, ...] = ()
+    """The user's own, key=value."""
 
 
 DEFAULTS = Options()
+NONE = "none"
+"""As it is typed: no port is published, or no label kept, any more."""
 LENT = "lent"
 """In a wish, in place of the ssh-agent's socket: it is to be lent."""
 OF_A_START = frozenset({field.name for field in fields(Options)} | {"fresh"})
@@ -80,7 +84,7 @@ def flags(name: str, value: object) -> list[str]:
     if isinstance(value, bool):
         return [flag if value else f"--no-{flag[2:]}"]
     if isinstance(value, tuple):
-        items = value or (published.NONE,) if name == "publish" else value
+        items = value or (NONE,) if name in {"publish", "label"} else value
         return [word for item in items for word in (flag, str(item))]
     if name in {"memory", "shm_size"} and isinstance(value, int):
         return [flag, limits.written(value)]

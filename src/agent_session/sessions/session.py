@@ -61,6 +61,12 @@ class Session:
         return tuple(map(parse, self.options.publish))
 
     @property
+    def labels(self) -> dict[str, str]:
+        """The user's own labels."""
+        parts = (one.partition("=") for one in self.options.label)
+        return {key: value for key, _, value in parts}
+
+    @property
     def running(self) -> bool:
         """Whether its container runs."""
         return self.status == "running"

@@ -62,6 +62,8 @@ LISTED = {
     "allow_setuid": False,
     "publish": [],
     "network": "open",
+    "labels": {},
+    "note": "",
     "changes": 0,
 }
 

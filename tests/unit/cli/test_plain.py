@@ -29,6 +29,8 @@ TEXTS = {
     "--publish": "8080:3000",
     "-p": "8080:3000",
     "--network": "none",
+    "--label": "team=web",
+    "--sort": "state",
 }
 """What an option can be given that takes not just any text."""
 

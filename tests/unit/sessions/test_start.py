@@ -43,6 +43,7 @@ OTHER = Options(
     allow_setuid=True,
     publish=("8080:3000",),
     network="none",
+    label=("team=web",),
 )
 """Of each option another value than the usual one."""
 TOGETHER = replace(OTHER, publish=())
@@ -344,6 +345,7 @@ def test_options_are_written_as_they_are_typed() -> None:
         "allow_setuid": ["--allow-setuid"],
         "publish": ["--publish", "8080:3000"],
         "network": ["--network", "none"],
+        "label": ["--label", "team=web"],
     }
 
 

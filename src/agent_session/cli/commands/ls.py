@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from agent_session.activity import selection
 from agent_session.cli import output, table
 from agent_session.cli.context import Invocation, note
 from agent_session.cli.options import JsonList
@@ -17,14 +18,54 @@ if TYPE_CHECKING:
     from agent_session.sessions.session import Session
     from agent_session.workspace.clones import Clone
 
+MORE = ("MODEL", "LABELS", "PORTS", "NOTE")
 Names = Annotated[bool, Option("-q", "--names", help="Names only, one per line.")]
 
 
-def ls(invocation: Invocation, as_json: JsonList = False, names: Names = False) -> None:
+Filter = Annotated[
+    list[str] | None,
+    Option(
+        "--filter",
+        metavar="KEY=VALUE",
+        help="Only sessions with that state, status, agent, name, project or label: state=waiting, "
+        "label=team=web. Repeatable.",
+    ),
+]
+Sort = Annotated[
+    str | None,
+    Option(
+        "--sort",
+        metavar="name|agent|state|since|created",
+        parser=selection.sort_key,
+        help="What they are ordered by; by state, those that need you come first. [default: name]",
+    ),
+]
+Template = Annotated[
+    str | None,
+    Option(
+        "--format",
+        metavar="TEMPLATE",
+        help="A line for each, with fields of its JSON in braces: '{name} {state.value} {labels.team}'.",
+    ),
+]
+Wide = Annotated[bool, Option("--wide", help="More columns: MODEL, LABELS, PORTS and NOTE.")]
+
+
+def ls(
+    invocation: Invocation,
+    as_json: JsonList = False,
+    names: Names = False,
+    filters: Filter = None,
+    sort: Sort = None,
+    template: Template = None,
+    wide: Wide = False,
+) -> None:
     """List all sessions with their status, what their agents do and since when, and their projects."""
-    if names and as_json:
-        raise UsageError("--names and --json contradict each other", hint=Hint("ls", ["--json"]))
-    if names:
+    ways = {"--names": names, "--json": as_json, "--format": template is not None, "--wide": wide}
+    chosen = [flag for flag, given in ways.items() if given]
+    if len(chosen) > 1:
+        raise UsageError(f"{chosen[0]} and {chosen[1]} contradict each other", hint=Hint("ls", ["--json"]))
+    if names and not filters and not sort:
         from agent_session.sessions import find
 
         with invocation.engine(one_question=True) as engine:
@@ -33,16 +74,37 @@ def ls(invocation: Invocation, as_json: JsonList = False, names: Names = False) 
         return
     found, now = _look(invocation)
     differing = review.counts(found)
-    if as_json:
-        from agent_session.activity import shapes
+    if not chosen and not filters and not sort:
+        _tell(found, now, differing, wide=False)
+        return
+    from agent_session.activity import shapes
 
-        output.print_json(
-            [shapes.session(one, now[one.name], changes=differing.get(one.name, 0)) for one in found]
-        )
-    elif found:
-        _print(found, now, differing)
+    shown = [shapes.session(one, now[one.name], changes=differing.get(one.name, 0)) for one in found]
+    shown = selection.ordered(selection.matching(shown, filters or []), sort or "name")
+    if as_json:
+        output.print_json(shown)
+    elif names or template is not None:
+        for one in shown:
+            print(one["name"] if template is None else selection.written(one, template))
     else:
+        by_name = {session.name: session for session in found}
+        _tell([by_name[one["name"]] for one in shown], now, differing, wide=wide, all_of_them=not found)
+
+
+def _tell(
+    found: "list[Session]",
+    now: "dict[str, State]",
+    differing: "dict[str, int]",
+    *,
+    wide: bool,
+    all_of_them: bool = True,
+) -> None:
+    if found:
+        _print(found, now, differing, wide=wide)
+    elif all_of_them:
         note("no sessions; start one in a project's directory: agent-session start")
+    else:
+        note("no session fits")
 
 
 def overview(invocation: Invocation) -> None:
@@ -88,11 +150,22 @@ def _options(session: "Session") -> str:
     return ", ".join(told)
 
 
+def _more(session: "Session") -> list[str]:
+    """What --wide adds, as MORE has it."""
+    from agent_session.sessions import user_note
+
+    labels = ", ".join(session.options.label)
+    ports = ", ".join(session.options.publish)
+    return [session.options.model or "-", labels or "-", ports or "-", user_note.read(session) or "-"]
+
+
 def _cloned(clone: "Clone") -> str:
     return f"{clone.source or clone.target.name} (clone)"
 
 
-def _print(found: "list[Session]", now: "dict[str, State]", differing: "dict[str, int]") -> None:
+def _print(
+    found: "list[Session]", now: "dict[str, State]", differing: "dict[str, int]", *, wide: bool = False
+) -> None:
     """The sessions in a table; REVIEW is a column of it only where there is something to look at."""
     columns = ["NAME", "AGENT", "STATUS", "STATE", "SINCE", "CREATED", "OPTIONS", "REVIEW", "PROJECTS"]
     options = [_options(session) for session in found]
@@ -106,10 +179,12 @@ def _print(found: "list[Session]", now: "dict[str, State]", differing: "dict[str
             output.ago(session.created),
             *([told or "-"] if any(options) else []),
             *([f"{differing.get(session.name, 0)} changed"] if differing else []),
+            *(_more(session) if wide else []),
             ", ".join(_places(session, "")),
         ]
         for session, told in zip(found, options, strict=True)
     ]
+    columns[-1:] = [*(MORE if wide else []), "PROJECTS"]
     if not any(options):
         columns.remove("OPTIONS")
     if not differing:

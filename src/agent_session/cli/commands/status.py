@@ -11,7 +11,7 @@ from agent_session.cli.options import NameOrDefault
 from agent_session.cli.parameters import Option
 from agent_session.engine import network_mode
 from agent_session.errors import Hint, UsageError
-from agent_session.sessions import review
+from agent_session.sessions import review, user_note
 from agent_session.workspace import protect_mode
 
 if TYPE_CHECKING:
@@ -83,6 +83,10 @@ def _lines(found: "Description", *, login: str, details: bool) -> Iterator[tuple
     session, state = found.session, found.state
     began = f", since {_local(state.since)} ({output.ago(state.since)})" if state.since else ""
     yield "session", session.name
+    if note := user_note.read(session):
+        yield "note", note
+    for key, value in session.labels.items():
+        yield "label", f"{key}={value}"
     yield "agent", session.agent
     yield "status", session.status
     yield "state", f"{state.value}{began}"
