@@ -16,6 +16,8 @@ from agent_session.workspace import git_config, repositories
 
 MOST_ENTRIES = 100_000
 DEEPEST = 24
+MOVED_ASIDE = "agent-session-links"
+"""Where session-guard (git_links.c) moves links and pipes that appear in a git directory."""
 CONFIGS = frozenset({"config", "config.worktree"})
 DIVERTING = re.compile(
     r"url\..*\.(push)?insteadof|protocol\.(.*\.)?allow|core\.attributesfile"
@@ -52,6 +54,8 @@ class Left:
         if self.is_config:
             return f"git runs what it says, or goes where it says; new: {', '.join(self.keys)}"
         what = self.items[0].removeprefix("-> ")
+        if MOVED_ASIDE in Path(self.path).parts:
+            return f"it appeared in git's way, and the session's guard has moved it there: {what}"
         return f"git waits at it or writes through it when it has that name to write: {what}"
 
     def seen_from(self, source: Path) -> str:

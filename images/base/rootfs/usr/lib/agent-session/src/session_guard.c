@@ -4,7 +4,8 @@
  * drops the mounts on it, in here too. This puts them back within a millisecond or so, and looks four times a second besides.
  *
  * It is started from the host, before the agent, as this container's root. Of root's rights it keeps the ones to mount, to put a
- * file that is root's in place of another, and to act as the agent's user; it runs no program, and is linked with no library. All paths are walked as the agent's user, one name at a time and never
+ * file that is root's in place of another, to act as the agent's user, and to end its programs; it runs no program, and is linked
+ * with no library. All paths are walked as the agent's user, one name at a time and never
  * through a link, and mounts are made on what was found there, by its descriptor.
  */
 #define _GNU_SOURCE
@@ -14,6 +15,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +28,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "guard.h"
+
 #define AGENT 1000
-#define LONGEST 4096
 #define MOST 4096 /* mounts */
 #define MARK 1000000000 /* when a placeholder was last changed */
 #define LOOK_MS 250
@@ -56,24 +59,26 @@ static void as_root(void) { setfsuid(0), setfsgid(0); }
 
 /* To mount, to replace files, and to be the agent's user for files alone: as any other of its ids, the agent could end or delay this process. */
 static void keep_the_right_to_mount(void) {
-    const unsigned kept = 1 << CAP_SYS_ADMIN | 1 << CAP_SETUID | 1 << CAP_SETGID | 1 << CAP_CHOWN | 1 << CAP_DAC_OVERRIDE;
+    const unsigned kept = 1 << CAP_SYS_ADMIN | 1 << CAP_SETUID | 1 << CAP_SETGID | 1 << CAP_CHOWN | 1 << CAP_DAC_OVERRIDE |
+                          1 << CAP_KILL;
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct data[2] = {{0}};
     for (int each = 0; each < 64; each++)
         if (each >= 32 || !(kept & 1U << each))
             prctl(PR_CAPBSET_DROP, each, 0, 0, 0);
     data[0].permitted = data[0].effective = kept;
+    data[0].effective &= ~(1U << CAP_KILL);
     if (syscall(SYS_capset, &header, data) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         exit(1);
 }
 
 /* ---- paths ---- */
 
-/* The directory of a path, by no link; the last name is left to the caller. */
-static int walk(const char *path, const char **last) {
-    int at = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+int walk_from(int directory, const char *path, const char **last) {
+    int at = openat(directory, *path == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     const char *slash;
-    while (at >= 0 && (slash = strchr(++path, '/'))) {
+    path += *path == '/';
+    while (at >= 0 && (slash = strchr(path, '/'))) {
         char name[256];
         int next = -1;
         if (slash - path < (int)sizeof name) {
@@ -83,11 +88,13 @@ static int walk(const char *path, const char **last) {
         }
         close(at);
         at = next;
-        path = slash;
+        path = slash + 1;
     }
     *last = path;
     return at;
 }
+
+static int walk(const char *path, const char **last) { return walk_from(AT_FDCWD, path, last); }
 
 /* What has a name in a directory, if it is a file or a directory. */
 static int find(int directory, const char *name) {
@@ -427,6 +434,46 @@ static void give_hooks_away(void) {
     }
 }
 
+static int is_in(const char *path, const char *directory) {
+    size_t length = strlen(directory);
+    return !strncmp(path, directory, length) && path[length] == '/';
+}
+
+/* A git directory is where a commondir is read-only; of a bare one, which is read-only, some parts are writable. */
+static void find_git_directories(void) {
+    static const char *found[MOST];
+    int last = 0;
+    for (int each = 0; each < count; each++) {
+        char *name = strrchr(wanted[each].path, '/'), above[LONGEST];
+        snprintf(above, sizeof above, "%.*s", (int)(name - wanted[each].path), wanted[each].path);
+        if (wanted[each].how == READ_ONLY && !strcmp(name, "/commondir"))
+            found[last++] = strdup(above);
+        else if (wanted[each].how == WRITABLE && known(above, READ_ONLY))
+            guard_links_of(wanted[each].path, 0);
+    }
+    for (int each = 0; each < last; each++) {
+        int is_part = 0;
+        for (int other = 0; other < last; other++)
+            is_part |= is_in(found[each], found[other]);
+        if (!is_part)
+            guard_links_of(found[each], 1);
+    }
+}
+
+/* A process of its own, so that nothing that the agent does there delays a mount. It keeps the right to end programs, and
+ * root's id, so that the agent cannot end it. Who comes into a container from outside has no parent there. */
+static void guard_links_beside(void) {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct kept[2] = {{.effective = 1 << CAP_KILL, .permitted = 1 << CAP_KILL}};
+    int in_container = !getppid();
+    find_git_directories();
+    if (fork())
+        return;
+    if (!prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) && !syscall(SYS_capset, &header, kept))
+        guard_links(in_container);
+    _exit(0);
+}
+
 int main(int argc, char **argv) {
     (void)argc;
     placeholders = argv + 1;
@@ -440,6 +487,7 @@ int main(int argc, char **argv) {
     give_hooks_away();
     keep_the_right_to_mount();
     as_agent();
+    guard_links_beside();
     remember_all();
     for (struct pollfd changed = {.fd = file, .events = POLLPRI};; poll(&changed, 1, LOOK_MS)) {
         read_table(file, 0);
