@@ -51,6 +51,7 @@ from agent_session.server.turns import Turns
 from agent_session.server.walls import HeadersOfAll, Walls
 from agent_session.server.watching import Watching
 from agent_session.server.web import page as web
+from agent_session.server.web.visitors import Visitors
 from agent_session.sessions.installation import Installation
 from agent_session.sessions.session import Session
 
@@ -97,6 +98,7 @@ def assemble(settings: Settings, engine: Engine, installation: Installation) -> 
         logins=Logins(database, settings, hub),
         presence=presence,
         pusher=pusher,
+        visitors=Visitors(),
     )
     parts.logins.on_ready = partial(delivery.deliver, parts)
     return parts

@@ -21,6 +21,7 @@ from agent_session.server.settings import Settings
 from agent_session.server.threads import Threads
 from agent_session.server.turns import Turns
 from agent_session.server.watching import Watching
+from agent_session.server.web.visitors import Visitors
 from agent_session.sessions.installation import Installation
 
 
@@ -43,6 +44,7 @@ class Parts:
     logins: Logins
     presence: Presence
     pusher: Pusher
+    visitors: Visitors
     threads: Threads
 
 

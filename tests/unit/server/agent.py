@@ -29,6 +29,12 @@ class Agent:
 
     def __init__(self) -> None:
         self.prompts: list[str] = []
+        self.models: list[str] = []
+        """Which model each prompt was for; "" for its own."""
+        self.known = [{"id": "a/b", "name": "B", "current": True}]
+        """Its models."""
+        self.tools: list[dict[str, Any]] = []
+        """What it has used for its answer in the record."""
         self.others: list[list[str]] = []
         self.seeds: list[list[str]] = []
         """What sessions were sent at their starts."""
@@ -61,13 +67,15 @@ class Agent:
         match command[1]:
             case "prompt":
                 self.prompts.append(stdin.decode())
+                self.models.append(command[command.index("--model") + 1] if "--model" in command else "")
                 assert self.go_on.wait(20)
                 return self.turn(stdin.decode())
             case "history":
                 entries = [{"role": "user", "text": "hi", "time": "2026-11-21T08:00:00.000Z"}]
-                return said({"entries": [*entries, {"role": "assistant", "text": "hello"}]})
+                answer = {"role": "assistant", "text": "hello", "tools": self.tools}
+                return said({"entries": [*entries, answer]})
             case "models":
-                return said({"models": [{"id": "a/b", "name": "B", "current": True}]})
+                return said({"models": self.known})
             case "state":
                 return said({**IDLE, "value": "waiting", "question": QUESTION})
             case _:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -12,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from agent_session.activity import terminal as screen
-from agent_session.server.web import assets, changes
+from agent_session.server.web import assets, changes, syntax, terminal
 from agent_session.server.web.page import ROUTERS
 from agent_session.sessions import find
 from tests.browser import DESK, PHONE, Visitor, beside, browsing, visiting
@@ -272,11 +273,19 @@ def test_every_page_can_be_read_by_everybody_and_fits(
     make(served, "A title that is much longer than the width of any telephone that is sold today")
     in_state(served, name, "waiting", question=QUESTION)
     with visiting(browser, served, size, scheme=scheme) as visitor:
-        for path in ("/", "/new", f"/sessions/{name}", f"/sessions/{name}/changes", "/settings", "/nothing"):
+        for path in (
+            "/",
+            "/new",
+            f"/sessions/{name}",
+            f"/sessions/{name}/changes",
+            "/settings",
+            "/admin",
+            "/nothing",
+        ):
             page = visitor.page(path)
             page.wait_for_load_state("load")
             if path.endswith("/changes"):
-                expect(page.get_by_text("This session has no clone.")).to_be_visible()
+                expect(page.get_by_text("This session has no project.")).to_be_visible()
             if path.endswith(name):
                 expect(page.get_by_role("log")).to_contain_text("hello")
             assert axe(page) == [], path
@@ -294,6 +303,99 @@ def test_an_agent_is_created_in_the_settings_and_chosen_for_a_session(visitor: V
     page.goto(visitor.url + "/settings")
     page.get_by_role("button", name="Remove: Mine").click()
     expect(page.get_by_text("There are no agents of yours.")).to_be_visible()
+
+
+def test_an_agent_is_renamed_logged_in_with_a_key_and_removed(visitor: Visitor, served: Served) -> None:
+    page = visitor.page("/settings")
+    page.locator("#agent-name").fill("Router")
+    page.get_by_label("Program").select_option("claude")
+    page.get_by_label("Login").select_option("key")
+    page.get_by_label("API key", exact=True).fill("sk-ant-api03-0123456789abcdef")
+    page.get_by_role("button", name="Create the agent").click()
+    row = page.locator("#agents li")
+    expect(row).to_contain_text("logged in")
+    assert "sk-ant" not in page.content()
+    page.locator("summary[aria-label='Change: Router']").click()
+    page.get_by_label("Its name").fill("Other name")
+    page.get_by_role("button", name="Rename").click()
+    expect(row).to_contain_text("Other name")
+    page.locator("summary[aria-label='Change: Other name']").click()
+    page.get_by_label("Another login").select_option("key")
+    page.get_by_label("Its API key").fill("two words")
+    page.get_by_role("button", name="Log in", exact=True).click()
+    expect(page.locator("#refused")).not_to_be_empty()
+    page.get_by_label("Its API key").fill("sk-ant-api03-another")
+    page.get_by_role("button", name="Log in", exact=True).click()
+    expect(row.get_by_label("Its API key")).to_have_value("")
+    with served.client(beside(served.token)) as program:
+        (told,) = program.get("/api/agents").json()
+    assert (told["name"], told["login"]["way"], told["login"]["status"]) == ("Other name", "key", "ready")
+    page.get_by_role("button", name="Remove: Other name").click()
+    expect(page.get_by_text("There are no agents of yours.")).to_be_visible()
+
+
+def test_a_model_is_chosen_for_a_message_and_kept(visitor: Visitor, served: Served, agent: Agent) -> None:
+    agent.known.append({"id": "a/c", "name": "C"})
+    page = visitor.page(f"/sessions/{make(served)}")
+    page.get_by_label("Model").focus()
+    expect(page.get_by_label("Model")).to_contain_text("B (in use)")
+    page.get_by_label("Model").select_option("a/c")
+    page.get_by_label("Message to the agent").fill("with it")
+    page.keyboard.press("Enter")
+    until(lambda: agent.models == ["a/c"])
+    page.reload()
+    expect(page.get_by_label("Model")).to_have_value("a/c")
+
+
+def test_pictures_that_the_agent_made_are_shown_and_nothing_else_as_one(
+    visitor: Visitor, served: Served, agent: Agent, tmp_path: Path
+) -> None:
+    real, other = tmp_path / "chart.png", tmp_path / "page.png"
+    real.write_bytes(assets.assets()["icon-192.png"].content)
+    other.write_text("<script>alert(1)</script>")
+    agent.tools = [{"name": "Write", "input": {"file_path": str(one)}} for one in (real, other)]
+    page = visitor.page(f"/sessions/{make(served)}")
+    expect(page.get_by_role("img", name="chart.png")).to_be_visible()
+    expect(page.locator(".picture")).to_have_count(1)
+    assert page.locator(".picture img").evaluate("one => one.naturalWidth") == 192
+    assert axe(page) == []
+
+
+def test_an_administrator_sees_users_health_and_the_filtered_audit_log(
+    visitor: Visitor, served: Served
+) -> None:
+    name = make(served)
+    with served.client(beside(lambda: served.token(login="mallory"))) as other:
+        other.delete(f"/api/sessions/{name}")
+    page = visitor.page("/settings")
+    page.get_by_role("link", name="Administration").click()
+    users = page.get_by_role("region", name="Table of users")
+    expect(users).to_contain_text("local")
+    expect(users).to_contain_text("mallory")
+    users.get_by_text("Show them").click()
+    expect(users).to_contain_text(name)
+    expect(page.get_by_text("sqlite")).to_be_visible()
+    page.get_by_label("User", exact=True).fill("mallory")
+    page.get_by_role("button", name="Filter").click()
+    rows = page.locator("#audit tbody tr")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("delete_session")
+    page.get_by_label("Status").fill("soon")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.get_by_role("main")).to_contain_text("'soon' cannot be looked for as status")
+    with served.client(beside(lambda: served.token("sessions:read"))) as program:
+        assert program.get("/admin").status_code == 403
+
+
+def test_code_has_colours_and_can_do_no_harm() -> None:
+    found = syntax.coloured("x.py", ["def f():", "    return '<b>'  # no", ""])
+    assert found == [
+        '<i class="k">def</i> <i class="f">f</i>():',
+        '    <i class="k">return</i> <i class="s">&#39;</i><i class="s">&lt;b&gt;</i><i class="s">&#39;</i>'
+        '  <i class="c"># no</i>',
+        "",
+    ]
+    assert syntax.coloured("x.unknown", ["<b>"]) == ["&lt;b&gt;"]
 
 
 @pytest.fixture
@@ -344,6 +446,19 @@ def served_token(served: Served) -> str:
     return beside(served.token)
 
 
+def test_a_terminal_tells_who_else_is_there(
+    browser: Browser, visitor: Visitor, served: Served, shell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal, "OTHERS_SECONDS", 0.2)
+    page = visitor.page(f"/sessions/{shell}/terminal")
+    on_screen(page, "attached")
+    with visiting(browser, served, PHONE) as phone:
+        other = phone.page(f"/sessions/{shell}/terminal")
+        expect(page.locator("#others")).to_have_text("Also here: local on Chrome on Linux (watching)")
+        expect(other.locator("#others")).to_have_text("Also here: local on Chrome on Linux")
+    expect(page.locator("#others")).to_have_text("")
+
+
 def test_a_phone_has_keys_and_watches_first(browser: Browser, served: Served, shell: str) -> None:
     with visiting(browser, served, PHONE) as phone:
         page = phone.page(f"/sessions/{shell}/terminal")
@@ -369,7 +484,8 @@ def test_a_foreign_page_gets_no_terminal(
     asked = {"Cookie": cookie, **headers}
     if opened:
         with connect(address, additional_headers=asked, proxy=None) as socket:
-            assert b"attached" in bytes(socket.recv(20))  # type: ignore[arg-type]
+            shown = next(piece for piece in iter(lambda: socket.recv(20), None) if isinstance(piece, bytes))
+            assert b"attached" in shown
     else:
         with pytest.raises(InvalidStatus) as refused, connect(address, additional_headers=asked, proxy=None):
             pass

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from agent_session.errors import UsageError
 from agent_session.server.api import agents
-from agent_session.server.api.agent_shapes import Code, NewAgent, NewLogin
+from agent_session.server.api.agent_shapes import AgentChange, Code, NewAgent, NewLogin
 from agent_session.server.auth.authentication import Agents
 from agent_session.server.auth.scopes import Caller
 from agent_session.server.parts import OfServer, Parts
@@ -55,6 +55,19 @@ async def create(
     except ValidationError:
         raise UsageError("an agent needs a name, of 100 characters at most") from None
     await agents.create_agent(wanted, asking, parts)
+    return await listed(asking, parts)
+
+
+@router.post("/page/agents/{agent_id}/name")
+async def rename(
+    agent_id: Number, asking: Agents, parts: OfServer, name: Word = "", description: Word = ""
+) -> HTMLResponse:
+    """Give an agent another name and description."""
+    try:
+        change = AgentChange(name=name.strip(), description=description.strip() or None)
+    except ValidationError:
+        raise UsageError("an agent needs a name, of 100 characters at most") from None
+    await agents.update_agent(agent_id, change, asking, parts)
     return await listed(asking, parts)
 
 

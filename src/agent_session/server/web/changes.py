@@ -1,20 +1,25 @@
-"""What a session changed in its clones since its start: files with counts, their lines, a patch."""
+"""What a session changed in its projects, since its start or its HEAD: files with counts, their lines."""
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
+from markupsafe import Markup
 
 from agent_session.errors import AgentSessionError
+from agent_session.server import changes as comparing
 from agent_session.server.auth import ownership
 from agent_session.server.auth.authentication import Reader
 from agent_session.server.auth.scopes import Caller
 from agent_session.server.parts import OfServer, Parts
 from agent_session.server.web.chat import of_session
 from agent_session.server.web.pages import page, piece
+from agent_session.server.web.syntax import coloured
 from agent_session.sessions import difference
+from agent_session.sessions.difference import Against as AgainstWhat
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 LARGEST = 2_000_000
@@ -22,6 +27,9 @@ LARGEST = 2_000_000
 MOST = 20_000
 """Lines that are shown."""
 LONGEST = 2000
+COLOURED = 5000
+"""Lines that get colours, of all files together."""
+Against = Annotated[AgainstWhat, Query()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +40,8 @@ class Line:
     old: int | None
     new: int | None
     text: str
+    html: str = ""
+    """The text in colours."""
 
 
 @dataclass(kw_only=True)
@@ -47,7 +57,7 @@ class File:
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """A clone with what differs in it; `problem` where that cannot be told."""
+    """A project with what differs in it; `problem` where that cannot be told."""
 
     name: str
     files: list[File]
@@ -56,44 +66,29 @@ class Project:
 
 
 @router.get("/sessions/{name}/changes")
-async def changes(name: str, asking: Reader, parts: OfServer) -> HTMLResponse:
+async def changes(name: str, asking: Reader, parts: OfServer, against: Against = "start") -> HTMLResponse:
     """Show what a session changed; the differences are asked for by the page, as they cost a moment."""
-    return page("changes.html", asking, tab="changes", **await of_session(parts, asking, name))
+    return page(
+        "changes.html", asking, tab="changes", against=against, **await of_session(parts, asking, name)
+    )
 
 
 @router.get("/page/sessions/{name}/changes")
-async def listed(name: str, asking: Reader, parts: OfServer) -> HTMLResponse:
+async def listed(name: str, asking: Reader, parts: OfServer, against: Against = "start") -> HTMLResponse:
     """Show the differences of each project."""
-    projects = await parts.threads.run(lambda: _projects(parts, asking, name))
-    return piece("differences.html", projects=projects, name=name)
+    projects = await parts.threads.run(lambda: _projects(parts, asking, name, against))
+    return piece("differences.html", projects=projects, name=name, against=against)
 
 
-@router.get("/sessions/{name}/changes.patch")
-async def patch(name: str, asking: Reader, parts: OfServer) -> Response:
-    """Give all differences as a patch."""
-
-    def whole() -> bytes:
-        session = ownership.get(parts.engine, asking, name)
-        found = b""
-        for clone in session.clones:
-            with difference.compute(parts.engine, session, clone, parts.installation.environment) as one:
-                found += _written(one, None) if one else b""
-        return found
-
-    content = await parts.threads.run(whole)
-    headers = {"content-disposition": f'attachment; filename="{name}.patch"'}
-    return Response(content, media_type="text/x-patch", headers=headers)
-
-
-def _projects(parts: Parts, asking: Caller, name: str) -> list[Project]:
+def _projects(parts: Parts, asking: Caller, name: str, against: AgainstWhat) -> list[Project]:
     session = ownership.get(parts.engine, asking, name)
-    found = []
-    for clone in session.clones:
+    environment, found = parts.installation.environment, []
+    for place in comparing.places_meant(session, None):
         try:
-            with difference.compute(parts.engine, session, clone, parts.installation.environment) as one:
-                found.append(_project(clone.target.name, one))
+            with difference.compute(parts.engine, session, place, environment, against=against) as one:
+                found.append(_project(place.target.name, one))
         except AgentSessionError as error:
-            found.append(Project(name=clone.target.name, files=[], problem=error.message))
+            found.append(Project(name=place.target.name, files=[], problem=error.message))
     return found
 
 
@@ -104,21 +99,34 @@ def _project(name: str, found: difference.Difference | None) -> Project:
         one.path: File(path=one.path, status=one.status, added=one.added, removed=one.removed)
         for one in difference.changes(found)
     }
-    content = _written(found, LARGEST)
+    content = _written(found)
     whole = len(content) < LARGEST
     for number, (path, line) in enumerate(lines(content.decode("utf-8", "replace"), list(files))):
         if number == MOST:
             whole = False
             break
         files[path].lines.append(line)
+    rest = COLOURED
+    for file in files.values():
+        rest -= len(file.lines)
+        file.lines = _in_colours(file.path if rest >= 0 else "", file.lines)
     return Project(name=name, files=list(files.values()), whole=whole)
 
 
-def _written(found: difference.Difference, most: int | None) -> bytes:
+def _in_colours(path: str, found: list[Line]) -> list[Line]:
+    """Return lines in colours; what was and what is are read as two texts."""
+    html: dict[int, Markup] = {}
+    for kinds in ({"removed", "same"}, {"added", "same"}):
+        places = [place for place, line in enumerate(found) if line.kind in kinds]
+        html |= zip(places, coloured(path, [found[place].text for place in places]), strict=True)
+    return [replace(line, html=html.get(place, line.html)) for place, line in enumerate(found)]
+
+
+def _written(found: difference.Difference) -> bytes:
     with tempfile.TemporaryFile() as file:
-        found.write(file, "--no-color", "--no-renames", "--binary" if most is None else "--unified=3")
+        found.write(file, "--no-color", "--no-renames", "--unified=3")
         file.seek(0)
-        return file.read() if most is None else file.read(most)
+        return file.read(LARGEST)
 
 
 def lines(text: str, paths: list[str]) -> Iterator[tuple[str, Line]]:

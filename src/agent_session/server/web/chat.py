@@ -138,15 +138,18 @@ async def prompt(
     asking: Writer,
     parts: OfServer,
     text: Annotated[str, Form(min_length=1, max_length=1_000_000)],
+    model: Annotated[str, Form(max_length=255)] = "",
     key: Key = None,
 ) -> JSONResponse:
     """Give the agent a prompt, or put it in line where it works; a stopped session is started first."""
 
     async def give() -> dict[str, Any]:
-        turn = await begin_turn(parts, asking, name, Chat(prompt=text, when_busy="queue"))
+        turn = await begin_turn(
+            parts, asking, name, Chat(prompt=text, model=model or None, when_busy="queue")
+        )
         return {"turn": str(turn.id), "queued": turn.queued}
 
-    return JSONResponse(await once(parts.database, asking, key, ["page prompt", name, text], give))
+    return JSONResponse(await once(parts.database, asking, key, ["page prompt", name, text, model], give))
 
 
 @router.post("/page/sessions/{name}/answer")

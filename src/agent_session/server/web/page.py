@@ -1,11 +1,13 @@
 """All addresses of the page, for the application."""
 
 from agent_session.server.web import (
+    admin_page,
     agents_page,
     assets,
     changes,
     chat,
     pages,
+    pictures,
     settings_page,
     shared,
     terminal,
@@ -20,4 +22,6 @@ ROUTERS = (
     shared.router,
     settings_page.router,
     agents_page.router,
+    admin_page.router,
+    pictures.router,
 )

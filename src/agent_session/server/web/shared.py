@@ -17,6 +17,7 @@ from agent_session.server.auth.shares import ShareOver, Watcher
 from agent_session.server.parts import OfServer, Parts
 from agent_session.server.web import chat, stream, terminal
 from agent_session.server.web.pages import page
+from agent_session.server.web.visitors import Visitor
 from agent_session.sessions.errors import SessionNotFound, SessionStopped
 from agent_session.sessions.session import Session
 
@@ -123,7 +124,8 @@ async def screen_socket(socket: WebSocket, word: str, parts: OfServer) -> None:
         return
     over = asyncio.create_task(_over(parts, word))
     showing = asyncio.create_task(terminal.watched(socket, parts, session))
-    await asyncio.wait({over, showing}, return_when=asyncio.FIRST_COMPLETED)
+    with parts.visitors.at(session.name, Visitor(name="somebody with a link", types=False)):
+        await asyncio.wait({over, showing}, return_when=asyncio.FIRST_COMPLETED)
     reason = showing.result() if showing.done() else terminal.REFUSED
     words = "" if showing.done() else ShareOver().message[:120]
     for task in (over, showing):

@@ -15,6 +15,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 from fastapi.responses import HTMLResponse
 
+from agent_session import inside
 from agent_session.activity import terminal as screen
 from agent_session.errors import AgentSessionError
 from agent_session.host import detach_key
@@ -24,9 +25,11 @@ from agent_session.server.auth.authentication import Terminal
 from agent_session.server.auth.scopes import Caller
 from agent_session.server.errors import Forbidden
 from agent_session.server.parts import OfServer, Parts
+from agent_session.server.web import templates
 from agent_session.server.web.chat import of_session
 from agent_session.server.web.pages import page
 from agent_session.server.web.pseudo_terminal import PseudoTerminal
+from agent_session.server.web.visitors import Visitor
 from agent_session.sessions import attach, find
 from agent_session.sessions.errors import SessionStopped
 from agent_session.sessions.session import Session
@@ -36,6 +39,8 @@ SMALLEST, LARGEST = (20, 5), (500, 300)
 GOING_AWAY, REFUSED, ENDED = 1001, 4003, 4001
 """Why a socket is closed: the server ends; refused, with the reason; the terminal has ended or was left."""
 WATCH_SECONDS = 0.7
+OTHERS_SECONDS = 4.0
+COUNT_CLIENTS = [inside.PGREP, "-fc", "^[^ ]*zellij (attach|watch)"]
 CLEAR = b"\x1b[?7l\x1b[?25l\x1b[m\x1b[2J\x1b[H"
 """Lines are not wrapped, no cursor; an empty screen."""
 
@@ -64,18 +69,53 @@ async def terminal(
     except AgentSessionError as error:
         await socket.close(REFUSED, error.message[:120])
         return
-    if watch:
-        reason = await watched(socket, parts, session)
-    else:
-        shown = PseudoTerminal(
-            *await parts.threads.run(lambda: _client(parts, session)), _size(columns, rows)
-        )
+    browser = templates.browser(socket.headers.get("user-agent", ""))
+    visitor = Visitor(name=f"{asking.login} on {browser}", types=not watch)
+    with parts.visitors.at(name, visitor):
+        others = asyncio.create_task(_tell_others(socket, parts, session, visitor))
         try:
-            reason = await _exchange(socket, shown, parts.hub.closing)
+            if watch:
+                reason = await watched(socket, parts, session)
+            else:
+                reason = await _attached(socket, parts, session, _size(columns, rows))
         finally:
-            await shown.leave()
+            others.cancel()
+            await asyncio.gather(others, return_exceptions=True)
     with contextlib.suppress(RuntimeError, WebSocketDisconnect):
         await socket.close(reason)
+
+
+async def _attached(socket: WebSocket, parts: Parts, session: Session, size: tuple[int, int]) -> int:
+    """Be a client of the session's terminal; return why it is over."""
+    shown = PseudoTerminal(*await parts.threads.run(lambda: _client(parts, session)), size)
+    try:
+        return await _exchange(socket, shown, parts.hub.closing)
+    finally:
+        await shown.leave()
+
+
+async def _tell_others(socket: WebSocket, parts: Parts, session: Session, self: Visitor) -> None:
+    """Tell who else is at the terminal, as that changes: in browsers, and on command lines."""
+    before: list[str] | None = None
+    while True:
+        there = parts.visitors.of(session.name)
+        clients = await parts.threads.run(lambda: _clients(parts, session))
+        rest = clients - sum(one.types for one in there)
+        now = [one.told() for one in there if one is not self]
+        now += ["a terminal"] if rest == 1 else [f"{rest} terminals"] if rest > 1 else []
+        if now != before:
+            await socket.send_text(json.dumps({"others": now}))
+        before = now
+        await asyncio.sleep(OTHERS_SECONDS)
+
+
+def _clients(parts: Parts, session: Session) -> int:
+    """Count the clients of a session's Zellij; 0 where they cannot be counted."""
+    try:
+        done = parts.engine.exec(session.container, COUNT_CLIENTS, timeout=10)
+        return int(done.stdout or b"0")
+    except (AgentSessionError, ValueError):
+        return 0
 
 
 async def watched(socket: WebSocket, parts: Parts, session: Session) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from agent_session.activity.protocol import Event, Said, Used
 from agent_session.server.turns import Turn
 from agent_session.server.web import markdown
+from agent_session.server.web.pictures import ENDINGS
 from agent_session.server.web.templates import render
 
 
@@ -54,7 +55,17 @@ def of_events(events: Iterable[Event]) -> list[str]:
 
 def tool(used: Used) -> str:
     """Return a tool's element, folded: its name, the gist of its input, and all of it."""
-    return render("tool.html", name=used.name, gist=gist(used.input), input=whole(used.input))
+    values = {"gist": gist(used.input), "input": whole(used.input), "picture": _picture(used.input)}
+    return render("tool.html", name=used.name, **values)
+
+
+def _picture(value: Any) -> str:
+    """Return the path of a picture that a tool has read or written, or ""."""
+    for key in ("file_path", "filePath", "path"):
+        found = value.get(key) if isinstance(value, dict) else None
+        if isinstance(found, str) and found.lower().endswith(ENDINGS):
+            return found
+    return ""
 
 
 def gist(value: Any) -> str:

@@ -6,7 +6,7 @@ const kept = `comments ${session}`;
 const comments = new Map(JSON.parse(localStorage.getItem(kept) ?? "[]"));
 
 async function read() {
-  const answer = await ask(`/page/sessions/${session}/changes`);
+  const answer = await ask(`/page/sessions/${session}/changes?against=${by("changes").dataset.against}`);
   if (answer.ok) by("changes").innerHTML = await answer.text();
   else by("changes").textContent = await reason(answer);
   for (const [place, { text }] of comments) {

@@ -47,6 +47,7 @@ async function fetchRecord() {
   const told = holder.content.firstElementChild;
   const height = scroll.scrollHeight - scroll.scrollTop;
   reconcile(history, told.innerHTML);
+  if (message) pictures(history);
   for (const turn of [...live.children]) if (turn.dataset.turn !== told.dataset.live) turn.remove();
   if (live.childElementCount) by("empty")?.remove();
   if (atEnd) follow();
@@ -62,6 +63,20 @@ history.addEventListener("click", (event) => {
   atEnd = false;
   read();
 });
+
+// --- Pictures that the agent has made: from its own files, where they still are ---
+
+function pictures(parent) {
+  for (const place of parent.querySelectorAll(".picture:empty")) {
+    const image = new Image();
+    image.loading = "lazy";
+    image.alt = place.dataset.path;
+    image.src = `${here}/picture?path=${encodeURIComponent(place.dataset.path)}`;
+    image.addEventListener("error", () => place.remove());
+    image.addEventListener("load", follow);
+    place.append(image);
+  }
+}
 
 // --- The turn that goes on ---
 
@@ -181,7 +196,25 @@ const keptKey = `key ${session}`;
 function unique() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
+async function models() {
+  const select = by("model");
+  const answer = await ask(`/api/sessions/${session}/models`);
+  if (!answer.ok) return;
+  const chosen = select.value;
+  const options = (await answer.json()).map(({ id, name, current }) => new Option(current ? `${name} (in use)` : name, id));
+  select.replaceChildren(select.options[0], ...options);
+  if (options.some(({ value }) => value === chosen)) select.value = chosen;
+}
+
 if (message) {
+  const keptModel = `model ${session}`;
+  const model = localStorage.getItem(keptModel);
+  if (model) by("model").append(new Option(model, model, true, true));
+  by("model").addEventListener("change", () => {
+    localStorage.setItem(keptModel, by("model").value);
+    localStorage.removeItem(keptKey);
+  });
+  for (const kind of ["pointerenter", "focus"]) by("model").addEventListener(kind, models, { once: true });
   message.value = localStorage.getItem(kept) ?? "";
   message.addEventListener("input", () => {
     localStorage.setItem(kept, message.value);
@@ -204,7 +237,7 @@ if (message) {
     const key = localStorage.getItem(keptKey) ?? unique(); // sent again, it is the same message
     localStorage.setItem(keptKey, key);
     try {
-      const answer = await ask(`${here}/prompt`, { method: "POST", form: { text }, headers: { "Idempotency-Key": key } });
+      const answer = await ask(`${here}/prompt`, { method: "POST", form: { text, model: by("model").value }, headers: { "Idempotency-Key": key } });
       if (!answer.ok) throw new Error(await reason(answer));
       localStorage.removeItem(kept);
       localStorage.removeItem(keptKey);

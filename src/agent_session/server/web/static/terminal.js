@@ -31,6 +31,7 @@ function connect() {
   now.binaryType = "arraybuffer";
   now.onopen = () => term.reset();
   now.onmessage = ({ data }) => {
+    if (typeof data === "string") return void tell(JSON.parse(data).others);
     wait = 500;
     say(watch.checked ? "You watch; nothing is typed." : phone ? "This screen's size is everybody's now." : "");
     term.write(new Uint8Array(data));
@@ -42,6 +43,9 @@ function connect() {
     say("Not connected; trying again");
     connect.later = setTimeout(connect, (wait = Math.min(8000, wait * 2)));
   };
+}
+function tell(others) {
+  by("others").textContent = others.length ? `Also here: ${others.join(", ")}` : "";
 }
 function say(text, over = false) {
   if (told.textContent !== text) told.textContent = text;
