@@ -17,8 +17,12 @@ from agent_session.sessions.installation import Installation
 from tests.fake_engine import FakeEngine
 from tests.served import Served, serving
 
-EXAMPLES = 4
-"""For each endpoint."""
+EXAMPLES, MANY = 4, 200
+"""For each endpoint; many in the night."""
+CHOSEN: dict[str, Any] = {
+    "deadline": None, "phases": [Phase.explicit, Phase.generate],
+    "suppress_health_check": list(HealthCheck),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +43,20 @@ schema = schemathesis.openapi.from_dict(document()).exclude(path="/api/events")
 
 
 @schema.parametrize()
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+@settings(max_examples=EXAMPLES, derandomize=True, **CHOSEN)
 def test_every_answer_is_one_that_the_document_knows(case: Any, served: Served) -> None:
+    check(case, served)
+
+
+@pytest.mark.long
+@schema.parametrize()
+@settings(max_examples=MANY, **CHOSEN)
+def test_so_it_is_for_many_requests(case: Any, served: Served) -> None:
+    check(case, served)
+
+
+def check(case: Any, served: Served) -> None:
+    """Send a request, and hold what it is answered against the document."""
     headers = {"Authorization": f"Bearer {token(served)}"}
     answer = case.call(base_url=served.url, headers=headers)
     if answer.status_code in {502, 503}:  # no agent and no engine is behind it here
