@@ -14,12 +14,13 @@ from typing import Annotated, Any
 import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, BaseModel, Field
 
 from agent_session import __version__
+from agent_session.activity import agent_command
 from agent_session.agents.stored_login import StoredLogin
 from agent_session.engine.protocol import Engine
-from agent_session.errors import AgentSessionError, ConfigurationError, Hint
+from agent_session.errors import AgentSessionError, ConfigurationError, Hint, UsageError
 from agent_session.host.clock import utc
 from agent_session.server import agents, logs, problems, sessions, team
 from agent_session.server import serve as serving
@@ -29,12 +30,15 @@ from agent_session.server.auth.scopes import ALL, Caller
 from agent_session.server.settings import Settings
 from agent_session.server.threads import Threads
 from agent_session.sessions import find
+from agent_session.sessions.errors import SessionStopped
 from agent_session.sessions.installation import Installation
 from agent_session.sessions.session import Session
 
 PORT = 8001
 KIND = "opencode"
 """The agent of the documents' sessions."""
+NO_AGENT = "none"
+"""The account of a session without one of the backend's agents; never this machine's logins."""
 MOST_SECRETS = 2
 """So that backend and controller can be given a new one in turn."""
 ITSELF = Caller(
@@ -49,6 +53,31 @@ class NewAgentSession(BaseModel):
     agent_id: int = Field(ge=0, lt=2**63)
     agent_token: str = Field(min_length=1, max_length=10_000)
     title: str | None = Field(default=None, max_length=200)
+
+
+class NewPlainSession(BaseModel):
+    """A session, perhaps with a token at GitHub; its agent is none of the backend's."""
+
+    session_id: str = Field(min_length=1, max_length=63)
+    github_token: str | None = Field(default=None, min_length=1, max_length=10_000)
+    title: str | None = Field(default=None, max_length=200)
+
+
+class NewToken(BaseModel):
+    """Another token for a session's agent."""
+
+    agent_token: str = Field(
+        min_length=1, max_length=10_000, validation_alias=AliasChoices("agent_token", "github_token", "token")
+    )
+
+
+class Run(BaseModel):
+    """How the container of a session is started; images and variables are those of the agent's folder."""
+
+    image: str | None = None
+    environment: dict[str, str] = {}
+    is_agent: bool = True
+    agent_token: str | None = Field(default=None, min_length=1, max_length=10_000)
 
 
 def read_secrets(settings: Settings) -> tuple[str, ...]:
@@ -97,18 +126,50 @@ router = APIRouter()
 @router.post("/sessions/agent")
 async def create_agent_session(new: NewAgentSession, request: Request) -> dict[str, Any]:
     """Make a session and wait until it is up. 409 where there is one of that name."""
+    return await _make(request, new.session_id, new.title, str(new.agent_id), new.agent_token)
+
+
+@router.post("/sessions")
+async def create_plain_session(new: NewPlainSession, request: Request) -> dict[str, Any]:
+    """Make a session and wait until it is up; without a token it has no login. 409 as above."""
+    return await _make(request, new.session_id, new.title, NO_AGENT, new.github_token)
+
+
+@router.put("/sessions/{name}/auth")
+async def change_auth(name: str, new: NewToken, request: Request) -> dict[str, str]:
+    """Give a session's agent another token; one that runs has it at once. 409 for one that is stopped."""
+    session = await _get(request, name)
     settings, engine, installation, threads = request.app.state.controller
+    if not session.running:
+        raise SessionStopped(name)
 
-    def make() -> Session:
-        kind = installation.agent(KIND)
-        login = github.stored(settings, kind, new.agent_token) if kind else StoredLogin()
-        wanted = sessions.Wanted(
-            title=new.title or "", name=new.session_id, projects=(), mount=False, auto_approve=False,
-            agent=agents.Chosen(kind=KIND, account=str(new.agent_id), login=login),
-        )  # fmt: skip
-        return sessions.create(engine, installation, ITSELF, wanted, lambda _line: None)[0]
+    def give() -> None:
+        content = agents.written(_login(settings, installation, new.agent_token)).encode()
+        agent_command.object_of(engine, session, ["take-login"], stdin=content)
 
-    return _told(await threads.run(make))
+    await threads.run(give)
+    return {"status": "updated", "session_id": name}
+
+
+@router.post("/sessions/{name}/run")
+async def run_agent_session(name: str, request: Request, how: Run | None = None) -> dict[str, Any]:
+    """Start a stopped session; its agent's login is where it was, unless another token comes along."""
+    new = how or Run()
+    if new.image or new.environment:
+        raise UsageError(
+            "images and variables are those of the agent's folder", hint=Hint("agents", note="docs/agents.md")
+        )
+    session = await _get(request, name)
+    settings, engine, installation, threads = request.app.state.controller
+    login = _login(settings, installation, new.agent_token)
+    started = await threads.run(lambda: sessions.ensure_running(engine, installation, session, login))
+    return _told(started)
+
+
+@router.post("/containers/cleanup-orphans")
+async def cleanup_orphans() -> dict[str, Any]:
+    """Remove nothing: a session's container is its record, so none that the controller made is an orphan."""
+    return {"orphans_cleaned": 0, "details": []}
 
 
 @router.get("/sessions")
@@ -197,6 +258,28 @@ def serve(
         address = f"{scheme}://{settings.host}:{listening.getsockname()[1]}"
         server = serving.Serving(config, ready=lambda: ready(address), closing=lambda: None)
         server.run(sockets=[listening])
+
+
+async def _make(
+    request: Request, name: str, title: str | None, account: str, token: str | None
+) -> dict[str, Any]:
+    settings, engine, installation, threads = request.app.state.controller
+
+    def make() -> Session:
+        login = _login(settings, installation, token)
+        wanted = sessions.Wanted(
+            title=title or "", name=name, projects=(), mount=False, auto_approve=False,
+            agent=agents.Chosen(kind=KIND, account=account, login=login),
+        )  # fmt: skip
+        return sessions.create(engine, installation, ITSELF, wanted, lambda _line: None)[0]
+
+    return _told(await threads.run(make))
+
+
+def _login(settings: Settings, installation: Installation, token: str | None) -> StoredLogin:
+    """The login that a token is; the machine's own are for no session of the controller."""
+    kind = installation.agent(KIND)
+    return github.stored(settings, kind, token) if kind and token else StoredLogin()
 
 
 async def _all(request: Request) -> list[Session]:

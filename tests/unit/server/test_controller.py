@@ -72,6 +72,27 @@ def test_a_session_is_made_as_the_documents_say(house: FakeEngine, agent: Agent,
     assert house.volumes("") == {}
 
 
+def test_a_session_without_an_agent_of_the_backend_gets_a_token_later(
+    house: FakeEngine, agent: Agent, backend: TestClient
+) -> None:
+    made = backend.post("/sessions", json={"session_id": "plain"}).json()
+    assert (made["session_id"], made["agent_id"], made["container_status"]) == ("plain", None, "running")
+    assert backend.post("/sessions", json={"session_id": "plain"}).status_code == 409
+    told = backend.put("/sessions/plain/auth", json={"github_token": "gho_another_secret"})
+    assert told.json() == {"status": "updated", "session_id": "plain"}
+    assert any(words[0] == "take-login" and "gho_another_secret" in words[-1] for words in agent.others)
+    backend.post("/sessions/plain/stop")
+    assert backend.put("/sessions/plain/auth", json={"agent_token": "x"}).status_code == 409
+    assert backend.post("/sessions/plain/run", json={"image": "evil"}).status_code == 400
+    assert backend.get("/sessions/plain").json()["container_status"] == "exited"
+    started = backend.post("/sessions/plain/run", json={"is_agent": True, "agent_token": "gho_third"}).json()
+    assert started["container_status"] == "running"
+    assert any("gho_third" in word for seed in agent.seeds for word in seed)
+    swept = backend.post("/containers/cleanup-orphans")
+    assert swept.json() == {"orphans_cleaned": 0, "details": []}
+    assert "gho_" not in str(house.container("agent_plain").labels)  # type: ignore[union-attr]
+
+
 def test_what_it_did_not_make_is_not_there(house: FakeEngine, home: Path, backend: TestClient) -> None:
     labels = {LABEL_NAME: "mine", LABEL_AGENT: "opencode"}
     image = min(house.images.references())
@@ -84,6 +105,7 @@ def test_what_it_did_not_make_is_not_there(house: FakeEngine, home: Path, backen
         ("GET", "/status"),
         ("GET", "/logs"),
         ("POST", "/stop"),
+        ("POST", "/run"),
         ("DELETE", ""),
     ):
         assert backend.request(method, f"/sessions/mine{path}").status_code == 404
@@ -102,7 +124,9 @@ def test_what_it_did_not_make_is_not_there(house: FakeEngine, home: Path, backen
         ("POST", "/sessions/agent"), ("GET", "/sessions"), ("GET", "/sessions/test123"),
         ("DELETE", "/sessions/test123"), ("POST", "/sessions/test123/stop"),
         ("GET", "/sessions/test123/logs"),
-        ("GET", "/sessions/test123/status"), ("GET", "/containers/running"),
+        ("GET", "/sessions/test123/status"), ("GET", "/containers/running"), ("POST", "/sessions"),
+        ("PUT", "/sessions/test123/auth"), ("POST", "/sessions/test123/run"),
+        ("POST", "/containers/cleanup-orphans"),
     ],
 )  # fmt: skip
 def test_nothing_is_told_without_the_secret(backend: TestClient, method: str, path: str) -> None:
