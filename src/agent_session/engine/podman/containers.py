@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from agent_session.engine.container import Container, ContainerSpec
@@ -14,6 +14,9 @@ from agent_session.engine.podman.connection import Connection
 from agent_session.engine.podman.specification import specification
 from agent_session.errors import ConflictError, EngineRefused, Hint
 from agent_session.host.signals import uninterrupted
+
+OBEYED_ANNOTATIONS = ("run.oci.", "org.systemd.property.")
+"""What a runtime does something for: crun takes another filter of system calls from one, or all groups."""
 
 
 def labelled(podman: Connection, label: str) -> list[Container]:
@@ -109,12 +112,12 @@ def _mount(podman: Connection, name: str) -> str:
     whole = False
     try:
         moved = mount_check.moved(_binds(container), container["State"]["Pid"])
-        if added := mount_check.added(_targets(container), container["State"]["Pid"]):
-            raise EngineRefused(
-                "containers.conf gives every container mounts that no session may have: "
-                + ", ".join(map(os.fsdecode, added)),
-                hint=Hint("doctor", note="it names the file"),
-            )
+        added = mount_check.added(_targets(container), container["State"]["Pid"])
+        _refuse_what_nobody_asked_for("mounts or devices", map(os.fsdecode, added))
+        annotations = container["Config"].get("Annotations") or {}
+        _refuse_what_nobody_asked_for(
+            "annotations", (name for name in annotations if name.startswith(OBEYED_ANNOTATIONS))
+        )
         whole = not moved
     except OSError as error:
         doing = "the container's mounts cannot be looked at"
@@ -124,6 +127,14 @@ def _mount(podman: Connection, name: str) -> str:
             with uninterrupted():
                 stop(podman, name)
     return os.fsdecode(moved[0].source) if moved else ""
+
+
+def _refuse_what_nobody_asked_for(kind: str, items: Iterable[str]) -> None:
+    if names := ", ".join(items):
+        raise EngineRefused(
+            f"containers.conf gives every container {kind} that no session may have: {names}",
+            hint=Hint("doctor", note="it names the file"),
+        )
 
 
 def _binds(container: Mapping[str, Any]) -> list[mount_check.Bind]:

@@ -15,6 +15,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 MOST = 16_000_000
+DEVICES = frozenset(
+    b"console core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero".split()
+)
+"""The names in /dev of every container."""
 ESCAPED = re.compile(rb"\\([0-7]{3})")
 
 
@@ -52,16 +56,21 @@ def moved(binds: Iterable[Bind], pid: int) -> list[Bind]:
 def added(targets: Iterable[bytes], pid: int) -> list[bytes]:
     """Select the mount points of a process that are neither the targets' (or below) nor Podman's own.
 
-    Raises OSError where that cannot be read.
+    A device of this machine is one of them, or for root a name in /dev. Raises OSError where that cannot be
+    read.
     """
-    known = (*targets, b"/dev", b"/proc", b"/sys")
-    return [
+    known = (*targets, *(b"/dev/" + name for name in DEVICES), b"/proc", b"/sys")
+    points = [
         line.point
         for line in _table(f"/proc/{pid}/mountinfo")
-        if line.point != b"/"
+        if line.point not in {b"/", b"/dev"}
         and b"/userdata/" not in line.root
         and not any(line.point == top or line.point.startswith(top + b"/") for top in known)
     ]
+    if os.geteuid() == 0:
+        names = set(os.listdir(f"/proc/{pid}/root/dev".encode())) - DEVICES  # noqa: PTH208
+        points += [b"/dev/" + name for name in sorted(names) if b"/dev/" + name not in {*points, *targets}]
+    return points
 
 
 def led_elsewhere(binds: Iterable[Bind]) -> list[Bind]:
