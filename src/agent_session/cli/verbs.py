@@ -89,6 +89,10 @@ VERBS = {
             ("agent-session add web ~/projects/docs:ro", "to read, from the next moment on"),
         )),
         Verb("drop", SESSIONS, "Take a project away from a session", SERVICE),
+        Verb("rename", SESSIONS, "Give a stopped session another name", SERVICE, STOPPED),
+        Verb("fork", SESSIONS, "Start a second session from where one is", SERVICE, examples=(
+            ("agent-session fork web other-way", "the same conversation, from here on another one"),
+        )),
         Verb("export", SESSIONS, "Save a session in one file"),
         Verb("diff", SESSIONS, "Show what a session changed in its clones", LISTING, examples=(
             ("agent-session diff web", "all since the session's start, committed or not"),

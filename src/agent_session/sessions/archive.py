@@ -204,7 +204,7 @@ def create(
     try:
         with uninterrupted():
             for volume in (marker, *volume_names(request.name)):
-                _create_volume(engine, request.name, volume, labels)
+                create_volume(engine, request.name, volume, labels)
                 made.append(volume)
         _unpack(engine, request, file)
         return lifecycle.create(engine, request, seed, screen=screen, report=report)
@@ -216,7 +216,8 @@ def create(
         raise
 
 
-def _create_volume(engine: Engine, name: str, volume: str, labels: Mapping[str, str]) -> None:
+def create_volume(engine: Engine, name: str, volume: str, labels: Mapping[str, str]) -> None:
+    """Make a volume of a new session. Raises ConflictError where what an earlier one held still is there."""
     try:
         engine.create_volume(volume, labels)
     except ConflictError:

@@ -73,6 +73,12 @@ def keep(request: "SessionRequest") -> None:
         baseline.renew(known, host_directories(request), request.options.unprotected)
 
 
+def rename(name: str, new: str) -> None:
+    """Have what was recorded of a session under its new name."""
+    with contextlib.suppress(OSError):
+        (paths.review_folder() / name).rename(paths.review_folder() / new)
+
+
 def forget(name: str) -> None:
     """Forget what was recorded of a session that is removed."""
     if (paths.review_folder() / name).is_dir():

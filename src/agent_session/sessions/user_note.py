@@ -36,6 +36,13 @@ def write(session: Session, text: str) -> None:
     atomic.replace(folder / f"{session.name}.json", json.dumps(kept).encode())
 
 
+def rename(session: Session, new: str) -> None:
+    """Have the note on a session under its new name."""
+    with contextlib.suppress(OSError):
+        folder = paths.note_folder()
+        (folder / f"{session.name}.json").rename(folder / f"{new}.json")
+
+
 def forget(name: str) -> None:
     """Remove the note on a session of that name."""
     with contextlib.suppress(OSError):

@@ -357,6 +357,15 @@ def whole(order: Order, _rest: IO[bytes]) -> None:
         git(order["target"], "config", "--unset", "extensions.preciousObjects")
 
 
+def rename(order: Order, _rest: IO[bytes]) -> None:
+    """Give the session's own branch the name that it has in a session of another name."""
+    top, old, own = order["target"], order["from"], order["own_branch"]
+    if text(top, "rev-parse", "--verify", "--quiet", f"refs/heads/{old}"):
+        git(top, "branch", "-m", old, own)
+    if start := text(top, "rev-parse", "--verify", "--quiet", f"{MINE}{old}"):
+        git(top, "update-ref", f"{MINE}{own}", start)
+
+
 def exactly(rest: IO[bytes], count: int) -> bytes:
     """Read so many bytes."""
     said = b""
@@ -371,7 +380,7 @@ def main() -> None:
     rest = os.fdopen(0, "rb", buffering=0)
     order = json.loads(exactly(rest, int(exactly(rest, 12))))
     try:
-        {"make": make, "read": read, "mark": mark, "whole": whole}[order["do"]](order, rest)
+        {"make": make, "read": read, "mark": mark, "whole": whole, "rename": rename}[order["do"]](order, rest)
     except (Failed, OSError) as error:
         sys.stderr.write(str(error) + "\n")
         sys.exit(3)

@@ -1,5 +1,6 @@
 """Git worktrees that sessions made: repositories of the host know of them while the session exists."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterable
@@ -36,6 +37,36 @@ def forget(projects: Iterable[Project], session: str) -> None:
                     shutil.rmtree(name, ignore_errors=True, dir_fd=folder)
         finally:
             os.close(folder)
+
+
+def rename(projects: Iterable[Project], session: str, new: str) -> None:
+    """Have the worktrees of a session belong to it under its new name."""
+    for project in projects:
+        git = repositories.common(project.source)
+        if git is None:
+            continue
+        try:
+            folder = nofollow.open_directory(git, "worktrees")
+        except OSError:
+            continue
+        try:
+            for name in os.listdir(folder):  # noqa: PTH208 (a descriptor)
+                if _path_in(folder, name, session):
+                    _lock(folder, name, new)
+        finally:
+            os.close(folder)
+
+
+def _lock(folder: int, name: str, session: str) -> None:
+    """Write whose a worktree is; it is reached through no link."""
+    with contextlib.suppress(OSError):
+        worktree = nofollow.open_directory(folder, name)
+        try:
+            file = os.open("locked", os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW, dir_fd=worktree)
+            with os.fdopen(file, "w") as written:
+                written.write(f"{MARK}{session}\n")
+        finally:
+            os.close(worktree)
 
 
 def _path_in(folder: int, name: str, session: str) -> str:
