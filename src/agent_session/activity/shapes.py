@@ -230,5 +230,29 @@ def model(found: Model) -> Json:
     return {"id": found.id, "name": found.name, "current": found.current}
 
 
+def agent(
+    *, name: str, title: str, folder: str, image: str, built: bool, logins: Json, crossings: Sequence[Json]
+) -> Json:
+    """Return one of the agents that `agents --json` lists.
+
+    `logins` says by a credential's name whether it was found; `crossings` are the things that a session
+    would take over from the user.
+    """
+    return {
+        "name": name,
+        "title": title,
+        "image": image,
+        "built": built,
+        "credentials": [{"name": login, "found": found} for login, found in logins.items()],
+        "crosses": [*crossings],
+        "folder": folder,
+    }
+
+
+def finding(*, level: str, subject: str, words: str, fix: str) -> Json:
+    """Return one of `doctor`'s findings; `fix` is null where there is nothing to type."""
+    return {"level": level, "subject": subject, "words": words, "fix": fix or None}
+
+
 def _time(moment: datetime | None) -> str | None:
     return utc(moment) if moment else None

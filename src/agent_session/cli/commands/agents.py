@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 def agents(invocation: Invocation, as_json: JsonList = False) -> None:
     """List agents: is the image built, was a login found."""
-    from agent_session.agents import seed
     from agent_session.images import build
 
     workshop = invocation.workshop()
@@ -25,22 +24,7 @@ def agents(invocation: Invocation, as_json: JsonList = False) -> None:
         stored = {agent.name for agent, _ in found if engine.secret_id(login_secret(agent.name)) is not None}
     environment = invocation.environment
     if as_json:
-        output.print_json(
-            [
-                {
-                    "name": agent.name,
-                    "title": agent.title,
-                    "image": image,
-                    "built": image in built,
-                    "credentials": [
-                        {"name": one.name, "found": one.found} for one in seed.credentials(agent, environment)
-                    ],
-                    "crosses": [*map(asdict, seed.crossings(agent, environment)), *_login(agent, stored)],
-                    "folder": str(agent.folder),
-                }
-                for agent, image in found
-            ]
-        )
+        output.print_json([_shape(agent, image, built, stored, environment) for agent, image in found])
         return
     rows = [
         (
@@ -52,6 +36,23 @@ def agents(invocation: Invocation, as_json: JsonList = False) -> None:
         for agent, image in found
     ]
     table.print_table(("AGENT", "TITLE", "IMAGE", "LOGIN"), rows)
+
+
+def _shape(
+    agent: "Agent", image: str, built: set[str], stored: set[str], environment: Mapping[str, str]
+) -> dict[str, object]:
+    from agent_session.activity import shapes
+    from agent_session.agents import seed
+
+    return shapes.agent(
+        name=agent.name,
+        title=agent.title,
+        folder=str(agent.folder),
+        image=image,
+        built=image in built,
+        logins={login.name: login.found for login in seed.credentials(agent, environment)},
+        crossings=[*map(asdict, seed.crossings(agent, environment)), *_login(agent, stored)],
+    )
 
 
 def _login_state(agent: "Agent", environment: Mapping[str, str], *, stored: bool) -> str:

@@ -34,8 +34,10 @@ def doctor(invocation: Invocation, as_json: Json = False, fix: Fix = False, ever
         if fix:
             found = findings.by_level([_fixed(finding) for finding in found])
     if as_json:
+        from agent_session.activity import shapes
+
         output.print_json(
-            [{"level": f.level, "subject": f.subject, "words": f.words, "fix": f.fix or None} for f in found]
+            [shapes.finding(level=f.level, subject=f.subject, words=f.words, fix=f.fix) for f in found]
         )
     else:
         _print([finding for finding in found if every or finding.level != "ok"])
