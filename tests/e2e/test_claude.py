@@ -291,7 +291,7 @@ UNUSABLE: dict[str, tuple[str | None, str]] = {
     "directory": (None, "~/.claude.json was left out: it is not a regular file"),
     "newline": (
         json.dumps({"apiKey": f"{KEY[:30]}\n{KEY[30:]}"}),
-        "~/.claude.json holds an API key that cannot be one",
+        "~/.claude.json holds an API key that is not valid",
     ),
     "readable": (json.dumps({"apiKey": KEY}), "~/.claude.json can be read by other users"),
 }

@@ -201,7 +201,7 @@ def test_a_session_that_starts_is_waited_for_and_one_that_does_not_run_is_not(st
     assert account.run("prompt", "default", "hello").code == 5
     account.ok("start", "-d", "-a", "shell", "-n", "plain", cwd=account.project())
     done = account.run("prompt", "plain", "hello")
-    assert (done.code, "the agent shell brings no `prompt`" in done.err) == (5, True), done.err
+    assert (done.code, "the agent shell has no `prompt` command" in done.err) == (5, True), done.err
     until(lambda: account.run("chat", "plain", "hello").code == 5, "the same of chat")
 
 

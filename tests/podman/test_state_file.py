@@ -43,5 +43,5 @@ def test_a_shell_works_while_a_program_is_in_front_and_what_tells_so_comes_back(
     assert refused.code == 1
     assert json.loads(refused.out)["error"] == {
         "kind": "refused",
-        "message": "the agent shell brings no `prompt`",
+        "message": "the agent shell has no `prompt` command",
     }
