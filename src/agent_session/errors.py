@@ -17,6 +17,7 @@ The rest are in the errors.py of the room that they concern.
 """
 
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from signal import Signals
@@ -98,6 +99,22 @@ class ConfigurationError(AgentSessionError):
 
     def __init__(self, where: Path | str, reason: str, *, hint: Hint = START_HELP) -> None:
         super().__init__(f"{where}: {reason}", hint=hint)
+
+
+class NotInstalled(ConfigurationError):
+    """Python packages of an extra are not there; `missing` is the first of them, `used_by` says for what."""
+
+    code = "extra-not-installed"
+
+    def __init__(self, extra: str, missing: str, *, used_by: str) -> None:
+        checkout = Path(__file__).resolve().parents[2]
+        here = (checkout / "pyproject.toml").is_file()
+        what = f"-e {shlex.quote(f'{checkout}[{extra}]')}" if here else f"'agent-session[{extra}]'"
+        super().__init__(
+            extra,
+            f"the Python package {missing!r} is missing, which only {used_by} needs",
+            hint=Hint(shell=f"{shlex.quote(sys.executable)} -m pip install {what}"),
+        )
 
 
 class NotFoundError(AgentSessionError):

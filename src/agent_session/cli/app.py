@@ -257,9 +257,9 @@ def options(
         context.invoked_subcommand or "", file=config, verbose=verbose, quiet=quiet, prefetch=context.obj
     )
     if context.invoked_subcommand is None:
-        from agent_session.cli.commands import ls
+        from agent_session.cli.commands import dash
 
-        ls.overview(context.obj)
+        dash.alone(context.obj)
 
 
 def obey(words: Sequence[str], prefetch: "Prefetch | None") -> int:

@@ -74,6 +74,7 @@ VERBS = {
             ("agent-session start -d -n web --memory 4g", "in the background, with a limit"),
         )),
         Verb("attach", SESSIONS, "Put a running session on this terminal", LISTING, RUNNING),
+        Verb("dash", SESSIONS, "All sessions on one screen, with keys", SERVICE),
         Verb("ls", SESSIONS, "List sessions and what their agents do", LISTING, alias="ps"),
         Verb("note", SESSIONS, "Keep a note on a session", LISTING, examples=(
             ("agent-session note web waits for the review of Anna", "shown by status and ls --wide"),

@@ -1,26 +1,15 @@
 """The expected failures of serving over HTTP."""
 
-import sys
-from pathlib import Path
-
-from agent_session.errors import ConfigurationError, ConflictError, Hint, UsageError
+from agent_session.errors import ConfigurationError, ConflictError, Hint, NotInstalled, UsageError
 
 
-class NotInstalled(ConfigurationError):
+class ServerNotInstalled(NotInstalled):
     """The Python packages of the extra `serve` are not there; `missing` is the first of them."""
 
     code = "server-not-installed"
 
     def __init__(self, missing: str) -> None:
-        checkout = Path(__file__).resolve().parents[3]
-        what = (
-            f"-e '{checkout}[serve]'" if (checkout / "pyproject.toml").is_file() else "'agent-session[serve]'"
-        )
-        super().__init__(
-            "serve",
-            f"the Python package {missing!r} is missing, which only the HTTP server needs",
-            hint=Hint(shell=f"{sys.executable} -m pip install {what}"),
-        )
+        super().__init__("serve", missing, used_by="the HTTP server")
 
 
 class Unsafe(ConfigurationError):

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from agent_session.cli.commands import serve as serve_command
-from agent_session.server.errors import NotInstalled
+from agent_session.server.errors import ServerNotInstalled
 
 COMMAND = [sys.executable, "-m", "agent_session"]
 LINK = re.compile(r"http://127\.0\.0\.1:(\d+)/login\?token=\S+")
@@ -135,6 +135,6 @@ def test_without_its_packages_it_says_how_to_get_them(monkeypatch: pytest.Monkey
         raise ModuleNotFoundError(f"No module named 'fastapi' ({name})", name="fastapi")
 
     monkeypatch.setattr(serve_command, "import_module", missing)
-    with pytest.raises(NotInstalled, match="fastapi") as refused:
+    with pytest.raises(ServerNotInstalled, match="fastapi") as refused:
         serve_command.read_settings()
     assert "pip install" in refused.value.hint

@@ -108,7 +108,7 @@ def _tell(
 
 
 def overview(invocation: Invocation) -> None:
-    """What `agent-session` alone shows: the sessions, then how each command is called."""
+    """What `agent-session` alone prints: the sessions, then how each command is called."""
     from agent_session.cli import app
 
     try:

@@ -87,16 +87,16 @@ def serve(
 
 
 def read_settings(**flags: Any) -> "Settings":
-    """Read the server's settings. NotInstalled where its packages are missing."""
+    """Read the server's settings. ServerNotInstalled where its packages are missing."""
     try:
         import_module("agent_session.server.app")  # it imports all of them
         from agent_session.server import settings
     except ModuleNotFoundError as error:
         if not error.name or error.name.startswith("agent_session"):
             raise
-        from agent_session.server.errors import NotInstalled
+        from agent_session.server.errors import ServerNotInstalled
 
-        raise NotInstalled(error.name) from None
+        raise ServerNotInstalled(error.name) from None
     return settings.read(**flags)
 
 

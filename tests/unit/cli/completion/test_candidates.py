@@ -32,7 +32,7 @@ def offered(*words: str) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        (["re"], ["restart", "review"]),
+        (["re"], ["restart", "rename", "review"]),
         (["start", "--no-b"], ["--no-build"]),
         (["logs", ""], ["api.v2", "web-1"]),
         (["stop", ""], ["web-1"]),
