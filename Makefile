@@ -20,6 +20,7 @@ bench: ## figures beside raw podman, toolbox and distrobox; ARGS="--only ls help
 bench-server: ## the server: streams, calls and sessions at once, on an engine in memory
 	@scripts/setup --dev
 	@.venv/bin/python -m tests.bench.server
+	@.venv/bin/python -m tests.bench.page
 
 matrix: ## the kill matrix: every verb, struck by every signal between each two calls of its engine; ARGS="stop 'rm -f'" for some of them
 	@scripts/reliability matrix $(ARGS)
@@ -49,6 +50,7 @@ docs: ## write what docs/ tells from the program anew
 pictures: ## draw the pictures of docs/ anew, from the running program
 	@scripts/setup --all --dev
 	@.venv/bin/python scripts/pictures
+	@.venv/bin/python scripts/page-pictures
 
 clean: ## remove what was made in the checkout; sessions and images stay
 	rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache

@@ -27,23 +27,44 @@ def account(storage: Storage, opencode: str) -> Iterator[Account]:  # noqa: ARG0
         account.close()
 
 
+class Server:
+    """`agent-session serve`; `link` is what it printed at its first start."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self.link = self.start()
+
+    def start(self) -> str:
+        """Start it, and return its link."""
+        self._process = subprocess.Popen(
+            [LAUNCHER, "serve"], env=self._account.environment, cwd=self._account.home,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        assert self._process.stdout
+        return self._process.stdout.readline().strip()
+
+    def kill(self) -> None:
+        """End it as a failing machine would."""
+        self._process.kill()
+        self._process.communicate(timeout=COMMAND_SECONDS)
+
+    def end(self) -> None:
+        """End it as a person would."""
+        self._process.terminate()
+        self._process.communicate(timeout=COMMAND_SECONDS)
+
+
 @pytest.fixture
-def link(account: Account) -> Iterator[str]:
-    """What `serve` prints."""
-    process = subprocess.Popen(
-        [LAUNCHER, "serve"], env=account.environment, cwd=account.home, stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    assert process.stdout
+def server(account: Account) -> Iterator[Server]:
+    server = Server(account)
     try:
-        yield process.stdout.readline().strip()
+        yield server
     finally:
-        process.terminate()
-        process.communicate(timeout=COMMAND_SECONDS)
+        server.end()
 
 
 def test_a_person_starts_talks_allows_reads_changes_and_types_in_the_terminal(
-    account: Account, link: str
+    account: Account, server: Server
 ) -> None:
     project = account.project()
     (project / "note.txt").write_text("old\n")
@@ -56,7 +77,7 @@ def test_a_person_starts_talks_allows_reads_changes_and_types_in_the_terminal(
     with browsing() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.set_default_timeout(90_000)
-        page.goto(link)
+        page.goto(server.link)
         page.get_by_role("link", name="New session").click()
         page.get_by_text("opencode", exact=True).check()
         page.get_by_label("Project").fill(str(project))
@@ -107,6 +128,17 @@ def test_a_person_starts_talks_allows_reads_changes_and_types_in_the_terminal(
         page.get_by_role("link", name="Chat").click()
         expect(page.get_by_role("log")).to_contain_text("typed word")
         until(lambda: clients(account, name) == 0, "the terminals' clients to be gone")
+
+        model.script({"text": "one two three four five " * 6 + "and PAPAYAS at last", "pause": 0.3})
+        page.get_by_label("Message to the agent").fill("count until the server is back")
+        page.keyboard.press("Enter")
+        expect(page.locator("#live")).to_contain_text("three")
+        server.kill()
+        server.start()
+        expect(page.get_by_role("log")).to_contain_text("PAPAYAS at last")
+        expect(page.locator("#live > *")).to_have_count(0)
+        expect(page.get_by_text("count until the server is back")).to_have_count(1)
+        expect(page.get_by_text("PAPAYAS at last")).to_have_count(1)
 
         stranger = browser.new_context().new_page()
         stranger.goto(account.run("share", name, "--for", "15m").out.strip())
