@@ -14,7 +14,7 @@ from typing import IO, Any, Self
 from agent_session.engine.command import ExecResult, OneOff
 from agent_session.engine.container import Container, ContainerSpec
 from agent_session.engine.errors import NameTaken
-from agent_session.engine.protocol import EngineInfo
+from agent_session.engine.protocol import DiskUse, EngineInfo
 from agent_session.errors import AgentSessionError, ConflictError, EngineRefused, Interrupted, NotFoundError
 from tests.fake_files import FakeFiles
 from tests.fake_images import FakeImages
@@ -94,6 +94,7 @@ class FakeEngine:
         """What a one-off container does that is talked with while it runs; its exit code."""
         self.on_terminal: Callable[[OneOff], int] = lambda _one_off: 0
         self.names = names
+        self.sizes: dict[str, int] = {}
         self._networks: dict[str, Mapping[str, str]] = {}
         self._secrets: dict[str, tuple[str, bytes]] = {}
         self._containers: dict[str, _Kept] = {}
@@ -120,6 +121,12 @@ class FakeEngine:
     def info(self) -> EngineInfo:
         """What the test says, or what is best."""
         return self.facts
+
+    def disk_use(self) -> DiskUse:
+        """A megabyte each, or what the test says of a name."""
+        names = (self.images.references(), self._volumes, self._containers)
+        images, volumes, containers = ({name: self.sizes.get(name, 1 << 20) for name in one} for one in names)
+        return DiskUse(images=images, volumes=volumes, containers=containers)
 
     def unenforced(self) -> Mapping[str, str]:
         """What the test says; all is enforced otherwise."""

@@ -511,3 +511,12 @@ def test_a_finished_build_leaves_nothing_behind(bench: Bench) -> None:
     before = bench.engine.images.stale_builds()
     bench.engine.images.remove_stale_builds([])
     assert bench.engine.images.stale_builds() == before
+
+
+def test_what_containers_volumes_and_images_take_is_measured(bench: Bench) -> None:
+    spec = replace(bench.spec(), mounts=(volume(bench.volume()),))
+    bench.engine.create(spec)
+    use = bench.engine.disk_use()
+    assert use.images[bench.image] > 1000
+    assert use.volumes[bench.volumes[-1]] >= 0
+    assert use.containers[spec.name] >= 0

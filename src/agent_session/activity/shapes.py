@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agent_session.activity.watch import Change
     from agent_session.sessions.apply import Applied
     from agent_session.sessions.difference import FileChange
+    from agent_session.sessions.disk import Disk
     from agent_session.sessions.fetch import Fetched
     from agent_session.sessions.session import Session
     from agent_session.workspace.clones import Clone
@@ -76,6 +77,28 @@ def session(found: Session, state: State | None = None, *, changes: int = 0) -> 
 def published(found: Session) -> list[Json]:
     """The ports of this machine's loopback that a session publishes, and its own that they lead to."""
     return [{"host": host, "port": port} for host, port in found.published]
+
+
+def disk(found: Disk) -> Json:
+    """What `df --json` tells, in bytes."""
+    return {
+        "sessions": [
+            {
+                "name": one.name,
+                "status": one.status,
+                "home": one.home,
+                "caches": one.caches,
+                "workspace": one.workspace,
+                "container": one.container,
+            }
+            for one in found.sessions
+        ],
+        "images": [
+            {"image": one.reference, "size": one.size, "sessions": list(one.sessions), "current": one.current}
+            for one in found.images
+        ],
+        "volumes": [{"volume": name, "size": size} for name, size in found.left.items()],
+    }
 
 
 def ports(found: Session, listening: Iterable[Listening]) -> Json:

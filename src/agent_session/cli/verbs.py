@@ -169,6 +169,10 @@ VERBS = {
             ("agent-session config show", "what counts here, and where it comes from"),
             ("agent-session config init", "a file in which every key is explained"),
         )),
+        Verb("df", MAINTENANCE, "Show what sessions and images take of the disk"),
+        Verb("prune", MAINTENANCE, "Remove images that nothing uses, and caches", examples=(
+            ("agent-session prune --caches", "also the package caches of stopped sessions"),
+        )),
         Verb("completion", MAINTENANCE, "Print a shell's completion script"),
         Verb("uninstall", MAINTENANCE, "Remove agent-session from this machine"),
         Verb("help", MAINTENANCE, "Show this help, or a command's"),

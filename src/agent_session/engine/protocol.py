@@ -34,6 +34,17 @@ class EngineInfo:
     """How many user ids a container can have."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class DiskUse:
+    """Bytes on the engine's disk, by name. What images share is counted in each of them."""
+
+    images: Mapping[str, int]
+    """By reference."""
+    volumes: Mapping[str, int]
+    containers: Mapping[str, int]
+    """What each has written beside its volumes and its image."""
+
+
 class Engine(Protocol):
     """A container engine, as far as sessions need one."""
 
@@ -64,6 +75,9 @@ class Engine(Protocol):
 
     def info(self) -> EngineInfo:
         """Ask the engine to describe itself. One slow round trip."""
+
+    def disk_use(self) -> DiskUse:
+        """Measure what images, volumes and containers take. One round trip, as slow as there are files."""
 
     def check(self) -> None:
         """Raise EngineUnavailable where the engine answers but cannot make containers or images."""

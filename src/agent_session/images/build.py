@@ -53,6 +53,11 @@ def is_current(engine: Engine, workshop: Workshop, agent: Agent) -> bool:
     return engine.images.exists(reference(engine, workshop, agent))
 
 
+def base_reference(engine: Engine, workshop: Workshop) -> str:
+    """The base image that agents' images are built on now, built or not."""
+    return _base(engine, workshop).tag
+
+
 def any_built(engine: Engine) -> str:
     """The reference of a built image of ours, preferably an agent's; of one to build where none is built.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from agent_session.engine.container import Container
 from agent_session.engine.podman import troubleshooting
-from agent_session.engine.protocol import EngineInfo
+from agent_session.engine.protocol import DiskUse, EngineInfo
 from agent_session.errors import AgentSessionError, BuildFailed, ConflictError, Hint, NotFoundError
 
 
@@ -57,6 +57,19 @@ def engine_info(info: Mapping[str, Any], *, local: bool) -> EngineInfo:
         cgroups=host.get("cgroupVersion", "?"),
         network=host.get("rootlessNetworkCmd") or (helpers[0] if helpers else ""),
         ids=sum(int(part["size"]) for part in maps),
+    )
+
+
+def disk_use(said: Mapping[str, Any]) -> DiskUse:
+    """Read the answer to /system/df."""
+    return DiskUse(
+        images={
+            f"{one['Repository']}:{one['Tag']}": int(one["Size"])
+            for one in said.get("Images") or ()
+            if one.get("Tag") not in {None, "", "<none>"}
+        },
+        volumes={one["VolumeName"]: int(one["Size"]) for one in said.get("Volumes") or ()},
+        containers={one["Names"]: int(one.get("RWSize") or 0) for one in said.get("Containers") or ()},
     )
 
 

@@ -16,7 +16,7 @@ from agent_session.engine.container import Container, ContainerSpec
 from agent_session.engine.podman import answers, containers, networks, secrets, volumes
 from agent_session.engine.podman.connection import Connection
 from agent_session.engine.podman.local_files import PodmanFiles
-from agent_session.engine.protocol import EngineInfo
+from agent_session.engine.protocol import DiskUse, EngineInfo
 from agent_session.errors import ConflictError, Hint
 
 if TYPE_CHECKING:
@@ -84,6 +84,10 @@ class PodmanEngine:
     def info(self) -> EngineInfo:
         """Podman's description of itself."""
         return answers.engine_info(self._podman.info(), local=self._podman.is_local)
+
+    def disk_use(self) -> DiskUse:
+        """What Podman measures."""
+        return answers.disk_use(self._podman.call("GET", "/system/df", "measuring the storage").json())
 
     def check(self) -> None:
         """Raise EngineUnavailable without subordinate ids, which Podman misses late and in odd words."""
