@@ -6,6 +6,7 @@ Keys are only ever added. Every time is in UTC, with milliseconds and a Z: 2026-
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from agent_session.activity.ports import Listening
     from agent_session.activity.protocol import Ended, Model, Used
     from agent_session.activity.state import State
+    from agent_session.activity.usage import Usage
     from agent_session.activity.watch import Change
     from agent_session.sessions.apply import Applied
     from agent_session.sessions.difference import FileChange
@@ -77,6 +79,17 @@ def session(found: Session, state: State | None = None, *, changes: int = 0) -> 
 def published(found: Session) -> list[Json]:
     """The ports of this machine's loopback that a session publishes, and its own that they lead to."""
     return [{"host": host, "port": port} for host, port in found.published]
+
+
+def usage(session: Session, found: Usage) -> Json:
+    """What `usage --json` tells: tokens by model, and US dollars, null where no cost is written down."""
+    return {
+        "name": session.name,
+        "tokens": found.tokens,
+        "cost": found.cost,
+        "models": [asdict(one) for one in found.models],
+        "tools": len(found.tools),
+    }
 
 
 def disk(found: Disk) -> Json:

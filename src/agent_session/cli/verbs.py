@@ -130,6 +130,8 @@ VERBS = {
         Verb("status", LOOK, "Show everything about one session", LISTING),
         Verb("screen", LOOK, "Print what a session's terminal shows", LISTING, RUNNING),
         Verb("logs", LOOK, "Show what happened to a session", LISTING),
+        Verb("usage", LOOK, "Show a session's tokens and costs", SERVICE),
+        Verb("audit", LOOK, "Show the trail of a session", SERVICE),
         Verb("exec", LOOK, "Run a command in a session", LISTING, RUNNING, ends_options=True, examples=(
             ("agent-session exec web npm test", "where the agent starts, with its environment"),
             ("agent-session exec -- git status", "in the session of this directory"),
@@ -169,7 +171,7 @@ VERBS = {
             ("agent-session config show", "what counts here, and where it comes from"),
             ("agent-session config init", "a file in which every key is explained"),
         )),
-        Verb("df", MAINTENANCE, "Show what sessions and images take of the disk"),
+        Verb("df", MAINTENANCE, "Show what sessions take of the disk"),
         Verb("prune", MAINTENANCE, "Remove images that nothing uses, and caches", examples=(
             ("agent-session prune --caches", "also the package caches of stopped sessions"),
         )),

@@ -1,6 +1,7 @@
 """`agent-session ls`: all sessions and their status, and what their agents do."""
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 from agent_session.activity import selection
@@ -14,11 +15,14 @@ from agent_session.sessions import review
 from agent_session.workspace import protect_mode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agent_session.activity.state import State
+    from agent_session.activity.usage import Usage
     from agent_session.sessions.session import Session
     from agent_session.workspace.clones import Clone
 
-MORE = ("MODEL", "LABELS", "PORTS", "NOTE")
+MORE = ("MODEL", "TOKENS", "LABELS", "PORTS", "NOTE")
 Names = Annotated[bool, Option("-q", "--names", help="Names only, one per line.")]
 
 
@@ -48,7 +52,7 @@ Template = Annotated[
         help="A line for each, with fields of its JSON in braces: '{name} {state.value} {labels.team}'.",
     ),
 ]
-Wide = Annotated[bool, Option("--wide", help="More columns: MODEL, LABELS, PORTS and NOTE.")]
+Wide = Annotated[bool, Option("--wide", help="More columns: MODEL, TOKENS, LABELS, PORTS and NOTE.")]
 
 
 def ls(
@@ -88,7 +92,15 @@ def ls(
             print(one["name"] if template is None else selection.written(one, template))
     else:
         by_name = {session.name: session for session in found}
-        _tell([by_name[one["name"]] for one in shown], now, differing, wide=wide, all_of_them=not found)
+        chosen_ones = [by_name[one["name"]] for one in shown]
+        _tell(
+            chosen_ones,
+            now,
+            differing,
+            wide=wide,
+            used=_used(invocation, chosen_ones) if wide else {},
+            all_of_them=not found,
+        )
 
 
 def _tell(
@@ -97,10 +109,11 @@ def _tell(
     differing: "dict[str, int]",
     *,
     wide: bool,
+    used: "Mapping[str, Usage] | None" = None,
     all_of_them: bool = True,
 ) -> None:
     if found:
-        _print(found, now, differing, wide=wide)
+        _print(found, now, differing, wide=wide, used=used or {})
     elif all_of_them:
         note("no sessions; start one in a project's directory: agent-session start")
     else:
@@ -150,21 +163,34 @@ def _options(session: "Session") -> str:
     return ", ".join(told)
 
 
-def _more(session: "Session") -> list[str]:
+def _more(session: "Session", used: "Usage | None") -> list[str]:
     """What --wide adds, as MORE has it."""
     from agent_session.sessions import user_note
 
     labels = ", ".join(session.options.label)
     ports = ", ".join(session.options.publish)
-    return [session.options.model or "-", labels or "-", ports or "-", user_note.read(session) or "-"]
+    tokens = f"{used.tokens:,}" if used and used.models else "-"
+    return [session.options.model or "-", tokens, labels or "-", ports or "-", user_note.read(session) or "-"]
 
 
 def _cloned(clone: "Clone") -> str:
     return f"{clone.source or clone.target.name} (clone)"
 
 
+def _used(invocation: Invocation, found: "list[Session]") -> "dict[str, Usage]":
+    from agent_session.activity import usage
+
+    with invocation.engine() as engine:
+        return usage.read_many(engine, found)
+
+
 def _print(
-    found: "list[Session]", now: "dict[str, State]", differing: "dict[str, int]", *, wide: bool = False
+    found: "list[Session]",
+    now: "dict[str, State]",
+    differing: "dict[str, int]",
+    *,
+    wide: bool = False,
+    used: "Mapping[str, Usage]" = MappingProxyType({}),
 ) -> None:
     """The sessions in a table; REVIEW is a column of it only where there is something to look at."""
     columns = ["NAME", "AGENT", "STATUS", "STATE", "SINCE", "CREATED", "OPTIONS", "REVIEW", "PROJECTS"]
@@ -179,7 +205,7 @@ def _print(
             output.ago(session.created),
             *([told or "-"] if any(options) else []),
             *([f"{differing.get(session.name, 0)} changed"] if differing else []),
-            *(_more(session) if wide else []),
+            *(_more(session, used.get(session.name)) if wide else []),
             ", ".join(_places(session, "")),
         ]
         for session, told in zip(found, options, strict=True)
