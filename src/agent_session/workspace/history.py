@@ -17,7 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from agent_session.host import nofollow
-from agent_session.workspace import repositories
+from agent_session.workspace import reftable, repositories
 
 MOST_REFS = 5000
 MOST_COMMITS = 20_000
@@ -41,7 +41,8 @@ def tips(root: Path) -> list[str]:
         return []
     named = [*_packed(git), *_loose(git)]
     heads = [_text(place, "HEAD").strip() for place in {git, *_worktree(root)}]
-    found = [one for one in (*heads, *named) if COMMIT.fullmatch(one)]
+    tables = [value for place in {git, *_worktree(root)} for value in reftable.values(place)]
+    found = [one for one in (*heads, *named, *tables) if COMMIT.fullmatch(one)]
     return list(dict.fromkeys(found))[:MOST_REFS]
 
 
