@@ -7,7 +7,8 @@ import pytest
 from tests.account import Account
 from tests.claude import start
 from tests.keyboard import attached
-from tests.storage import REPOSITORY
+from tests.opencode import READY, session_of
+from tests.storage import REPOSITORY, Storage
 from tests.waiting import until
 
 READER = """
@@ -20,6 +21,8 @@ with open("/tmp/keys", "wb", buffering=0) as kept:
         kept.write(read)
 os.write(1, b"\\x1b[<u")
 """
+NEW_LINES = (b"\x1b[13;2u", b"\x1b\r", b"\x1b[106;5u", b"\n", b"\x1b[27;2;13~")
+"""Shift Enter, Alt Enter and Ctrl j, as terminals send them; the last is Shift Enter of one that was set up so."""
 ROW = re.compile(r"\| (.+?) \| `(.+?)` \| `(.+?)` \| `(.+?)` \|")
 
 
@@ -76,7 +79,7 @@ def test_shift_enter_is_a_new_line_for_claude(account: Account, claude: str) -> 
     session = start(account)
     with attached(account, "default") as keyboard:
         keyboard.take_in(4)
-        for number, key in enumerate((b"\x1b[13;2u", b"\x1b\r", b"\x1b[106;5u", b"\n")):
+        for number, key in enumerate(NEW_LINES):
             keyboard.press(f"first{number}".encode())
             keyboard.press(key)
             keyboard.press(b"second", seconds=1)
@@ -85,3 +88,21 @@ def test_shift_enter_is_a_new_line_for_claude(account: Account, claude: str) -> 
         keyboard.press(b"whole\r", seconds=1)
     until(lambda: session.model.turns(), "a turn")
     assert session.prompts() == ["whole"]
+
+
+@pytest.mark.usefixtures("opencode")
+def test_shift_enter_is_a_new_line_for_opencode(storage: Storage) -> None:
+    with session_of(storage) as (account, model):
+        model.begin()
+        until(lambda: account.state()["value"] == "idle", "OpenCode")
+        model.shown(READY)
+        with attached(account, "default") as keyboard:
+            keyboard.take_in(4)
+            for number, key in enumerate(NEW_LINES):
+                keyboard.press(f"first{number}".encode())
+                keyboard.press(key)
+                keyboard.press(b"second", seconds=1)
+                assert model.turns() == [], f"{key!r} sent it"
+                keyboard.press(b"\x03", seconds=0.5)
+            keyboard.press(b"whole\r", seconds=1)
+        model.shown("echo: whole")

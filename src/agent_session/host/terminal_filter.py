@@ -39,6 +39,8 @@ OSC = rb"\](?:8;" + TEXT + rb"|4(?:;[0-9]+;\?)+|1[0-2];\?|104(?:;[0-9]+)*|11[0-2
 """Links; questions for colours, and colours put back as they were; the pointer's shape."""
 CLIPBOARD = rb"\](?:52;[a-z0-7]*;[A-Za-z0-9+/=]*|[012];" + TEXT + rb")" + END
 """What --clipboard lets through: the clipboard is set, never asked for; a title."""
+OTHER_ENTER = rb"\x1b\[27;([0-9]{1,3});13~"
+"""Enter with modifiers, as xterm's modifyOtherKeys sends it, and terminals that were set up so."""
 UNFINISHED = rb"\x1b(?:[\]P_^X][^\x07\x1b]*\x1b?|\[[0-?]*[ -/]*|[ -/]*)\Z|[\xc2-\xf4][\x80-\xbf]{0,2}\Z"
 """The beginning of a sequence, or of a character of several bytes, at the end of a piece."""
 
@@ -84,6 +86,17 @@ class Filter:
         except UnicodeDecodeError:
             return self._loose.sub(b"", text)
         return text
+
+
+def keys(typed: bytes) -> bytes:
+    """Return what was typed with each Enter as Kitty's protocol has it: in the other form Zellij 0.44
+    takes Shift from it.
+    """
+    if b"\x1b[27;" not in typed:
+        return typed
+    import re
+
+    return re.sub(OTHER_ENTER, b"\x1b[13;\\1u", typed)
 
 
 def main(arguments: list[str]) -> int:
@@ -151,7 +164,7 @@ def _exchange(terminal: int, shown: Filter) -> None:
             if piece:
                 _write(shown.passed(piece))
         if 0 in ready:
-            typed = _read(0) or b""
+            typed = keys(_read(0) or b"")
             ended = not typed
         if typed and (writable or 0 in ready):
             typed = _typed(terminal, typed)

@@ -159,3 +159,8 @@ def test_a_command_is_run_with_its_status_size_and_keys() -> None:
         assert process.wait(10) == 7
     os.close(master)
     assert b"got typed \x1b[1mbold" in shown
+
+
+def test_an_enter_with_modifiers_is_typed_as_kitty_has_it() -> None:
+    assert terminal_filter.keys(b"a\x1b[27;2;13~b\x1b[27;5;9~\x1b") == b"a\x1b[13;2ub\x1b[27;5;9~\x1b"
+    assert terminal_filter.keys(b"\x1b[27;2;13") == b"\x1b[27;2;13"
