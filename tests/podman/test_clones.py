@@ -12,7 +12,7 @@ import pytest
 from tests.account import Account
 from tests.host_git import Host
 from tests.storage import Storage
-from tests.waiting import until
+from tests.waiting import COMMAND_SECONDS, until
 
 pytestmark = pytest.mark.podman
 
@@ -214,3 +214,32 @@ def test_a_file_url_and_a_branch_are_where_a_clone_starts(house: Host, app: Path
     house.git(app, "branch", "-f", "old", "v1~1")
     house.account.ok("start", "-d", "-a", "shell", "-n", "url", f"file://{app}#old")
     assert inside(house, "url", "git rev-list --count HEAD; git status --short") == "1"
+
+
+@pytest.mark.long
+def test_ten_sessions_cloned_at_once_lose_no_difference(house: Host) -> None:
+    account = house.account
+    top = house.repository(account.home / "ten")
+    names = [f"ten{number}" for number in range(1, 11)]
+    begun = [account.begin("start", "-d", "-a", "shell", "--clone", "-n", name, top) for name in names]
+    ended = [
+        (name, *one.communicate(timeout=COMMAND_SECONDS), one.returncode)
+        for name, one in zip(names, begun, strict=True)
+    ]
+    assert [one for one in ended if one[-1]] == []
+    for name in names:
+        work = f"set -e; echo {name} >file; git commit -qam {name}; echo {name} >by; echo {name} >>file"
+        inside(house, name, work, "/workspace/ten")
+    fetched = [account.begin("fetch", "--uncommitted", name) for name in names]
+    told = [one.communicate(timeout=COMMAND_SECONDS) for one in fetched]
+    assert [words for words, one in zip(told, fetched, strict=True) if one.returncode] == []
+    for name in names:
+        assert house.git(top, "show", f"agent/{name}:file").out == f"{name}\n"
+        assert house.git(top, "show", f"agent/{name}-uncommitted:file").out == f"{name}\n{name}\n"
+        assert house.git(top, "show", f"agent/{name}-uncommitted:by").out == f"{name}\n"
+    assert house.git(top, "status", "--short").out == ""
+    assert house.git(top, "fsck", "--no-dangling").code == 0
+    for name in names:
+        account.ok("stop", name)
+        account.ok("rm", "-f", name)
+    assert house.git(top, "for-each-ref", "refs/agent-session").out == ""
