@@ -89,8 +89,9 @@ class Filter:
 
 
 def keys(typed: bytes) -> bytes:
-    """Return what was typed with each Enter as Kitty's protocol has it: in the other form Zellij 0.44
-    takes Shift from it.
+    """Return what was typed, with each Enter as Kitty's protocol has it.
+
+    In the other form Zellij 0.44 takes Shift from it.
     """
     if b"\x1b[27;" not in typed:
         return typed
