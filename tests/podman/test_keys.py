@@ -22,7 +22,7 @@ with open("/tmp/keys", "wb", buffering=0) as kept:
 os.write(1, b"\\x1b[<u")
 """
 NEW_LINES = (b"\x1b[13;2u", b"\x1b\r", b"\x1b[106;5u", b"\n", b"\x1b[27;2;13~")
-"""Shift Enter, Alt Enter and Ctrl j, as terminals send them; the last is Shift Enter of one that was set up so."""
+"""Shift Enter, Alt Enter and Ctrl j; the last is Shift Enter of a terminal that was set up so."""
 ROW = re.compile(r"\| (.+?) \| `(.+?)` \| `(.+?)` \| `(.+?)` \|")
 
 
