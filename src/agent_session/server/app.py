@@ -39,6 +39,9 @@ from agent_session.server.auth.guesses import Guesses
 from agent_session.server.database import connection
 from agent_session.server.events import Hub
 from agent_session.server.limits import Limits
+from agent_session.server.linear import install as linear_install
+from agent_session.server.linear import running as linear
+from agent_session.server.linear import webhook as linear_webhook
 from agent_session.server.metrics import Metrics
 from agent_session.server.parts import Parts
 from agent_session.server.push.presence import Presence
@@ -119,7 +122,11 @@ def create(parts: Parts) -> FastAPI:
         culling = None
         if text := parts.settings.idle_stop:
             culling = asyncio.create_task(idle.stop_idle(parts, idle.lasts(text)))
+        for_linear = linear.begin(parts)
         yield
+        for task in for_linear:
+            task.cancel()
+        await asyncio.gather(*for_linear, return_exceptions=True)
         if culling:
             culling.cancel()
         await parts.database.close()
@@ -152,6 +159,8 @@ def create(parts: Parts) -> FastAPI:
         models,
         events,
         agent_sessions,
+        linear_webhook,
+        linear_install,
     ):
         app.include_router(module.router)
     for router in web.ROUTERS:

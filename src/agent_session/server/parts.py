@@ -1,6 +1,6 @@
 """What one running server is made of; endpoints get it as a dependency."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends
@@ -13,6 +13,7 @@ from agent_session.server.auth.guesses import Guesses
 from agent_session.server.database.connection import Database
 from agent_session.server.events import Hub
 from agent_session.server.limits import Limits
+from agent_session.server.linear.parts import LinearParts
 from agent_session.server.metrics import Metrics
 from agent_session.server.push.presence import Presence
 from agent_session.server.push.pusher import Pusher
@@ -46,6 +47,7 @@ class Parts:
     pusher: Pusher
     visitors: Visitors
     threads: Threads
+    linear: LinearParts = field(default_factory=LinearParts)
 
 
 def parts_of(request: HTTPConnection) -> Parts:

@@ -14,6 +14,8 @@ from agent_session.errors import ConfigurationError, Hint
 from agent_session.host import paths
 from agent_session.server import keys, team
 from agent_session.server.errors import Unsafe
+from agent_session.server.linear import settings as linear_settings
+from agent_session.server.linear.settings import LinearSettings
 from agent_session.server.team import TeamSettings
 
 IDLE_STOP = re.compile(r"[1-9]\d{0,4}[smhd]")
@@ -53,6 +55,8 @@ class Settings(TeamSettings):
     """The app in whose name GET /auth/device asks GitHub."""
     push_hosts: str = "fcm.googleapis.com,*.push.services.mozilla.com,*.notify.windows.com,*.push.apple.com"
     """Push services to which notifications may be sent, with commas."""
+    linear: LinearSettings = Field(default_factory=linear_settings.read)
+    """What is chosen for Linear, by the names of its document."""
     server_state: Path = Field(default_factory=lambda: paths.log_folder() / "server")
 
     @property
@@ -63,7 +67,8 @@ class Settings(TeamSettings):
     @property
     def url(self) -> str:
         """The database's address for SQLAlchemy, for asynchronous use."""
-        return self.database_url or f"sqlite+aiosqlite:///{self.server_state / 'database.sqlite3'}"
+        chosen = self.database_url or self.linear.database
+        return chosen or f"sqlite+aiosqlite:///{self.server_state / 'database.sqlite3'}"
 
     @property
     def secure(self) -> bool:

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Response
 
 from agent_session import __version__
-from agent_session.server.api.shapes import Health, SessionCounts
+from agent_session.server.api.shapes import Health, LinearHealth, SessionCounts
 from agent_session.server.auth.authentication import allowed
-from agent_session.server.parts import OfServer
+from agent_session.server.linear import statistics
+from agent_session.server.parts import OfServer, Parts
 
 router = APIRouter(tags=["health"])
 
@@ -32,6 +33,18 @@ async def health(parts: OfServer, response: Response) -> Health:
             "behind_proxy": parts.settings.behind_proxy,
             "tls": parts.settings.secure,
         },
+        linear=await _linear(parts, online=online),
+    )
+
+
+async def _linear(parts: Parts, *, online: bool) -> LinearHealth:
+    nothing = dict.fromkeys(SessionCounts.model_fields, 0)
+    counts = await statistics.counts(parts.database) if online else nothing
+    choices = parts.settings.linear
+    return LinearHealth(
+        enabled=choices.enabled,
+        sessions=SessionCounts(**counts),
+        configuration=choices.shown() if choices.enabled else {},
     )
 
 

@@ -107,6 +107,14 @@ class SessionCounts(Shape):
     timeout: int
 
 
+class LinearHealth(Shape):
+    """Linear's part: whether it is set up, its sessions, and what was chosen, without secrets."""
+
+    enabled: bool
+    sessions: SessionCounts
+    configuration: dict[str, str | int | float | bool]
+
+
 class Health(Shape):
     """Whether the server can do its work; it holds what the three requirements' health answers hold."""
 
@@ -119,3 +127,4 @@ class Health(Shape):
     engine_status: Literal["online", "offline", "unknown"]
     sessions: SessionCounts
     configuration: dict[str, str | bool]
+    linear: LinearHealth
