@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def changing(parts: "Parts") -> AsyncIterator[AsyncSession]:
+async def changing(parts: "Parts", *, hurried: bool = False) -> AsyncIterator[AsyncSession]:
     """Give a session whose changes are kept at the end of the block, or all undone."""
     if not parts.settings.is_sqlite:
         async with parts.database.transaction() as db:
             yield db
         return
-    async with parts.linear.writing, parts.database.transaction() as db:
+    async with parts.linear.writing.pass_through(hurried=hurried), parts.database.transaction() as db:
         yield db

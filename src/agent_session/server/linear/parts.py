@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from agent_session.server.linear.turnstile import Turnstile
+
 LOOK_SECONDS = 1.0
 """How long at most nobody looks at what became due."""
 
@@ -39,8 +41,8 @@ class LinearParts:
     now: Callable[[], datetime] = utc_now
     to_send: Bell = field(default_factory=Bell)
     to_do: Bell = field(default_factory=Bell)
-    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held by whoever changes Linear's tables, where they are SQLite's."""
+    writing: Turnstile = field(default_factory=Turnstile)
+    """Passed by whoever changes Linear's tables, where they are SQLite's."""
     paused: dict[str, datetime] = field(default_factory=dict)
     """Until when a workspace is left in peace, as its rate limit's headers say."""
     requests: list[datetime] = field(default_factory=list)

@@ -31,7 +31,7 @@ async def receive(parts: "Parts", delivery: str, body: dict[str, Any], raw: byte
     """Take a webhook. Returns whether something is done for it; again is never."""
     name = delivery or hashlib.sha256(raw).hexdigest()
     try:
-        async with changing(parts) as db:
+        async with changing(parts, hurried=True) as db:
             await _once(db, parts, f"delivery:{name}", *_things(body))
             done = await _take(db, parts, body)
     except IntegrityError:

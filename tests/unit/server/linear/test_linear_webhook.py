@@ -52,7 +52,7 @@ def test_the_signature_is_over_the_bytes_that_were_sent(bridge: Bridge) -> None:
     assert post(bridge, content.replace(b": ", b":"), headers).status_code == 401
 
 
-@pytest.mark.parametrize("seconds", [-61, 61, -86400])
+@pytest.mark.parametrize("seconds", [-61, 90, -86400])
 def test_a_stale_webhook_is_refused_whatever_its_header_says(bridge: Bridge, seconds: int) -> None:
     sent = bridge.linear.now() + timedelta(seconds=seconds)
     content, headers = bridge.linear.signed(EVENT, "d1", "AppUserNotification", sent=sent)
