@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import structlog
@@ -20,12 +21,16 @@ if TYPE_CHECKING:
 LOG = structlog.get_logger("agent-session")
 AGAIN_SECONDS = 5.0
 LOOK_SECONDS = 1.0
+IMPORTED_FIRST = ("httpx2", "cryptography.fernet")
+"""What would otherwise be imported while the first webhook waits."""
 
 
 def begin(parts: "Parts") -> list["asyncio.Task[None]"]:
     """Begin what Linear needs; nothing where it is not set up."""
     if not parts.settings.linear.enabled:
         return []
+    for name in IMPORTED_FIRST:
+        import_module(name)
     if parts.settings.linear.session_storage_url.startswith("redis"):
         LOG.warning("SESSION_STORAGE_URL names Redis, which is not needed: the database keeps sessions")
     works = (_connect, sender.send, worker.do_all, _keep_up)
