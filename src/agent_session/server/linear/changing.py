@@ -1,4 +1,4 @@
-"""Changes of Linear's tables, one after the other: SQLite lets one write, and others would wait unfairly."""
+"""Changes of Linear's tables, one after the other: in SQLite others would wait unfairly."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

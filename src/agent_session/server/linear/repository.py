@@ -34,7 +34,7 @@ def is_allowed(choices: LinearSettings, name: str) -> bool:
 
 
 async def choose(parts: "Parts", session: LinearSession, issue: Issue) -> str | None:
-    """Return the repository by the rules, "" where there are none to choose from, None: it has to be asked."""
+    """Return the repository by the rules; "": there is none to choose; None: it has to be asked for."""
     choices = parts.settings.linear
     for label in issue.labels:
         found = LABEL.fullmatch(label.strip())

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agent_session.server.parts import Parts
 
 LOG = structlog.get_logger("agent-session")
-AT_ONCE = 8
+AT_ONCE = 16
 LONGEST_SECONDS = 60.0
 GONE = ("not found", "could not find", "archived", "deleted")
 """What Linear says of a session that is not there any more."""
@@ -43,6 +43,7 @@ async def send_due(parts: "Parts") -> bool:
             .join(first, (Outgoing.session_id == first.c.session_id) & (Outgoing.number == first.c.number))
             .join(LinearSession, LinearSession.id == Outgoing.session_id)
             .where(Outgoing.not_before <= parts.linear.now())
+            .order_by(Outgoing.created_at)
             .limit(AT_ONCE)
         )
         due = (await db.execute(query)).all()
