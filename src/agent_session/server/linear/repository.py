@@ -1,4 +1,4 @@
-"""Which repository a session works on: the label's, the project's or team's, Linear's guess, or asked for."""
+"""Which repository a session works on: by label, project, team, Linear's guess, or asked for."""
 
 import re
 from typing import TYPE_CHECKING
