@@ -1,4 +1,4 @@
-"""What the parts that talk with Linear share: the time, which tests move, and bells that wake them."""
+"""What the parts that talk with Linear share: the time, which tests move, and bells."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What is due with time: signs of life, sessions that time out, and texts of Linear's that are deleted."""
+"""What is due with time: signs of life, timeouts, and the end of texts that are kept too long."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
