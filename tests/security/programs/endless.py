@@ -1,4 +1,7 @@
-"""endless.py FILES: makes a session answer with endless output, pipes, many files and dates of the year 9999."""
+"""endless.py FILES: makes a session answer with endless output, pipes and dates of the year 9999.
+
+FILES are made in each of three folders.
+"""
 
 import contextlib
 import json
