@@ -74,7 +74,7 @@ VERBS = {
             ("agent-session start -d -n web --memory 4g", "in the background, with a limit"),
         )),
         Verb("attach", SESSIONS, "Put a running session on this terminal", LISTING, RUNNING),
-        Verb("dash", SESSIONS, "All sessions on one screen, with keys", SERVICE),
+        Verb("dash", SESSIONS, "All sessions on one screen, with keys", LISTING),
         Verb("ls", SESSIONS, "List sessions and what their agents do", LISTING, alias="ps"),
         Verb("note", SESSIONS, "Keep a note on a session", LISTING, examples=(
             ("agent-session note web waits for the review of Anna", "shown by status and ls --wide"),
@@ -90,6 +90,8 @@ VERBS = {
             ("agent-session add web ~/projects/docs:ro", "to read, from the next moment on"),
         )),
         Verb("drop", SESSIONS, "Take a project away from a session", SERVICE),
+        Verb("enable", SESSIONS, "Start a session when the machine starts", LISTING),
+        Verb("disable", SESSIONS, "Start a session by hand only"),
         Verb("rename", SESSIONS, "Give a stopped session another name", SERVICE, STOPPED),
         Verb("fork", SESSIONS, "Start a second session from where one is", SERVICE, examples=(
             ("agent-session fork web other-way", "the same conversation, from here on another one"),

@@ -17,6 +17,7 @@ def rename(invocation: Invocation, name: Name, new: New) -> None:
     error leaves the session as it was.
     """
     from agent_session.cli import wishes
+    from agent_session.host import user_unit
     from agent_session.sessions import duplicate, find
 
     wish = wishes.again(invocation.config, name, screen=False)
@@ -27,5 +28,7 @@ def rename(invocation: Invocation, name: Name, new: New) -> None:
             raise ConflictError(f"session '{name}' runs", hint=Hint("stop", [name], then=then))
         request = duplicate.decide(engine, session, new, wish, invocation.installation, forked=False)
         duplicate.rename(engine, session, request, invocation.environment, report=note)
+        if user_unit.disable(name, invocation.environment):
+            note(f"it is not started by itself any more: agent-session enable {new}")
         invocation.installation.forget_lock(name)
     print(new)

@@ -39,6 +39,7 @@ def rm(
     What is in the volumes and nowhere else is listed; with --force it is a reason to stop (exit code 5),
     unless --discard-work.
     """
+    from agent_session.host import user_unit
     from agent_session.sessions import find, lifecycle
 
     config = invocation.config.with_flags(force=force, discard_work=discard_work)
@@ -67,6 +68,7 @@ def rm(
                     from agent_session.sessions import clones
 
                     clones.release(name, session.clones, invocation.environment)
+                user_unit.forget(name, invocation.environment)
                 invocation.installation.forget_lock(name)
 
 
