@@ -218,6 +218,14 @@ FAKE = """(subscription) => {
 }"""
 
 
+CLICKED = """async () => {
+  const [notification] = await registration.getNotifications();
+  clients.openWindow = async (url) => (self.opened = url);
+  dispatchEvent(new NotificationEvent("notificationclick", { notification }));
+}"""
+"""A click on the notification; a page may be opened only after a real one, so that it is only noted."""
+
+
 def deliver(context: BrowserContext, page: Page, message: dict[str, Any]) -> None:
     """Have the browser get a message, as from its push service."""
     session = context.new_cdp_session(page)
@@ -264,6 +272,9 @@ def test_a_device_is_switched_on_in_the_settings_and_shows_what_it_is_told(
         told = f"{shown}.then(all => all.map(one => [one.title, one.body, one.data.url]))"
         expected = [["Fix login waits for you", "Bash: make", f"/sessions/{name}"]]
         until(lambda: page.evaluate(told) == expected)
+        worker = visitor.context.service_workers[0]
+        worker.evaluate(CLICKED)
+        until(lambda: worker.evaluate("self.opened") == f"{served.url}/sessions/{name}")
         page.goto(served.url + "/settings")
         page.get_by_label("Tell this device").uncheck()
         expect(page.locator("#push-told")).to_have_text("This device is not told.")
