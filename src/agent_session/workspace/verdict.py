@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agent_session.errors import ConflictError, Hint
-from agent_session.host import nofollow, paths
+from agent_session.host import file_access, nofollow, paths
 from agent_session.workspace import baseline as baselines
 from agent_session.workspace import git_state
 from agent_session.workspace.baseline import KEPT_FILE, Baseline, Tree
@@ -180,10 +180,12 @@ def _put_back(baseline: Baseline, tree: Tree, change: Change, aside: Path) -> Pa
             change.host_path, f"it cannot be reached without a link ({error.strerror})"
         ) from None
     try:
+        access = file_access.of(folder, parts[-1])
         kept = _move_aside(folder, parts[-1], aside / change.target.name / change.path.strip("/"))
         wanted = {path: state for path, state in tree.states.items() if _is_at(path, change.path)}
         for path in sorted(wanted):
-            _make(baseline, folder, path[len(change.path) - len(parts[-1]) :], wanted[path])
+            inner = path[len(change.path) - len(parts[-1]) :]
+            _make(baseline, folder, inner, wanted[path], access=access if path == change.path else None)
     except OSError as error:
         raise CannotRevert(change.host_path, str(error.strerror)) from error
     finally:
@@ -247,8 +249,15 @@ def _below(folder: int, name: str, each: Callable[[int, str, os.stat_result], No
         os.close(directory)
 
 
-def _make(baseline: Baseline, folder: int, path: str, state: FileState) -> None:
-    """Make a file, link or directory as it was recorded."""
+def _make(
+    baseline: Baseline,
+    folder: int,
+    path: str,
+    state: FileState,
+    *,
+    access: file_access.Access | None = None,
+) -> None:
+    """Make a file, link or directory as it was recorded; `access` is that of the file it replaces."""
     *above, name = path.split("/")
     here = nofollow.open_directory(folder, *above)
     try:
@@ -261,6 +270,8 @@ def _make(baseline: Baseline, folder: int, path: str, state: FileState) -> None:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             mode = 0o755 if state.executable else 0o644
             with os.fdopen(os.open(part, flags, mode, dir_fd=here), "wb") as file:
+                if access:
+                    file_access.give(file.fileno(), access, executable=state.executable)
                 file.write(baseline.content(state) or b"")
             os.rename(part, name, src_dir_fd=here, dst_dir_fd=here)
     finally:

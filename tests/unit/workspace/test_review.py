@@ -3,6 +3,7 @@ and not told where it is git's own doing.
 """
 
 import os
+import struct
 import subprocess
 import time
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from agent_session.host import paths
+from agent_session.host import file_access, paths
 from agent_session.workspace import baseline, review, scan, verdict
 from agent_session.workspace.projects import Project
 from agent_session.workspace.verdict import CannotRevert
@@ -394,6 +395,23 @@ def test_single_paths_are_accepted(work: Work) -> None:
     work.write(".envrc")
     verdict.accept(NAME, [one for one in work.review().changes if one.path == ".envrc"])
     assert work.told() == {".vscode/settings.json": "changed"}
+
+
+def test_who_may_use_a_file_may_use_it_when_it_was_reverted(work: Work) -> None:
+    file = work.write(".envrc", "good")
+    work.begin()
+    work.write(".envrc", "evil")
+    file.chmod(0o666)
+    entries = ((0x01, 6, 2**32 - 1), (0x02, 4, 12345), (0x04, 4, 2**32 - 1), (0x10, 6, 2**32 - 1))
+    others = (0x20, 0, 2**32 - 1)
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *one) for one in (*entries, others))
+    try:
+        os.setxattr(file, file_access.ACL, acl)
+    except OSError:
+        acl = b""  # a file system without them
+    verdict.revert(NAME, work.review().changes)
+    assert (file.read_text(), file.stat().st_mode & 0o777) == ("good", 0o660 if acl else 0o664)
+    assert not acl or os.getxattr(file, file_access.ACL) == acl
 
 
 def test_what_is_reverted_is_as_it_was_and_nothing_is_lost(work: Work) -> None:
