@@ -21,7 +21,7 @@ def plant(name: str) -> None:
             os.unlink(name)
 
 
-for name in ("FETCH_HEAD", "refs/heads/new", "logs/HEAD", "objects/ab", "ORIG_HEAD"):
+for name in ("FETCH_HEAD", "refs/heads/new", "logs/HEAD", "objects/zz", "ORIG_HEAD"):
     plant(name)
 os.mkfifo("MERGE_MSG")
 planted.append("MERGE_MSG")
