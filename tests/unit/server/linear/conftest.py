@@ -59,7 +59,12 @@ def bridged(
     with ExitStack() as stack:
 
         def start(
-            *, state: str = "state", database_url: str = "", public_url: str = "", **chosen: Any
+            *,
+            state: str = "state",
+            database_url: str = "",
+            public_url: str = "",
+            keys: str = "",
+            **chosen: Any,
         ) -> Bridge:
             choices = {
                 "linear_webhook_secret": SECRET, "linear_api_key": TOKEN, "linear_api_url": fake_linear.url,
@@ -72,6 +77,7 @@ def bridged(
                     Installation(environment={}, home=home),
                     database_url=database_url,
                     public_url=public_url,
+                    keys=keys,
                     linear=linear_settings.read(**choices),
                 )
             )
