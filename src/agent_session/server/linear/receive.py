@@ -109,6 +109,7 @@ async def _comment(db: AsyncSession, parts: "Parts", asked: Asked) -> bool:
             LinearSession.organization == asked.organization,
             LinearSession.issue == asked.issue,
             LinearSession.linear_id.is_(None),
+            LinearSession.messages > 0,  # not one that was refused
         )
         .order_by(LinearSession.created_at.desc())
     )
