@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from agent_session import sanitize
+from agent_session import inside, sanitize
 from agent_session.engine.command import OneOff
 from agent_session.engine.container import Mount
 from agent_session.engine.protocol import Engine
@@ -149,12 +149,13 @@ def _copy(engine: Engine, session: "Session", request: SessionRequest) -> list[s
         Mount(kind="volume", source=home, target=PurePosixPath(FROM) / "home", read_only=True),
         Mount(kind="volume", source=workspace, target=PurePosixPath(FROM) / "workspace", read_only=True),
     )
-    command = ("/bin/sh", "-c", f"set -e; {COPY}", "copy", FROM)
-    if session.running:
-        command = ("/bin/sh", "-c", COPY, "copy", FROM)
+    own = "" if request.created else f"; rm -f {inside.SERVER_PASSWORD}"  # each session's server has its own
+    script = f"{'' if session.running else 'set -e; '}{COPY}{own}"
+    command = ("/bin/sh", "-c", script, "copy", FROM)
     mounts = (*plan.volume_mounts(request.name), *sources)
     done = engine.run_one_off(OneOff(image=session.image, command=command, mounts=mounts), timeout=SECONDS)
-    if done.exit_code and not session.running:
+    full = b"No space left on device" in done.stderr
+    if full or (done.exit_code and not session.running):
         said = sanitize.message(done.message, 300)
         raise EngineRefused(f"what session '{session.name}' holds could not be copied: {said}")
     lines = sanitize.lines(done.stderr.decode("utf-8", "replace")).splitlines()

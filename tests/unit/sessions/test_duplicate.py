@@ -27,6 +27,7 @@ def test_a_fork_is_a_second_session_and_the_first_is_untouched(machine: Machine)
     assert [found["web"][key] for key in same] == [found["other"][key] for key in same]
     assert found["other"]["publish"] == []
     (copy,) = copied
+    assert "rm -f /home/agent/.local/state/agent-session/server-password" in copy.command[2]
     assert {(one.source, one.read_only) for one in copy.mounts} == {
         ("agent_web_home", True),
         ("agent_web_workspace", True),
@@ -46,6 +47,14 @@ def test_a_fork_that_cannot_be_copied_leaves_nothing(machine: Machine) -> None:
         assert (ran.code, "disk full" in ran.err) == (7, True)
         assert dict(machine.engine.volumes("")) == before
         assert [one["name"] for one in machine.listed()] == ["web"]
+
+
+def test_a_copy_that_does_not_fit_is_no_fork_even_of_a_running_session(machine: Machine) -> None:
+    machine.ok("start", "-d", "-a", "shell", "-n", "web")
+    full = ExecResult(exit_code=0, stderr=b"cp: error writing 'x': No space left on device\n")
+    machine.engine.one_offs = lambda _wanted, _stdin: full
+    assert machine("fork", "web", "other").code == 7
+    assert [one["name"] for one in machine.listed()] == ["web"]
 
 
 def test_what_is_missing_in_the_copy_of_a_running_session_is_told(machine: Machine) -> None:
