@@ -2,13 +2,14 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.account import Account
 from tests.browser import browsing
+from tests.claude import ENVIRONMENT
 from tests.models.model import Model
 from tests.opencode import READY, log_in
 from tests.storage import LAUNCHER, Storage
@@ -30,14 +31,15 @@ def account(storage: Storage, opencode: str) -> Iterator[Account]:  # noqa: ARG0
 class Server:
     """`agent-session serve`; `link` is what it printed at its first start."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, environment: Mapping[str, str] | None = None) -> None:
         self._account = account
+        self._environment = account.environment | dict(environment or {})
         self.link = self.start()
 
     def start(self) -> str:
         """Start it, and return its link."""
         self._process = subprocess.Popen(
-            [LAUNCHER, "serve"], env=self._account.environment, cwd=self._account.home,
+            [LAUNCHER, "serve"], env=self._environment, cwd=self._account.home,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
         assert self._process.stdout
@@ -152,3 +154,44 @@ def clients(account: Account, name: str) -> int:
     """How many clients of Zellij there are in a session."""
     found = account.run("exec", name, "sh", "-c", "pgrep -fc '^[^ ]*zellij (attach|watch)' || true")
     return int(found.out.strip() or 0)
+
+
+@pytest.mark.usefixtures("claude")
+def test_claude_answers_and_asks_on_the_page_and_a_second_device_allows_it(account: Account) -> None:
+    server = Server(account, ENVIRONMENT)
+    project = account.project("claudes")
+    try:
+        with browsing() as browser:
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            page.set_default_timeout(90_000)
+            page.goto(server.link)
+            page.goto(f"{server.link.partition('/login')[0]}/new")
+            page.get_by_text("claude", exact=True).check()
+            page.get_by_label("Project").fill(str(project))
+            page.get_by_text("More", exact=True).click()
+            page.get_by_label("Mount the directory itself").check()
+            page.get_by_role("button", name="Start the session").click()
+            page.wait_for_url("**/sessions/*")
+            model = Model(account, page.url.rpartition("/")[2]).begin({"text": "A **MANGO** it is"})
+            page.get_by_label("Message to the agent").fill("say the fruit")
+            page.keyboard.press("Enter")
+            expect(page.locator("#history strong")).to_have_text("MANGO", timeout=90_000)
+
+            write = {"command": "echo allowed >note.txt", "description": "write it"}
+            model.script({"text": "I write", "tool": "Bash", "input": write}, {"text": "Written it is"})
+            page.get_by_label("Message to the agent").fill("write it")
+            page.keyboard.press("Enter")
+            other = browser.new_context().new_page()
+            other.goto(account.run("serve", "--url").out.strip())
+            other.goto(page.url)
+            asked = [one.get_by_role("region", name="The agent asks") for one in (page, other)]
+            for one in asked:
+                expect(one).to_contain_text("note.txt", timeout=90_000)
+            other.get_by_role("button", name="Yes, once").click()
+            for one in asked:
+                expect(one).to_have_count(0, timeout=90_000)
+            expect(page.get_by_role("log")).to_contain_text("Written it is", timeout=90_000)
+            expect(page.locator("#notice")).to_be_hidden()
+            assert (project / "note.txt").read_text() == "allowed\n"
+    finally:
+        server.end()
