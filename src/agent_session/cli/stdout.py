@@ -3,7 +3,6 @@
 The error of a failed write carries no file's name in Python.
 """
 
-import errno
 import io
 import os
 import select
@@ -30,7 +29,7 @@ class _Named(io.FileIO):
 
 
 def end_with_reader() -> None:
-    """From now on BrokenPipeError is raised in the main thread as soon as nobody reads stdout any more.
+    """From now on Interrupted is raised in the main thread as soon as nobody reads stdout any more.
 
     For what writes seldom: without it `agent-session logs -f | head -1` ends with the second line. Only a
     pipe or a socket has such a reader.
@@ -39,12 +38,10 @@ def end_with_reader() -> None:
         descriptor = sys.stdout.fileno()
     except (AttributeError, OSError, ValueError):
         return
-    signal.signal(signal.SIGPIPE, _raise)
+    from agent_session.host import signals
+
+    signals.raise_on(signal.SIGPIPE)
     threading.Thread(target=_await_end, args=(descriptor,), daemon=True).start()
-
-
-def _raise(_number: int, _frame: object) -> None:
-    raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE), NAME)
 
 
 def _await_end(descriptor: int) -> None:

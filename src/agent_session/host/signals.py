@@ -34,6 +34,11 @@ def raise_on_endings() -> None:
             signal.signal(ending, _end)
 
 
+def raise_on(ending: signal.Signals) -> None:
+    """From now on that signal raises Interrupted, too; no handling of errors takes it for one."""
+    signal.signal(ending, _end)
+
+
 @contextmanager
 def held_back() -> Iterator[None]:
     """Hold these signals back during steps that must not be left half-done.

@@ -61,15 +61,16 @@ def test_what_writes_seldom_ends_with_its_reader(tmp_path: Path) -> None:
     program.write_text(
         "import sys, time\n"
         "from agent_session.cli import stdout\n"
+        "from agent_session.errors import Interrupted\n"
         "stdout.end_with_reader()\n"
         "print('first', flush=True)\n"
         "try:\n"
         "    time.sleep(60)\n"
-        "except BrokenPipeError as error:\n"
-        "    sys.exit(7 if error.filename == stdout.NAME else 1)\n"
+        "except Interrupted as ending:\n"
+        "    sys.exit(ending.exit_code)\n"
     )
     process = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"first\n"
     process.stdout.close()
-    assert process.wait(timeout=20) == 7
+    assert process.wait(timeout=20) == 141
