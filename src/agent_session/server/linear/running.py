@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LOG = structlog.get_logger("agent-session")
 AGAIN_SECONDS = 5.0
 LOOK_SECONDS = 1.0
+SIGNS = timedelta(minutes=5)
 IMPORTED_FIRST = ("httpx2", "cryptography.fernet")
 """What would otherwise be imported while the first webhook waits."""
 
@@ -50,11 +51,13 @@ async def _for_ever(parts: "Parts", work: Callable[["Parts"], Awaitable[None]]) 
 
 async def _keep_up(parts: "Parts") -> None:
     interval = timedelta(minutes=parts.settings.linear.session_cleanup_interval_minutes)
-    due = parts.linear.now()
+    due = cleaning = parts.linear.now()
     while not parts.hub.closing.is_set():
-        if parts.linear.now() >= due:
-            due = parts.linear.now() + interval
-            await upkeep.once(parts)
+        now = parts.linear.now()
+        if now >= due:
+            due = now + min(interval, SIGNS)  # signs of life cannot wait for a long interval
+            await upkeep.once(parts, cleaning=now >= cleaning)
+            cleaning = now + interval if now >= cleaning else cleaning
         await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -24,12 +24,14 @@ QUIET = timedelta(minutes=10)
 DELETED = ""
 
 
-async def once(parts: "Parts") -> None:
-    """Do what is due now."""
+async def once(parts: "Parts", *, cleaning: bool) -> None:
+    """Do what is due now, with `cleaning` also what ends sessions and texts."""
+    expired = []
     async with changing(parts) as db:
         await _signs_of_life(db, parts)
-        expired = await _expire(db, parts) if parts.settings.linear.enable_session_management else []
-        await _forget(db, parts)
+        if cleaning:
+            expired = await _expire(db, parts) if parts.settings.linear.enable_session_management else []
+            await _forget(db, parts)
     parts.linear.to_send.ring()
     for session in expired:
         await _stop(parts, session)
