@@ -111,9 +111,13 @@ async def _user(session: AsyncSession, login: str) -> User:
 
 @contextlib.contextmanager
 def serving(
-    state: Path, engine: FakeEngine, installation: Installation | None = None, **chosen: Any
+    state: Path,
+    engine: FakeEngine,
+    installation: Installation | None = None,
+    **chosen: Any,
 ) -> Iterator[Served]:
-    """Serve from a state directory for as long as the block lasts."""
+    """Serve from a state directory for as long as the block lasts, and `grace` seconds (3) for open requests."""
+    grace: int = chosen.pop("grace", 3)
     logs.configure()
     settings = Settings(**{"server_state": state, **chosen})
     state.mkdir(parents=True, exist_ok=True)
@@ -124,7 +128,7 @@ def serving(
     parts = application.assemble(settings, engine, installation)
     ready = threading.Event()
     config = uvicorn.Config(
-        application.create(parts), log_config=None, access_log=False, timeout_graceful_shutdown=3
+        application.create(parts), log_config=None, access_log=False, timeout_graceful_shutdown=grace
     )
     server = Serving(config, ready=ready.set, closing=parts.hub.close)
     failures: list[BaseException] = []

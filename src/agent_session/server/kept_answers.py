@@ -18,28 +18,41 @@ KEPT = timedelta(hours=24)
 LONGEST_KEY = 255
 
 
+CUT_OFF = 0
+"""The status of a request that a server's end has cut off: what it has done already, it has done."""
+
+
 async def once(
-    database: Database, caller: Caller, key: str | None, request: Any, work: Callable[[], Awaitable[Any]]
+    database: Database,
+    caller: Caller,
+    key: str | None,
+    request: Any,
+    work: Callable[[], Awaitable[Any]],
+    *,
+    again: Callable[[], Awaitable[Any]] | None = None,
 ) -> Any:
     """Do some work, unless a request with that key has done it: then return what that returned.
 
-    A request that failed may be sent again. Raises ConflictError while the first one goes on, UsageError
-    where the key was another request's.
+    A request that failed may be sent again, and one that a server's end cut off goes on with `again`.
+    Raises ConflictError while the first one goes on, UsageError where the key was another request's.
     """
     if key is None:
         return await work()
     if not 0 < len(key) <= LONGEST_KEY:
         raise UsageError(f"an Idempotency-Key has 1 to {LONGEST_KEY} characters")
     digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+    work_now = work
     if (found := await _taken(database, caller, key, digest)) is not None:
         if found.request != digest:
             raise UsageError("this Idempotency-Key was another request's")
         if found.status is None:
             raise ConflictError("the first request with this Idempotency-Key goes on")
-        return found.body
+        if found.status != CUT_OFF:
+            return found.body
+        work_now = again or work
     of_key = (KeptAnswer.user_id == caller.user, KeptAnswer.key == key)
     try:
-        answer = await work()
+        answer = await work_now()
     except BaseException:
         async with database.transaction() as session:
             await session.execute(delete(KeptAnswer).where(*of_key))
@@ -50,12 +63,12 @@ async def once(
 
 
 async def forget_unfinished(database: Database) -> None:
-    """Forget requests that a server's end has cut off, and answers that are old."""
+    """Let requests that a server's end has cut off be sent again, and forget answers that are old."""
     old = datetime.now(UTC) - KEPT
     async with database.transaction() as session:
-        await session.execute(
-            delete(KeptAnswer).where(KeptAnswer.status.is_(None) | (KeptAnswer.created_at < old))
-        )
+        await session.execute(delete(KeptAnswer).where(KeptAnswer.created_at < old))
+        unfinished = update(KeptAnswer).where(KeptAnswer.status.is_(None))
+        await session.execute(unfinished.values(status=CUT_OFF))
 
 
 async def _taken(database: Database, caller: Caller, key: str, digest: str) -> KeptAnswer | None:

@@ -14,10 +14,13 @@ from agent_session.errors import ConflictError, EngineRefused, Hint, UsageError
 from agent_session.host import model_name
 from agent_session.images import build
 from agent_session.server.agents import Chosen, NoAgent
+from agent_session.server.auth.ownership import sees
 from agent_session.server.auth.scopes import Caller
 from agent_session.sessions import clones, find, lifecycle, start, unsaved_work
-from agent_session.sessions.errors import SessionNotFound, WorkAtRisk
+from agent_session.sessions.errors import BadName, SessionNotFound, WorkAtRisk
 from agent_session.sessions.installation import Installation
+from agent_session.sessions.labels import LABEL_OWNER
+from agent_session.sessions.names import check_name, volume_names
 from agent_session.sessions.options import Options
 from agent_session.sessions.session import Session
 from agent_session.sessions.steps import Create
@@ -158,6 +161,23 @@ def remove(engine: Engine, installation: Installation, session: Session, *, disc
             raise WorkAtRisk(session.name, lost, clones=bool(session.clones))
         lifecycle.remove(engine, session.name)
         clones.release(session.name, session.clones, installation.environment)
+
+
+def remove_rest(engine: Engine, installation: Installation, caller: Caller, name: str) -> None:
+    """Remove what is left of the caller's session where a removal was cut off after its container was gone.
+
+    Raises SessionNotFound where nothing is left, or of somebody else's.
+    """
+    try:
+        volumes = volume_names(check_name(name))
+    except BadName:
+        raise SessionNotFound(name) from None
+    with installation.locked(name, waiting=lambda _holder: None):
+        left = [labels for one in volumes if (labels := engine.volume_labels(one)) is not None]
+        mine = [labels for labels in left if sees(caller)(labels.get(LABEL_OWNER, ""), name)]
+        if not left or mine != left or find.look(engine, name):
+            raise SessionNotFound(name)
+        lifecycle.remove(engine, name)
 
 
 def losses(engine: Engine, installation: Installation, session: Session) -> tuple[str, ...]:

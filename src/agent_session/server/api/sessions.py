@@ -1,6 +1,7 @@
 """Sessions of the caller: created, listed, started, stopped and removed."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
@@ -18,6 +19,7 @@ from agent_session.server.auth.scopes import Caller
 from agent_session.server.kept_answers import once
 from agent_session.server.parts import OfServer, Parts
 from agent_session.sessions import find
+from agent_session.sessions.errors import SessionNotFound
 from agent_session.sessions.session import Session
 
 NOT_THERE: dict[int | str, dict[str, Any]] = {404: {"model": Problem}}
@@ -52,11 +54,11 @@ async def create_session(
     """
     new = wanted or NewSession()
 
-    async def make() -> dict[str, Any]:
+    async def make(*, reuse: bool = False) -> dict[str, Any]:
         agent = await agents.chosen(parts.database, parts.settings, asking, new.agent)
         asked = sessions.Wanted(
             title=new.title or "", name=new.name, agent=agent, projects=tuple(new.projects),
-            mount=new.mount, auto_approve=new.auto_approve, model=new.model or "", key=key,
+            mount=new.mount, auto_approve=new.auto_approve, model=new.model or "", key=key, reuse=reuse,
         )  # fmt: skip
         notes: list[str] = []
         with parts.metrics.start_seconds.time():
@@ -65,7 +67,9 @@ async def create_session(
         return await _now(parts, made) | {"notes": notes}
 
     request = ["create", new.model_dump()]
-    return SessionShape(**await once(parts.database, asking, key, request, make))
+    return SessionShape(
+        **await once(parts.database, asking, key, request, make, again=partial(make, reuse=True))
+    )
 
 
 async def create(parts: Parts, asking: Caller, wanted: sessions.Wanted, report: sessions.Report) -> Session:
@@ -99,7 +103,11 @@ async def delete_session(
     Where it holds work that exists nowhere else that is 409, unless `discard_work`; it is stopped, then.
     """
 
-    session = await parts.threads.run(lambda: ownership.get(parts.engine, asking, name))
+    try:
+        session = await parts.threads.run(lambda: ownership.get(parts.engine, asking, name))
+    except SessionNotFound:
+        await parts.threads.run(lambda: sessions.remove_rest(parts.engine, parts.installation, asking, name))
+        return Message(message="Session deleted successfully")
     await delivery.read_back(parts, session)
 
     def remove() -> Session:

@@ -151,7 +151,9 @@ def main(read, *, paths=lambda: (), pids=lambda: (), files=lambda: (), seconds=l
 
 
 def dumps(value) -> str:
-    """JSON of dicts, lists and texts, without the module."""
+    """JSON of dicts, lists, texts and whole numbers, without the module."""
+    if type(value) is int:
+        return str(value)
     if isinstance(value, dict):
         return "{" + ", ".join(f"{dumps(key)}: {dumps(item)}" for key, item in value.items()) + "}"
     return (
