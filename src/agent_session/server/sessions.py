@@ -164,9 +164,9 @@ def remove(engine: Engine, installation: Installation, session: Session, *, disc
 
 
 def remove_rest(engine: Engine, installation: Installation, caller: Caller, name: str) -> None:
-    """Remove what is left of the caller's session where a removal was cut off after its container was gone.
+    """Remove what is left of the caller's session whose removal was cut off.
 
-    Raises SessionNotFound where nothing is left, or of somebody else's.
+    Its container is gone by then. Raises SessionNotFound where nothing is left, or of somebody else's.
     """
     try:
         volumes = volume_names(check_name(name))
