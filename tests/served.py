@@ -116,7 +116,7 @@ def serving(
     installation: Installation | None = None,
     **chosen: Any,
 ) -> Iterator[Served]:
-    """Serve from a state directory for as long as the block lasts, and `grace` seconds (3) for open requests."""
+    """Serve from a state directory while the block lasts, and `grace` seconds (3) for open requests."""
     grace: int = chosen.pop("grace", 3)
     logs.configure()
     settings = Settings(**{"server_state": state, **chosen})
