@@ -202,3 +202,12 @@ def test_nobody_reaches_it_without_its_password_or_from_outside(account: Account
     assert account.podman(*neighbour) == "200"
     stranger = ["run", "--rm", "--entrypoint", "", image, *reach]
     assert account.podman_done(*stranger).out.strip() != "200"
+
+
+def test_a_login_that_comes_later_is_taken_at_once(account: Account) -> None:
+    entry = {"type": "oauth", "access": "gho_later", "refresh": "gho_later", "expires": 0}
+    given = json.dumps({"files": {"auth.json": json.dumps({"github-copilot": entry})}})
+    command = f"/usr/lib/agent-session/agent-command take-login <<'END'\n{given}\nEND"
+    assert json.loads(account.inside("default", "sh", "-c", command)) == {"taken": ["github-copilot"]}
+    file = "/home/agent/.local/share/opencode/auth.json"
+    assert json.loads(account.inside("default", "cat", file))["github-copilot"] == entry
