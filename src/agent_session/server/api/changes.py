@@ -200,6 +200,9 @@ async def apply(
     """
     new = wanted or ApplyWanted()
     if asking.owner and not parts.settings.allow_mounts:
+        await parts.threads.run(
+            lambda: ownership.get(parts.engine, asking, name)
+        )  # others' sessions are a 404
         raise ProjectRefused(
             new.into or name, "directories are not written to here; fetch brings a branch", hint=roots.ASK
         )
