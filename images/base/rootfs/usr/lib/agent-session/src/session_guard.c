@@ -467,6 +467,7 @@ static void guard_links_beside(void) {
     struct __user_cap_data_struct kept[2] = {{.effective = 1 << CAP_KILL, .permitted = 1 << CAP_KILL}};
     int in_container = !getppid();
     find_git_directories();
+    signal(SIGCHLD, SIG_IGN); /* where there is no git directory it ends at once, and nobody waits for it */
     if (fork())
         return;
     if (!prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) && !syscall(SYS_capset, &header, kept))
