@@ -69,5 +69,5 @@ def test_colours_links_and_sizes_pass(account: Account) -> None:
         window.type(r"printf '\033[38;2;1;2;3mtrue\033[m \033[4mline\033[m\n'; stty size", "Enter")
         window.wait_for("38;2;1;2;3mtrue", escapes=True)
         window.resize(100, 40)
-        window.type("clear; stty size", "Enter")
+        window.type("clear; until stty size | grep '38 9[8]'; do sleep 0.1; done", "Enter")
         window.wait_for("38 98")

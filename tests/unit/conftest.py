@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,3 +74,11 @@ def no_questions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _never(*_: object, **__: object) -> object:
     pytest.fail("a question was asked")
+
+
+@pytest.fixture
+def free() -> int:
+    """A port of this machine on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port

@@ -5,10 +5,9 @@ from agent_session.host import paths
 from tests.unit.machine import Machine
 
 
-def test_a_fork_is_a_second_session_and_the_first_is_untouched(machine: Machine) -> None:
-    machine.ok(
-        "start", "-d", "-a", "shell", "-n", "web", "--memory", "1g", "--label", "team=web", "-p", "1:2"
-    )
+def test_a_fork_is_a_second_session_and_the_first_is_untouched(machine: Machine, free: int) -> None:
+    told = ("--memory", "1g", "--label", "team=web", "-p", f"{free}:2")
+    machine.ok("start", "-d", "-a", "shell", "-n", "web", *told)
     before = machine.engine.container("agent_web")
     copied: list[OneOff] = []
 

@@ -20,13 +20,6 @@ def taken() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-@pytest.fixture
-def free() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
-
-
 @pytest.mark.parametrize(
     ("text", "written"),
     [("3000", "3000:3000"), ("8080:3000", "8080:3000"), (" 080:03000 ", "80:3000"), ("none", "none")],
