@@ -3,7 +3,7 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from agent_session.host import nofollow
@@ -22,25 +22,19 @@ def forget(projects: Iterable[Project], session: str) -> None:
     reached through no link.
     """
     projects = tuple(projects)
-    for project in projects:
-        git = repositories.common(project.source)
-        if git is None:
-            continue
-        try:
-            folder = nofollow.open_directory(git, "worktrees")
-        except OSError:
-            continue
-        try:
-            for name in os.listdir(folder):  # noqa: PTH208 (a descriptor)
-                path = _path_in(folder, name, session)
-                if path and not any(_is_left(path, one) for one in projects):
-                    shutil.rmtree(name, ignore_errors=True, dir_fd=folder)
-        finally:
-            os.close(folder)
+    for folder, name, path in _made_by(projects, session):
+        if not any(_is_left(path, one) for one in projects):
+            shutil.rmtree(name, ignore_errors=True, dir_fd=folder)
 
 
 def rename(projects: Iterable[Project], session: str, new: str) -> None:
     """Have the worktrees of a session belong to it under its new name."""
+    for folder, name, _ in _made_by(projects, session):
+        _lock(folder, name, new)
+
+
+def _made_by(projects: Iterable[Project], session: str) -> Iterator[tuple[int, str, str]]:
+    """Each worktree of a session: the open folder in which git keeps it, its name there, its path inside."""
     for project in projects:
         git = repositories.common(project.source)
         if git is None:
@@ -51,8 +45,8 @@ def rename(projects: Iterable[Project], session: str, new: str) -> None:
             continue
         try:
             for name in os.listdir(folder):  # noqa: PTH208 (a descriptor)
-                if _path_in(folder, name, session):
-                    _lock(folder, name, new)
+                if path := _path_in(folder, name, session):
+                    yield folder, name, path
         finally:
             os.close(folder)
 
