@@ -79,12 +79,10 @@ class Machine:
         return path
 
 
-def make_machine(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Machine:
-    """Make a machine where no image is built, without a terminal."""
+def write_agents(tmp_path: Path, agents: Mapping[str, str]) -> Path:
+    """Write folders of agents, by name their agent.yaml, with a base and a Zellij; returns where they are."""
     folder = tmp_path / "images"
-    for name, text in AGENTS.items():
+    for name, text in agents.items():
         (folder / name).mkdir(parents=True)
         (folder / name / "agent.yaml").write_text(text)
         (folder / name / "Containerfile").write_text("ARG BASE\nFROM ${BASE}\n")
@@ -92,6 +90,14 @@ def make_machine(
     (folder / "base" / "Containerfile").write_text("ARG BASE\nFROM ${BASE}\nRUN true\n")
     (folder / "versions.yaml").touch()
     (tmp_path / "zellij").touch()
+    return folder
+
+
+def make_machine(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Machine:
+    """Make a machine where no image is built, without a terminal."""
+    folder = write_agents(tmp_path, AGENTS)
     project = home / "app"
     project.mkdir()
     trouble: list[BaseException | ExecResult] = []

@@ -13,7 +13,7 @@ from agent_session.sessions.installation import Installation
 from tests.fake_engine import FakeEngine
 from tests.postgres import Postgres, cluster
 from tests.served import Served, serving
-from tests.unit.machine import AGENTS
+from tests.unit.machine import AGENTS, write_agents
 from tests.unit.server.agent import Agent
 
 
@@ -41,15 +41,7 @@ def agent() -> Agent:
 @pytest.fixture
 def house(home: Path, tmp_path: Path, agent: Agent, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """A machine where the images of all agents are built."""
-    folder = tmp_path / "images"
-    for name, text in AGENTS.items():
-        (folder / name).mkdir(parents=True)
-        (folder / name / "agent.yaml").write_text(text)
-        (folder / name / "Containerfile").write_text("ARG BASE\nFROM ${BASE}\n")
-    (folder / "base").mkdir()
-    (folder / "base" / "Containerfile").write_text("ARG BASE\nFROM ${BASE}\nRUN true\n")
-    (folder / "versions.yaml").touch()
-    (tmp_path / "zellij").touch()
+    folder = write_agents(tmp_path, AGENTS)
     monkeypatch.setattr(paths, "agent_folders", lambda: (folder, home / "agents"))
     monkeypatch.setattr(zellij, "zellij_binary", lambda *_: tmp_path / "zellij")
     engine = FakeEngine(images=[DEFAULT_BASE_IMAGE], commands=agent)
