@@ -7,6 +7,7 @@ from rich.style import Style
 from rich.text import Text
 
 from agent_session import sanitize
+from agent_session.activity.answers import DONE
 from agent_session.cli import output
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ COLOURS = {
     "idle": "green",
     "exited": "dim",
 }
-PERMISSION_ANSWERS = ("once", "always", "reject")
 MOST_CHOICES = 9
 """As many answers have a key of their own, the digits."""
 
@@ -58,7 +58,7 @@ def cells(seen: Seen) -> list[Text]:
 def answers(question: "Question") -> list[str]:
     """Return the answers to a question that have a key, in the order of the digits 1 to 9."""
     if question.kind == "permission":
-        return [one for one in PERMISSION_ANSWERS if not question.choices or one in question.choices]
+        return [one for one in DONE if not question.choices or one in question.choices]
     return [*question.choices][:MOST_CHOICES]
 
 
